@@ -1,0 +1,1 @@
+"""Moorage: one specification to Kubernetes clusters on machines anywhere, and their upgrades."""

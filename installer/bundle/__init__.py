@@ -1,0 +1,1 @@
+"""Releases and the content-addressed artefacts they are made of."""

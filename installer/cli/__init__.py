@@ -1,0 +1,1 @@
+"""The moorage command; the only place that prints."""

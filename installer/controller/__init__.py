@@ -1,0 +1,1 @@
+"""The operator in the manager that reconciles clusters."""

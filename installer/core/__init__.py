@@ -1,0 +1,1 @@
+"""What every layer shares: errors, secrets, versions, time, where things lie on a host."""

@@ -1,0 +1,24 @@
+"""Where things lie on a host; every layer that names a path on a host takes it from here."""
+
+from __future__ import annotations
+
+from typing import Final
+
+ROOT: Final = "/opt/moorage"
+STORE: Final = f"{ROOT}/store"  # <sha256>: one file an artefact, mode 0555, never changed
+RELEASES: Final = f"{ROOT}/releases"  # <bundle digest>/<path>: hard links into the store
+CURRENT: Final = f"{ROOT}/current"  # symbolic link to one release; a switch is one rename
+CONFIG: Final = "/etc/moorage"  # what we render: certificates, kubeconfigs, component configuration
+STATE: Final = "/var/lib/moorage"  # what components keep
+MANIFEST: Final = f"{STATE}/manifest.json"  # what Moorage installed here, so that it can be removed again
+UNITS: Final = "/etc/systemd/system"
+
+# Inside a release. Kubernetes binaries are per version because clusters choose theirs.
+BIN: Final = "bin"
+CNI: Final = "cni"
+IMAGES: Final = "images"
+
+
+def kubernetes_bin(version: str) -> str:
+    """The directory of one Kubernetes version's binaries inside a release, `version` without a leading v."""
+    return f"kubernetes/{version}"

@@ -1,0 +1,1 @@
+"""The plan tree, its runner, journal, lock, guards and events; playbooks."""

@@ -1,0 +1,1 @@
+"""The wanted state of a host, the facts of one, their difference, and the one script that closes it."""

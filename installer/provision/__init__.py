@@ -1,0 +1,1 @@
+"""Hosts from Pulumi programs: the Automation API, the embedded engine, our own provider."""

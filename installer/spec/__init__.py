@@ -1,0 +1,1 @@
+"""What users write: models, loading, faults by file, line and path."""

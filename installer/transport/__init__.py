@@ -1,0 +1,1 @@
+"""SSH to hosts: connections, host keys, scripts with streamed events, uploads, fan-out."""

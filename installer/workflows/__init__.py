@@ -1,0 +1,1 @@
+"""What Moorage does, end to end: facts, plan, run."""

@@ -1,0 +1,1 @@
+"""Pulumi projects, one a provider; all export one contract (installer.spec.contract)."""

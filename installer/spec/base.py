@@ -1,0 +1,66 @@
+"""The base of every specification model, and the marks that say when a field may change."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic.alias_generators import to_camel
+
+API_VERSION = "moorage.dev/v1"
+
+# A DNS label (RFC 1123), short enough that names made from it stay labels, too.
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z]([-a-z0-9]*[a-z0-9])?$", max_length=32)]
+LabelKey = Annotated[
+    str, StringConstraints(pattern=r"^([a-z0-9.-]{1,253}/)?[A-Za-z0-9]([-_.A-Za-z0-9]{0,61}[A-Za-z0-9])?$")
+]
+LabelValue = Annotated[str, StringConstraints(pattern=r"^([A-Za-z0-9]([-_.A-Za-z0-9]{0,61}[A-Za-z0-9])?)?$")]
+Labels = dict[LabelKey, LabelValue]
+
+
+class Changes(StrEnum):
+    """When a field may change after creation; `preview` refuses a forbidden change by name."""
+
+    ALWAYS = "always"
+    ONCE = "once"  # from empty to a value, then never again
+    NEVER = "never"
+
+
+CHANGE_MARK = "x-moorage-change"
+
+
+def marked(change: Changes, default: Any = ..., **kwargs: Any) -> Any:
+    """A pydantic field that says in the JSON Schema, and to `preview`, when it may change."""
+    return Field(default, json_schema_extra={CHANGE_MARK: change.value}, **kwargs)
+
+
+def never(default: Any = ..., **kwargs: Any) -> Any:
+    """A field that is fixed at creation."""
+    return marked(Changes.NEVER, default, **kwargs)
+
+
+def once(default: Any = ..., **kwargs: Any) -> Any:
+    """A field that may be filled in once."""
+    return marked(Changes.ONCE, default, **kwargs)
+
+
+def always(default: Any = ..., **kwargs: Any) -> Any:
+    """A field that may change at any time."""
+    return marked(Changes.ALWAYS, default, **kwargs)
+
+
+class Model(BaseModel):
+    """Frozen, refuses unknown keys, speaks camelCase in YAML."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", alias_generator=to_camel, validate_by_name=True, validate_by_alias=True
+    )
+
+
+class Metadata(Model):
+    """What every document carries."""
+
+    name: Name = never(description="Unique among documents of its kind; part of the names of all that is made for it.")
+    labels: Labels = always(default_factory=dict)
+    annotations: dict[str, str] = always(default_factory=dict)

@@ -1,0 +1,73 @@
+"""`kind: Cluster`: a tenant Kubernetes cluster; the same document is the custom resource in the manager."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv4Network
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints
+
+from installer.spec.base import Labels, Metadata, Model, Name, always, never
+from installer.spec.quantity import Cpu, Memory
+
+KubernetesVersion = Annotated[str, StringConstraints(pattern=r"^1\.\d+\.\d+$")]
+
+
+class ControlPlane(Model):
+    """kube-apiserver, kube-controller-manager and kube-scheduler, stateless pods in the manager."""
+
+    replicas: Annotated[int, Field(ge=1, le=5)] = always(1)
+
+
+class SharedPool(Model):
+    """Node pods: many clusters on one machine."""
+
+    name: Name = never()
+    kind: Literal["shared"] = never()
+    count: Annotated[int, Field(ge=0, le=500)] = always(1)
+    cpu: Cpu = always("1", description="CPU of each node.")
+    memory: Memory = always("2Gi", description="Memory of each node.")
+    labels: Labels = always(default_factory=dict)
+
+
+class ClusterNetwork(Model):
+    """Address ranges inside the cluster; the same in many clusters, since no packet of one enters another."""
+
+    pods: IPv4Network = never(IPv4Network("10.244.0.0/16"))
+    services: IPv4Network = never(IPv4Network("10.96.0.0/16"))
+    domain: str = never("cluster.local")
+
+    @property
+    def api_service(self) -> IPv4Address:
+        """The address of Service default/kubernetes, the first of the range."""
+        return self.services[1]
+
+    @property
+    def dns_service(self) -> IPv4Address:
+        """The address of cluster DNS, the tenth of the range as kubeadm has it."""
+        return self.services[10]
+
+
+class ClusterSpec(Model):
+    """What a cluster consists of."""
+
+    version: KubernetesVersion = always(description="A Kubernetes version that the platform's release offers.")
+    control_plane: ControlPlane = always(default_factory=ControlPlane)
+    datastore: Literal["shared", "dedicated"] = never(
+        "shared", description="A prefix, user and role in the platform's shared etcd, or an etcd of its own."
+    )
+    pools: tuple[SharedPool, ...] = always(())
+    network: ClusterNetwork = never(default_factory=ClusterNetwork)
+
+
+class Cluster(Model):
+    """One tenant cluster."""
+
+    api_version: Literal["moorage.dev/v1"]
+    kind: Literal["Cluster"]
+    metadata: Metadata
+    spec: ClusterSpec
+
+    @property
+    def name(self) -> str:
+        return self.metadata.name

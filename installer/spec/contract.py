@@ -1,0 +1,44 @@
+"""What every stack exports, whatever the provider: the hosts of a region, ready for SSH."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address
+
+from installer.spec.base import Labels, Model
+from installer.spec.platform import Role
+
+
+class BastionOutput(Model):
+    """A host to pass through."""
+
+    address: str
+    port: int = 22
+    user: str = "root"
+    host_key: str
+
+
+class HostOutput(Model):
+    """One host. `host_key` is pinned: `ssh-ed25519 AAAA...`."""
+
+    name: str
+    role: Role
+    region: str
+    zone: str
+    address: str
+    cluster_address: IPv4Address
+    port: int = 22
+    user: str = "root"
+    host_key: str
+    labels: Labels = {}
+    machine_id: str = ""
+    arch: str = "amd64"
+    bastion: BastionOutput | None = None
+
+
+class RegionOutputs(Model):
+    """All that a region's stack tells the installer."""
+
+    region: str
+    provider: str
+    hosts: tuple[HostOutput, ...]
+    endpoint: str | None = None  # address of a load balancer or VIP for the manager's API, where there is one

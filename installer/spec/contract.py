@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from ipaddress import IPv4Address
 
+from pydantic import Field
+
 from installer.spec.base import Labels, Model
 from installer.spec.platform import Role
 
@@ -29,7 +31,7 @@ class HostOutput(Model):
     port: int = 22
     user: str = "root"
     host_key: str
-    labels: Labels = {}
+    labels: Labels = Field(default_factory=dict)
     machine_id: str = ""
     arch: str = "amd64"
     bastion: BastionOutput | None = None

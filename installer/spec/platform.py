@@ -68,7 +68,7 @@ class OnPremHost(Model):
         None, description="Its address among the hosts; unset: `address`, which must then be an IPv4 address."
     )
     host_key: str | None = always(
-        None, description="`ssh-ed25519 AAAA...` or `SHA256:...`; unset: shown, not accepted."
+        None, description="`ssh-ed25519 AAAA...` or `SHA256:...`; unset: shown, never accepted."
     )
     user: str | None = always(None)
     port: Annotated[int, Field(ge=1, le=65535)] | None = always(None)

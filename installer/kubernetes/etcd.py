@@ -1,0 +1,80 @@
+"""One etcd member: flags, certificates, directory; the manager's and a datastore's alike."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from installer.core import layout
+from installer.kubernetes.pki import Subject
+from installer.kubernetes.rendering import CertificateRequest, Process, Rendered, flags
+
+CLIENT_PORT = 2379
+PEER_PORT = 2380
+METRICS_PORT = 2381
+CONFIG = f"{layout.CONFIG}/etcd"
+DATA = "/var/lib/etcd"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Member:
+    """A member among its peers."""
+
+    name: str
+    address: str  # where clients and peers reach it
+    peers: Mapping[str, str]  # name -> address of all members, this one included
+    token: str  # tells one etcd cluster from another
+    joining: bool = False  # True: the others run already
+    listen: str = "0.0.0.0"  # noqa: S104 - mutual TLS guards it; a pod's own address is not known beforehand
+    quota_bytes: int = 2 * 2**30
+    names: tuple[str, ...] = ()  # more names and addresses in its certificates
+
+
+def render(member: Member) -> Rendered:
+    """The process, certificates and directories of `member`."""
+    names = tuple(dict.fromkeys((member.address, "127.0.0.1", "localhost", *member.names)))
+    subject = Subject("etcd", names=names, server=True, client=True)
+    tls = {
+        "trusted-ca-file": f"{CONFIG}/ca.crt",
+        "cert-file": f"{CONFIG}/member.crt",
+        "key-file": f"{CONFIG}/member.key",
+        "client-cert-auth": True,
+    }
+    argv = flags(
+        {
+            "name": member.name,
+            "data-dir": DATA,
+            "listen-client-urls": f"https://{member.listen}:{CLIENT_PORT}",
+            "advertise-client-urls": f"https://{member.address}:{CLIENT_PORT}",
+            "listen-peer-urls": f"https://{member.listen}:{PEER_PORT}",
+            "initial-advertise-peer-urls": f"https://{member.address}:{PEER_PORT}",
+            "initial-cluster": ",".join(f"{n}=https://{a}:{PEER_PORT}" for n, a in sorted(member.peers.items())),
+            "initial-cluster-state": "existing" if member.joining else "new",
+            "initial-cluster-token": member.token,
+            "listen-metrics-urls": f"http://127.0.0.1:{METRICS_PORT}",
+            # Hosts that carry many clusters have slow moments; a leader that is merely late must not be replaced.
+            "heartbeat-interval": 250,
+            "election-timeout": 2500,
+            "auto-compaction-mode": "periodic",
+            "auto-compaction-retention": "5m",
+            "quota-backend-bytes": member.quota_bytes,
+            "logger": "zap",
+            "log-level": "warn",
+            **tls,
+            **{f"peer-{name}": value for name, value in tls.items()},
+        }
+    )
+    return Rendered(
+        processes=(
+            Process(
+                name="etcd",
+                description="etcd, the manager's datastore",
+                argv=(f"{layout.CURRENT}/{layout.BIN}/etcd", *argv),
+                notifies=True,
+                reads=(f"{CONFIG}/ca.crt",),
+            ),
+        ),
+        files={},
+        certificates={f"{CONFIG}/member": CertificateRequest("etcd", subject)},
+        directories=(DATA,),
+    )

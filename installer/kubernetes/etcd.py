@@ -34,7 +34,7 @@ def render(member: Member) -> Rendered:
     """The process, certificates and directories of `member`."""
     names = tuple(dict.fromkeys((member.address, "127.0.0.1", "localhost", *member.names)))
     subject = Subject("etcd", names=names, server=True, client=True)
-    tls = {
+    tls: dict[str, str | int | bool | None] = {
         "trusted-ca-file": f"{CONFIG}/ca.crt",
         "cert-file": f"{CONFIG}/member.crt",
         "key-file": f"{CONFIG}/member.key",

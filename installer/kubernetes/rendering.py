@@ -1,4 +1,4 @@
-"""What rendering yields: processes, the files they read and the certificates they need, for a host and for a pod alike."""
+"""What rendering yields, for a host and a pod alike: processes, the files they read, the certificates they need."""
 
 from __future__ import annotations
 

@@ -1,0 +1,50 @@
+"""systemd units for rendered processes."""
+
+from __future__ import annotations
+
+import shlex
+
+from installer.kubernetes.rendering import Process
+
+
+def unit_name(process: Process) -> str:
+    """The unit's file name."""
+    return f"{process.name}.service"
+
+
+def unit_text(process: Process) -> str:
+    """The unit: restarts for ever, at once at first; started without waiting for what it is ordered after.
+
+    Components of a cluster find each other by trying, so ordering only spares them the first failures.
+    """
+    after = "".join(f"After={name}.service\n" for name in process.after)
+    environment = "".join(f"Environment={shlex.quote(f'{k}={v}')}\n" for k, v in sorted(process.env.items()))
+    # Containers outlive a restart of containerd and the kubelet.
+    delegation = "Delegate=yes\nKillMode=process\n" if process.delegates_cgroups else ""
+    command = " \\\n  ".join(_escaped(word) for word in process.argv)
+    return f"""# Made by Moorage; changes are undone by the next `moorage up`.
+[Unit]
+Description={process.description}
+Wants=network-online.target
+After=network-online.target
+{after}StartLimitIntervalSec=0
+
+[Service]
+Type={"notify" if process.notifies else "simple"}
+{environment}ExecStart={command}
+{delegation}Restart=always
+RestartSec=1
+TimeoutStartSec=10min
+LimitNOFILE=infinity
+LimitNPROC=infinity
+TasksMax=infinity
+OOMScoreAdjust=-900
+
+[Install]
+WantedBy=multi-user.target
+"""
+
+
+def _escaped(word: str) -> str:
+    """A word as systemd reads it: https://www.freedesktop.org/software/systemd/man/systemd.service.html#Command%20lines"""
+    return shlex.quote(word.replace("%", "%%").replace("$", "$$"))

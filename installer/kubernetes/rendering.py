@@ -30,6 +30,7 @@ class Process:
     description: str = ""
     after: tuple[str, ...] = ()  # started, not necessarily ready
     notifies: bool = False  # tells systemd when it is ready
+    once: bool = False  # runs to its end at every boot
     reads: tuple[str, ...] = ()  # files that it reads at start only: it must restart when they change
     delegates_cgroups: bool = False  # its children are not its own to kill
 

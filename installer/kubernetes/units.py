@@ -22,6 +22,7 @@ def unit_text(process: Process) -> str:
     # Containers outlive a restart of containerd and the kubelet.
     delegation = "Delegate=yes\nKillMode=process\n" if process.delegates_cgroups else ""
     command = " \\\n  ".join(_escaped(word) for word in process.argv)
+    restart = "RemainAfterExit=yes\nRestart=on-failure\n" if process.once else "Restart=always\n"
     return f"""# Made by Moorage; changes are undone by the next `moorage up`.
 [Unit]
 Description={process.description}
@@ -30,10 +31,9 @@ After=network-online.target
 {after}StartLimitIntervalSec=0
 
 [Service]
-Type={"notify" if process.notifies else "simple"}
+Type={_type(process)}
 {environment}ExecStart={command}
-{delegation}Restart=always
-RestartSec=1
+{delegation}{restart}RestartSec=1
 TimeoutStartSec=10min
 LimitNOFILE=infinity
 LimitNPROC=infinity
@@ -43,6 +43,12 @@ OOMScoreAdjust=-900
 [Install]
 WantedBy=multi-user.target
 """
+
+
+def _type(process: Process) -> str:
+    if process.once:
+        return "oneshot"
+    return "notify" if process.notifies else "simple"
 
 
 def _escaped(word: str) -> str:

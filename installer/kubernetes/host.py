@@ -1,0 +1,166 @@
+"""A host of the manager: each is a node behind a local balancer; a manager host has etcd and a control plane too."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network
+
+from installer.core import layout
+from installer.kubernetes import control_plane, etcd, node
+from installer.kubernetes.rendering import Process, Rendered
+from installer.kubernetes.roots import Roots
+
+API_PORT = 6443
+BALANCER_PORT = 7443
+BALANCER_UPSTREAMS = f"{layout.CONFIG}/node/api-servers"
+MANAGER_TAINT = {"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"}
+ROLE_LABEL = "moorage.dev/role"
+AUDIT_LOG = "/var/log/moorage/audit.log"
+_IMPORT_SCRIPT = f"{node.CONFIG}/import-images.sh"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ManagerPlan:
+    """What all hosts of a platform have in common."""
+
+    platform: str
+    kubernetes_version: str
+    pods: IPv4Network
+    services: IPv4Network
+    domain: str
+    node_ports: tuple[int, int]
+    managers: Mapping[str, str]  # name -> address among the hosts
+    images: Mapping[str, str]  # name in the bundle -> reference
+    workers: int
+    extra_names: tuple[str, ...] = ()  # of the API server, beside every manager's own
+
+
+@dataclass(frozen=True, kw_only=True)
+class ManagerHost:
+    """One host."""
+
+    name: str
+    address: str  # among the hosts
+    role: str
+    region: str
+    zone: str
+    traits: node.Traits
+    labels: Mapping[str, str] = field(default_factory=dict)
+    names: tuple[str, ...] = ()  # more addresses by which it is known
+
+
+def render(host: ManagerHost, plan: ManagerPlan, roots: Roots) -> Rendered:
+    """Everything that runs on `host`."""
+    rendered = _balancer(plan) | _images(host, plan) | node.render(_node(host, plan, roots))
+    if host.role != "manager":
+        return rendered
+    member = etcd.Member(
+        name=host.name, address=host.address, peers=plan.managers, token=plan.platform, names=host.names
+    )
+    servers = [f"https://{address}:{etcd.CLIENT_PORT}" for address in plan.managers.values()]
+    plane = control_plane.ControlPlane(
+        version=plan.kubernetes_version,
+        advertise_address=host.address,
+        port=API_PORT,
+        names=(*plan.managers.values(), *host.names, *plan.extra_names),
+        etcd_servers=tuple(servers),
+        pods=plan.pods,
+        services=plan.services,
+        domain=plan.domain,
+        node_ports=plan.node_ports,
+        replicas=len(plan.managers),
+        audit_log=AUDIT_LOG,
+    )
+    etcd_trust = {f"{etcd.CONFIG}/ca.crt": roots.authorities["etcd"].cert_pem}
+    extra = Rendered(processes=(), files=etcd_trust, certificates={}, directories=("/var/log/moorage",))
+    return etcd.render(member) | control_plane.render(plane, roots) | extra | rendered
+
+
+def _node(host: ManagerHost, plan: ManagerPlan, roots: Roots) -> node.Node:
+    return node.Node(
+        name=host.name,
+        version=plan.kubernetes_version,
+        server=f"https://127.0.0.1:{BALANCER_PORT}",
+        ca_pem=roots.authorities["kubernetes"].cert_pem,
+        pods=plan.pods,
+        dns=plan.services[10],
+        domain=plan.domain,
+        pause_image=plan.images["pause"],
+        traits=host.traits,
+        address=host.address,
+        labels={
+            "topology.kubernetes.io/region": host.region,
+            "topology.kubernetes.io/zone": host.zone,
+            ROLE_LABEL: host.role,
+            **host.labels,
+        },
+        taints=(MANAGER_TAINT,) if host.role == "manager" and plan.workers else (),
+        reserved={"cpu": "100m", "memory": "256Mi"},
+        # Each small pod costs little, and a host carries control planes and nodes of many clusters.
+        max_pods=250,
+    )
+
+
+def _balancer(plan: ManagerPlan) -> Rendered:
+    return Rendered(
+        processes=(
+            Process(
+                name="moorage-balancer",
+                description="Node-local balancer over the manager's API servers",
+                argv=(
+                    f"{layout.CURRENT}/{layout.BIN}/moorage-host",
+                    "balance",
+                    f"--listen=127.0.0.1:{BALANCER_PORT}",
+                    f"--upstreams-file={BALANCER_UPSTREAMS}",
+                ),
+            ),
+        ),
+        files={BALANCER_UPSTREAMS: "".join(f"{address}:{API_PORT}\n" for address in plan.managers.values())},
+        certificates={},
+    )
+
+
+def _images(host: ManagerHost, plan: ManagerPlan) -> Rendered:
+    wanted = ["pause", "coredns"]
+    if host.role == "manager":
+        wanted.append("controller")
+    if host.role == "worker" or not plan.workers:
+        wanted.append("node")
+    return Rendered(
+        processes=(
+            Process(
+                name="moorage-images",
+                description="Images of the bundle, brought into containerd",
+                argv=("/bin/sh", _IMPORT_SCRIPT),
+                after=("containerd",),
+                once=True,
+                reads=(_IMPORT_SCRIPT,),
+            ),
+        ),
+        files={_IMPORT_SCRIPT: import_script({name: plan.images[name] for name in wanted})},
+        certificates={},
+    )
+
+
+def import_script(images: Mapping[str, str]) -> str:
+    """A script that imports what containerd does not have yet; `images`: name in the bundle -> reference."""
+    ctr = f"{layout.CURRENT}/{layout.BIN}/ctr -a {node.CONTAINERD_SOCKET} -n k8s.io"
+    return "\n".join(
+        [
+            "set -eu",
+            f"until {ctr} version >/dev/null 2>&1; do sleep 0.1; done",
+            f'have="$({ctr} images ls -q)"',
+            *_imports(ctr, sorted(images.items())),
+            "",
+        ]
+    )
+
+
+def _imports(ctr: str, images: Sequence[tuple[str, str]]) -> list[str]:
+    return [
+        f'case "$have" in *{shlex.quote(ref)}*) ;; *) '
+        f"{ctr} images import --local {layout.CURRENT}/{layout.IMAGES}/{name}.tar ;; esac"
+        for name, ref in images
+    ]

@@ -78,6 +78,21 @@ class InstallerError(Exception):
             lines.append(f"  next: {self.hint}")
         return "\n".join(lines)
 
+    def to_json(self) -> dict[str, object]:
+        """The whole error as plain data, for JSON output and journals."""
+        return {
+            "kind": self.exit_code.name.lower(),
+            "exitCode": int(self.exit_code),
+            "what": self.what,
+            "host": self.host,
+            "step": self.step,
+            "command": self.command,
+            "status": self.status,
+            "lastLines": list(self.last_lines),
+            "cause": self.cause,
+            "hint": self.hint,
+        }
+
 
 class RetryableError(InstallerError):
     """A later try of the same act may succeed; everything else is final."""

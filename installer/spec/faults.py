@@ -1,0 +1,110 @@
+"""From pydantic's errors to faults with line and path that help and never show a value."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeVar, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from installer.core.errors import SpecError
+from installer.spec.source import Document, Fault, Loc
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def validate(model: type[M], document: Document) -> tuple[M | None, tuple[Fault, ...]]:
+    """The document as `model`, or all that is wrong with it."""
+    if not isinstance(document.data, dict):
+        return None, (document.fault((), "must be a mapping of keys to values"),)
+    try:
+        return model.model_validate(document.data), ()
+    except ValidationError as exc:
+        errors = exc.errors(include_url=False, include_input=False)
+        return None, tuple(_fault(document, error, model) for error in errors)
+
+
+def spec_error(faults: Iterable[Fault], *, hint: str = "mend these lines and repeat") -> SpecError:
+    """One error that lists every fault, sorted by file and line."""
+    lines = sorted(set(faults))
+    count = "1 fault" if len(lines) == 1 else f"{len(lines)} faults"
+    return SpecError("\n".join([f"{count} in the specification", *(f"  {fault}" for fault in lines)]), hint=hint)
+
+
+def _fault(document: Document, error: Mapping[str, Any], model: type[BaseModel]) -> Fault:
+    loc = written_path(document.data, error["loc"])
+    return document.fault(loc, _message(error, loc, model))
+
+
+def written_path(data: Any, loc: Sequence[str | int]) -> Loc:
+    """`loc` without the union tags that pydantic puts between the parts that are in the data."""
+    kept: list[str | int] = []
+    here = data
+    last = len(loc) - 1
+    for index, part in enumerate(loc):
+        if isinstance(here, dict) and isinstance(part, str):
+            if part not in here and index != last:
+                continue  # a union tag: the data has no such key
+            here = here.get(part)
+        elif isinstance(here, list) and isinstance(part, int):
+            here = here[part] if part < len(here) else None
+        elif isinstance(part, str):
+            continue
+        kept.append(part)
+    return tuple(kept)
+
+
+_PLAIN = {
+    "missing": "is required",
+    "string_type": "must be text; put it in quotes",
+    "int_parsing": "must be a whole number",
+    "int_type": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "bool_parsing": "must be true or false",
+    "bool_type": "must be true or false",
+    "tuple_type": "must be a list",
+    "list_type": "must be a list",
+    "dict_type": "must be a mapping of keys to values",
+    "model_type": "must be a mapping of keys to values",
+    "model_attributes_type": "must be a mapping of keys to values",
+    "ip_v4_address": "must be an IPv4 address, such as 192.0.2.10",
+    "ip_v4_network": "must be an IPv4 range without host bits, such as 10.128.0.0/14",
+}
+
+
+def _message(error: Mapping[str, Any], loc: Loc, model: type[BaseModel]) -> str:
+    kind, context = error["type"], error.get("ctx", {})
+    if kind == "extra_forbidden":
+        return "unknown key" + did_you_mean(str(loc[-1]), _keys_at(model, loc[:-1]))
+    if kind == "string_pattern_mismatch":
+        return f"must match {context['pattern']}"
+    if kind == "value_error":  # our own validators: their text holds no value
+        return str(context["error"])
+    return _PLAIN.get(kind, _lowered(error["msg"]))
+
+
+def _lowered(message: str) -> str:
+    return message[:1].lower() + message[1:]
+
+
+def did_you_mean(word: str, words: Iterable[str]) -> str:
+    """`; did you mean x?` for the nearest of `words`, or nothing."""
+    close = difflib.get_close_matches(word, sorted(words), n=1, cutoff=0.6)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def _keys_at(model: type[BaseModel], loc: Loc) -> set[str]:
+    """The keys that may be written at `loc`; where kinds differ, those of every kind."""
+    models = {model}
+    for part in loc:
+        if isinstance(part, str):
+            fields = [f for m in models for name, f in m.model_fields.items() if (f.alias or name) == part]
+            models = {found for f in fields for found in _models(f.annotation)}
+    return {f.alias or name for m in models for name, f in m.model_fields.items()}
+
+
+def _models(annotation: Any) -> set[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return {annotation}
+    return {found for inner in get_args(annotation) for found in _models(inner)}

@@ -10,7 +10,8 @@ from pydantic import Field, StringConstraints
 from installer.spec.base import Labels, Metadata, Model, Name, always, never
 from installer.spec.quantity import Cpu, Memory
 
-KubernetesVersion = Annotated[str, StringConstraints(pattern=r"^1\.\d+\.\d+$")]
+KUBERNETES_PATTERN = r"^1\.\d+\.\d+$"
+KubernetesVersion = Annotated[str, StringConstraints(pattern=KUBERNETES_PATTERN)]
 
 
 class ControlPlane(Model):

@@ -9,6 +9,7 @@ from typing import Any, TypeVar, get_args
 from pydantic import BaseModel, ValidationError
 
 from installer.core.errors import SpecError
+from installer.spec import base, cluster
 from installer.spec.source import Document, Fault, Loc
 
 M = TypeVar("M", bound=BaseModel)
@@ -22,7 +23,7 @@ def validate(model: type[M], document: Document) -> tuple[M | None, tuple[Fault,
         return model.model_validate(document.data), ()
     except ValidationError as exc:
         errors = exc.errors(include_url=False, include_input=False)
-        return None, tuple(_fault(document, error, model) for error in errors)
+        return None, tuple(_fault(document, error, model) for error in errors if not _follows(document, error))
 
 
 def spec_error(faults: Iterable[Fault], *, hint: str = "mend these lines and repeat") -> SpecError:
@@ -34,7 +35,23 @@ def spec_error(faults: Iterable[Fault], *, hint: str = "mend these lines and rep
 
 def _fault(document: Document, error: Mapping[str, Any], model: type[BaseModel]) -> Fault:
     loc = written_path(document.data, error["loc"])
-    return document.fault(loc, _message(error, loc, model))
+    if error["type"] == "provider_kind":  # raised where the kind of the whole region is decided
+        loc = (*loc, "provider", "kind")
+    return document.fault(loc, _message(error, loc, model, document))
+
+
+def _follows(document: Document, error: Mapping[str, Any]) -> bool:
+    """True for a list that is too short only because pydantic left out its faulty items."""
+    if error["type"] != "too_short":
+        return False
+    written = _at(document.data, written_path(document.data, error["loc"]))
+    return isinstance(written, list) and len(written) >= int(error["ctx"]["min_length"])
+
+
+def _at(data: Any, loc: Loc) -> Any:
+    for part in loc:
+        data = data[part]
+    return data
 
 
 def written_path(data: Any, loc: Sequence[str | int]) -> Loc:
@@ -57,6 +74,7 @@ def written_path(data: Any, loc: Sequence[str | int]) -> Loc:
 
 _PLAIN = {
     "missing": "is required",
+    "too_short": "must not be empty",
     "string_type": "must be text; put it in quotes",
     "int_parsing": "must be a whole number",
     "int_type": "must be a whole number",
@@ -72,13 +90,24 @@ _PLAIN = {
     "ip_v4_network": "must be an IPv4 range without host bits, such as 10.128.0.0/14",
 }
 
+_PATTERNS = {
+    base.NAME_PATTERN: "must be lower-case letters, digits and dashes, from a letter to a letter or digit",
+    base.LABEL_KEY_PATTERN: "must be a Kubernetes label key, such as disk or example.org/disk",
+    base.LABEL_VALUE_PATTERN: "must be a Kubernetes label value: letters, digits, dots, dashes, underscores",
+    cluster.KUBERNETES_PATTERN: "must be a full Kubernetes version, such as 1.36.3",
+}
 
-def _message(error: Mapping[str, Any], loc: Loc, model: type[BaseModel]) -> str:
+
+def _message(error: Mapping[str, Any], loc: Loc, model: type[BaseModel], document: Document) -> str:
     kind, context = error["type"], error.get("ctx", {})
     if kind == "extra_forbidden":
-        return "unknown key" + did_you_mean(str(loc[-1]), _keys_at(model, loc[:-1]))
+        return "unknown key" + did_you_mean(str(loc[-1]), _keys_at(model, loc[:-1], document.data))
     if kind == "string_pattern_mismatch":
-        return f"must match {context['pattern']}"
+        return _PATTERNS.get(context["pattern"], f"must match {context['pattern']}")
+    if kind == "string_too_long":
+        return f"must have at most {context['max_length']} characters"
+    if kind == "literal_error":
+        return f"must be {context['expected']}"
     if kind == "value_error":  # our own validators: their text holds no value
         return str(context["error"])
     return _PLAIN.get(kind, _lowered(error["msg"]))
@@ -94,14 +123,19 @@ def did_you_mean(word: str, words: Iterable[str]) -> str:
     return f"; did you mean {close[0]}?" if close else ""
 
 
-def _keys_at(model: type[BaseModel], loc: Loc) -> set[str]:
-    """The keys that may be written at `loc`; where kinds differ, those of every kind."""
+def _keys_at(model: type[BaseModel], loc: Loc, data: Any) -> set[str]:
+    """The keys that may be written at `loc`; where there are several kinds, those of the kind that fits `data` best."""
     models = {model}
     for part in loc:
         if isinstance(part, str):
             fields = [f for m in models for name, f in m.model_fields.items() if (f.alias or name) == part]
             models = {found for f in fields for found in _models(f.annotation)}
-    return {f.alias or name for m in models for name, f in m.model_fields.items()}
+    written = set(_at(data, loc))
+    return max((_keys(m) for m in models), key=lambda keys: len(keys & written), default=set())
+
+
+def _keys(model: type[BaseModel]) -> set[str]:
+    return {field.alias or name for name, field in model.model_fields.items()}
 
 
 def _models(annotation: Any) -> set[type[BaseModel]]:

@@ -103,7 +103,7 @@ Region = Annotated[
     Discriminator(
         _kind,
         custom_error_type="provider_kind",
-        custom_error_message="provider.kind must be one of: local, onprem",
+        custom_error_message="must be one of: local, onprem",
     ),
 ]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated
 
-from pydantic import AfterValidator, BeforeValidator
+from pydantic import AfterValidator, BeforeValidator, Field
 
 _CPU = re.compile(r"(\d+)m|(\d+(?:\.\d{1,3})?)")
 _MEMORY = re.compile(r"(\d+)(Ki|Mi|Gi|Ti|k|M|G|T)?")
@@ -44,5 +44,8 @@ def _number_as_text(value: object) -> object:
     return str(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else value
 
 
-Cpu = Annotated[str, BeforeValidator(_number_as_text), AfterValidator(_checked_cpu)]
-Memory = Annotated[str, BeforeValidator(_number_as_text), AfterValidator(_checked_memory)]
+QUANTITY_MARK = "x-moorage-quantity"  # in the JSON Schema: may be written as a number, too
+_MARKED = Field(json_schema_extra={QUANTITY_MARK: True})
+
+Cpu = Annotated[str, BeforeValidator(_number_as_text), AfterValidator(_checked_cpu), _MARKED]
+Memory = Annotated[str, BeforeValidator(_number_as_text), AfterValidator(_checked_memory), _MARKED]

@@ -1,0 +1,33 @@
+"""The list of all cross-checks; a new one is a function and a line here."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from installer.spec import check_capacity, check_names, check_networks, check_versions
+from installer.spec.subject import Check, Finding, Subject
+
+CHECKS: Final[tuple[Check, ...]] = (
+    check_names.region_names,
+    check_names.host_names,
+    check_names.host_name_lengths,
+    check_names.addresses,
+    check_names.cluster_names,
+    check_names.pool_names,
+    check_networks.platform_ranges,
+    check_networks.cluster_ranges,
+    check_networks.host_addresses,
+    check_networks.pod_range_sizes,
+    check_networks.service_range_sizes,
+    check_networks.api_ports,
+    check_capacity.manager_count,
+    check_capacity.largest_node,
+    check_capacity.all_nodes,
+    check_versions.release_exists,
+    check_versions.cluster_versions,
+)
+
+
+def run(subject: Subject) -> tuple[Finding, ...]:
+    """Everything that every check finds."""
+    return tuple(finding for check in CHECKS for finding in check(subject))

@@ -1,0 +1,87 @@
+"""The hosts that a platform asks for, one by one: groups counted out, defaults filled in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address
+from typing import assert_never
+
+from installer.spec.base import Labels
+from installer.spec.platform import LocalRegion, OnPremHost, OnPremRegion, Platform, Region, Role
+from installer.spec.source import Loc
+
+
+@dataclass(frozen=True, kw_only=True)
+class WantedHost:
+    """One host before it is provided. `loc` is where it is written, in the platform's document."""
+
+    name: str
+    role: Role
+    region: str
+    zone: str
+    loc: Loc
+    labels: Labels = field(default_factory=dict)
+    cpu: str | None = None  # limits; None: all of its machine
+    memory: str | None = None
+    address: str | None = None  # where SSH reaches it; None: known once it is provided
+    port: int = 22
+    cluster_address: IPv4Address | None = None  # its address among the hosts; None: known once it is provided
+
+
+def wanted_hosts(platform: Platform) -> tuple[WantedHost, ...]:
+    """All hosts of all regions, in the order in which they are written."""
+    return tuple(
+        host
+        for index, region in enumerate(platform.spec.regions)
+        for host in _of_region(region, ("spec", "regions", index))
+    )
+
+
+def _of_region(region: Region, at: Loc) -> Iterator[WantedHost]:
+    match region:
+        case LocalRegion():
+            yield from _counted_out(region, at)
+        case OnPremRegion():
+            yield from _given(region, at)
+        case _:
+            assert_never(region)
+
+
+def _counted_out(region: LocalRegion, at: Loc) -> Iterator[WantedHost]:
+    for index, group in enumerate(region.hosts):
+        for number in range(group.count):
+            yield WantedHost(
+                name=f"{group.name}-{number + 1}",
+                role=group.role,
+                region=region.name,
+                zone=group.zones[number % len(group.zones)],
+                loc=(*at, "hosts", index),
+                labels=group.labels,
+                cpu=group.cpu,
+                memory=group.memory,
+            )
+
+
+def _given(region: OnPremRegion, at: Loc) -> Iterator[WantedHost]:
+    for index, host in enumerate(region.hosts):
+        yield WantedHost(
+            name=host.name,
+            role=host.role,
+            region=region.name,
+            zone=host.zone,
+            loc=(*at, "hosts", index),
+            labels=host.labels,
+            address=host.address,
+            port=host.port or region.provider.ssh.port,
+            cluster_address=_cluster_address(host),
+        )
+
+
+def _cluster_address(host: OnPremHost) -> IPv4Address | None:
+    if host.cluster_address is not None:
+        return host.cluster_address
+    try:
+        return IPv4Address(host.address)
+    except ValueError:  # a name; a cross-check asks for the address
+        return None

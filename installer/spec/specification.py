@@ -1,0 +1,100 @@
+"""A whole specification: the documents of one file or directory, read, validated and checked against each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from installer.core.errors import SpecError
+from installer.spec import checks, faults, source
+from installer.spec.cluster import Cluster
+from installer.spec.platform import Platform
+from installer.spec.source import Document, Fault
+from installer.spec.subject import Finding, Offer, Subject
+
+_KINDS: dict[str, type[Platform] | type[Cluster]] = {"Platform": Platform, "Cluster": Cluster}
+_SUFFIXES = (".yaml", ".yml")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Specification:
+    """What a user wrote. `directory` is where it lies: files that it refers to are relative to that."""
+
+    platform: Platform | None
+    clusters: tuple[Cluster, ...]
+    directory: Path
+    sources: tuple[tuple[Platform | Cluster, Document], ...] = field(default=(), repr=False, compare=False)
+
+    def place(self, finding: Finding) -> Fault:
+        """The finding with the file and line that it is about."""
+        for model, document in self.sources:
+            if model is finding.document:
+                return document.fault(finding.loc, finding.message)
+        return Fault(
+            f"{finding.document.kind} {finding.document.name}", 0, source.path_text(finding.loc), finding.message
+        )
+
+
+def load(path: Path, *, offer: Offer | None = None) -> Specification:
+    """The specification in a file, or in the YAML files of a directory; with `offer`, versions are checked, too.
+
+    Raises SpecError that lists every fault of every document.
+    """
+    documents, found = _read(path)
+    parsed: list[tuple[Platform | Cluster, Document]] = []
+    for document in documents:
+        model, wrong = _validate(document)
+        found += wrong
+        if model is not None:
+            parsed.append((model, document))
+    spec = Specification(
+        platform=next((model for model, _ in parsed if isinstance(model, Platform)), None),
+        clusters=tuple(model for model, _ in parsed if isinstance(model, Cluster)),
+        directory=path if path.is_dir() else path.parent,
+        sources=tuple(parsed),
+    )
+    found += _second_platforms(parsed)
+    found += map(spec.place, checks.run(Subject(platform=spec.platform, clusters=spec.clusters, offer=offer)))
+    if found:
+        raise faults.spec_error(found)
+    return spec
+
+
+def _read(path: Path) -> tuple[list[Document], list[Fault]]:
+    documents: list[Document] = []
+    found: list[Fault] = []
+    for file in _files(path):
+        read, wrong = source.read(file)
+        documents += read
+        found += wrong
+    if not documents and not found:
+        found.append(Fault(str(path), 1, "", "holds no document"))
+    return documents, found
+
+
+def _files(path: Path) -> Sequence[Path]:
+    if not path.exists():
+        hint = "`moorage init` writes one; `-f FILE_OR_DIR` names another"
+        raise SpecError(f"there is no specification at {path}", hint=hint)
+    if not path.is_dir():
+        return [path]
+    return sorted(file for file in path.iterdir() if file.suffix in _SUFFIXES and file.is_file())
+
+
+def _validate(document: Document) -> tuple[Platform | Cluster | None, Sequence[Fault]]:
+    data = document.data
+    if not isinstance(data, dict):
+        return None, [document.fault((), "must be a mapping of keys to values")]
+    kind = data.get("kind")
+    if kind not in _KINDS:
+        guess = faults.did_you_mean(kind, _KINDS) if isinstance(kind, str) else ""
+        return None, [document.fault(("kind",), f"must be Platform or Cluster{guess}")]
+    return faults.validate(_KINDS[kind], document)
+
+
+def _second_platforms(parsed: Sequence[tuple[Platform | Cluster, Document]]) -> Iterable[Fault]:
+    platforms = [document for model, document in parsed if isinstance(model, Platform)]
+    for document in platforms[1:]:
+        first = platforms[0]
+        yield document.fault((), f"a second platform; the first is at {first.file}:{first.line(())}")

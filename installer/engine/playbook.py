@@ -18,20 +18,22 @@ C = TypeVar("C")
 PLAYBOOKS = Path(__file__).parents[2] / "playbooks"
 
 
-class _Model(BaseModel):
+class Model(BaseModel):
+    """Frozen, refuses unknown keys."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 Word = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]*$", max_length=40)]
 
 
-class RoleSelector(_Model):
+class RoleSelector(Model):
     """All hosts of one role."""
 
     role: Literal["manager", "worker"]
 
 
-class HostSelector(_Model):
+class HostSelector(Model):
     """Hosts by name."""
 
     hosts: tuple[str, ...] = Field(min_length=1)
@@ -40,7 +42,7 @@ class HostSelector(_Model):
 Selector = Literal["platform", "regions", "hosts", "clusters"] | RoleSelector | HostSelector
 
 
-class Batches(_Model):
+class Batches(Model):
     """Some targets at a time: a number, or a share of all of them such as "10%"."""
 
     batches: Annotated[int, Field(ge=1)] | Annotated[str, StringConstraints(pattern=r"^([1-9]\d?|100)%$")]
@@ -49,7 +51,7 @@ class Batches(_Model):
 Strategy = Literal["serial", "parallel"] | Batches
 
 
-class PhaseModel(_Model):
+class PhaseModel(Model):
     """One phase as it is written."""
 
     name: Word
@@ -62,7 +64,7 @@ class PhaseModel(_Model):
     needs: tuple[Word, ...] = ()
 
 
-class PlaybookModel(_Model):
+class PlaybookModel(Model):
     """A playbook file."""
 
     name: Word
@@ -124,13 +126,10 @@ class Playbook(Generic[C]):
 
 def load(path: Path, *, steps: StepRegistry[C], guards: GuardRegistry[C]) -> Playbook[C]:
     """The playbook in `path`; raises SpecError with file and line of everything in it that is wrong or unknown."""
-    documents, found = source.read(path)
-    if found or len(documents) != 1:
-        raise faults.spec_error(found or [source.Fault(str(path), 1, "", "must hold exactly one YAML document")])
-    (document,) = documents
-    model, found = faults.validate(PlaybookModel, document)
-    if model is None:
+    written, found = faults.read_one(PlaybookModel, path)
+    if written is None:
         raise faults.spec_error(found)
+    model, document = written
     if found := tuple(_unknown(document, model, steps.names, guards.names)):
         raise faults.spec_error(found)
     return Playbook(name=model.name, title=model.title, phases=tuple(_phase(p, steps, guards) for p in model.phases))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
 from installer.core.errors import SpecError
 from installer.spec import base, cluster
-from installer.spec.source import Document, Fault, Loc
+from installer.spec.source import Document, Fault, Loc, read
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -26,11 +27,23 @@ def validate(model: type[M], document: Document) -> tuple[M | None, tuple[Fault,
         return None, tuple(_fault(document, error, model) for error in errors if not _follows(document, error))
 
 
-def spec_error(faults: Iterable[Fault], *, hint: str = "mend these lines and repeat") -> SpecError:
+def read_one(model: type[M], path: Path) -> tuple[tuple[M, Document] | None, tuple[Fault, ...]]:
+    """The only document of a file as `model`, or all that is wrong with it."""
+    documents, found = read(path)
+    if found or len(documents) != 1:
+        return None, found or (Fault(str(path), 1, "", "must hold exactly one YAML document"),)
+    value, found = validate(model, documents[0])
+    return (None if value is None else (value, documents[0])), found
+
+
+def spec_error(found: Iterable[Fault]) -> SpecError:
     """One error that lists every fault, sorted by file and line."""
-    lines = sorted(set(faults))
+    lines = sorted(set(found))
     count = "1 fault" if len(lines) == 1 else f"{len(lines)} faults"
-    return SpecError("\n".join([f"{count} in the specification", *(f"  {fault}" for fault in lines)]), hint=hint)
+    return SpecError(
+        "\n".join([f"{count} in the specification", *(f"  {fault}" for fault in lines)]),
+        hint="mend these lines and repeat",
+    )
 
 
 def _fault(document: Document, error: Mapping[str, Any], model: type[BaseModel]) -> Fault:

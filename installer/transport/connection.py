@@ -43,6 +43,10 @@ _PACKET = 1 << 15
 Event = Mapping[str, Any]
 
 
+def ignore_line(line: str) -> None:
+    """For scripts whose output is only of interest when they fail."""
+
+
 @dataclass(frozen=True)
 class Result:
     """How a script ended: `tail` are the last lines of its output that were no events."""
@@ -72,6 +76,7 @@ class Connection:
         *,
         payload: bytes | BinaryIO = b"",
         on_event: Callable[[Event], None] = ignore_event,
+        on_line: Callable[[str], None] = ignore_line,
         timeout_s: float = 600.0,
         step: str = "",
         check: bool = True,
@@ -92,6 +97,7 @@ class Connection:
                 event = _event(line)
                 if event is None:
                     tail.append(line)
+                    on_line(line)
                 else:
                     current = str(event.get("step", current))
                     on_event(event)

@@ -1,0 +1,74 @@
+# Says everything the installer wants to know about this host as lines of key, tab, value. Changes nothing.
+# Needs a POSIX shell, coreutils and systemd. Standard input: one request a line (file|cert|unit|disk and a name).
+say() { printf '%s\t%s\n' "$1" "$2"; }
+first() { [ -r "$1" ] && head -n 1 "$1" || true; }
+say clock "$(date +%s.%N)"
+. /etc/os-release 2>/dev/null || true
+say os_id "${ID:-unknown}"
+say os_version "${VERSION_ID:-}"
+say os_name "${PRETTY_NAME:-unknown}"
+say kernel "$(uname -r)"
+say arch "$(uname -m)"
+say hostname "$(uname -n)"
+say machine_id "$(first /etc/machine-id)"
+say product_uuid "$(first /sys/class/dmi/id/product_uuid 2>/dev/null)"
+say uid "$(id -u)"
+say cpus "$(getconf _NPROCESSORS_ONLN)"
+awk '/^MemTotal|^MemAvailable|^SwapTotal/ {sub(":", "", $1); printf "%s\t%.0f\n", tolower($1), $2 * 1024}' /proc/meminfo
+if [ -f /sys/fs/cgroup/cgroup.controllers ]; then
+  say cgroup_version 2
+  say cgroup_controllers "$(cat /sys/fs/cgroup/cgroup.controllers)"
+else
+  say cgroup_version 1
+  say cgroup_controllers "$(awk '!/^#/ && $4 == 1 {printf "%s ", $1}' /proc/cgroups)"
+fi
+virt=none
+command -v systemd-detect-virt >/dev/null && virt=$(systemd-detect-virt --container) || true
+say container "$virt"
+say init "$(first /proc/1/comm)"
+say systemd "$(systemctl --version 2>/dev/null | awk 'NR == 1 {print $2}')"
+say filesystems "$(awk '{printf "%s ", $NF}' /proc/filesystems)"
+say modules "$(cut -d" " -f1 /proc/modules 2>/dev/null | tr '\n' ' ')"
+say builtin "$(sed 's|.*/||; s|\.ko.*||; s|-|_|g' "/lib/modules/$(uname -r)/modules.builtin" 2>/dev/null | tr '\n' ' ')"
+for key in net.ipv4.ip_forward net.bridge.bridge-nf-call-iptables fs.inotify.max_user_instances \
+  fs.inotify.max_user_watches net.netfilter.nf_conntrack_max; do
+  file=/proc/sys/$(printf %s "$key" | tr . /)
+  [ -r "$file" ] && say "sysctl.$key" "$(cat "$file")"
+done
+for tool in nft iptables ip mount umount modprobe conntrack tar sha256sum systemctl sysctl curl; do
+  command -v "$tool" >/dev/null 2>&1 && say tool "$tool"
+done
+ip -o -4 addr show 2>/dev/null | awk '{print "address\t" $2 " " $4}'
+ip -o link show 2>/dev/null | awk '{for (i = 1; i < NF; i++) if ($i == "mtu") {sub("[:@].*", "", $2); print "mtu\t" $2 " " $(i + 1)}}'
+ip -4 route show default 2>/dev/null | awk 'NR == 1 {print "default_route\t" $0}'
+ss -Hltn 2>/dev/null | awk '{n = split($4, part, ":"); print "port\t" part[n]}' | sort -u
+ss -Hltnp 2>/dev/null | sed -n 's/.*:\([0-9]*\) .*users:(("\([^"]*\)".*/listener\t\1 \2/p' | sort -u
+for path in /etc/kubernetes /var/lib/rancher /var/lib/k0s /var/lib/k3s /var/lib/microk8s /etc/rancher; do
+  [ -e "$path" ] && say leftover "$path"
+done
+for unit in docker k3s k3s-agent rke2-server rke2-agent k0scontroller k0sworker crio kubelet containerd etcd; do
+  [ -e "/etc/systemd/system/$unit.service" ] || [ -e "/lib/systemd/system/$unit.service" ] || continue
+  say leftover_unit "$unit.service"
+done
+[ -d /var/lib/etcd/member ] && say etcd_data yes
+[ -r /var/lib/moorage/manifest.json ] && say manifest "$(base64 -w0 /var/lib/moorage/manifest.json)"
+for digest in $(ls /opt/moorage/releases 2>/dev/null); do say release "$digest"; done
+units=
+while read -r kind name; do
+  case $kind in
+    file)
+      if [ -L "$name" ]; then say link "$name $(readlink "$name")"
+      elif [ -f "$name" ]; then say file "$name $(stat -c '%a %u:%g' "$name") $(sha256sum <"$name" | cut -d' ' -f1)"
+      elif [ -d "$name" ]; then say directory "$name $(stat -c '%a %u:%g' "$name")"
+      fi ;;
+    cert) [ -f "$name" ] && say cert "$name $(base64 -w0 "$name")" ;;
+    disk)
+      while [ ! -e "$name" ]; do name=$(dirname "$name"); done
+      say disk "$name $(df -kP "$name" | awk 'NR == 2 {printf "%.0f %.0f", $2 * 1024, $4 * 1024}')" ;;
+    unit) units="$units $name" ;;
+  esac
+done
+[ -z "$units" ] || systemctl show --property=Id,ActiveState,SubState,UnitFileState,NRestarts $units 2>/dev/null |
+  awk -F= '$1 != "" {v[$1] = $2} $1 == "" && v["Id"] != "" {print "unit\t" v["Id"], v["ActiveState"], v["SubState"], (v["UnitFileState"] == "" ? "none" : v["UnitFileState"]), v["NRestarts"] + 0; delete v}
+    END {if (v["Id"] != "") print "unit\t" v["Id"], v["ActiveState"], v["SubState"], (v["UnitFileState"] == "" ? "none" : v["UnitFileState"]), v["NRestarts"] + 0}'
+say done yes

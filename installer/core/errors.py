@@ -21,6 +21,7 @@ class ExitCode(IntEnum):
     KUBERNETES = 16
     BUNDLE = 17
     HOST = 18
+    USAGE = 64  # sysexits.h; 2, the habit of many parsers, would read as "changes pending"
     INTERRUPTED = 130
 
 

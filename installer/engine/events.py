@@ -56,6 +56,15 @@ class PhaseFailed:
 
 
 @dataclass(frozen=True)
+class TargetDone:
+    """All steps of a phase are done on one target; `changed` is False when there was nothing to do."""
+
+    phase: str
+    target: str
+    changed: bool
+
+
+@dataclass(frozen=True)
 class StepStarted:
     """A step began; it has these changes to make."""
 
@@ -123,19 +132,8 @@ class Finished:
     seconds: float
 
 
-Event = (
-    PlanStarted
-    | PhaseStarted
-    | PhaseDone
-    | PhaseFailed
-    | StepStarted
-    | StepProgress
-    | StepWaiting
-    | StepDone
-    | StepFailed
-    | Note
-    | Finished
-)
+StepEvent = StepStarted | StepProgress | StepWaiting | StepDone | StepFailed
+Event = PlanStarted | PhaseStarted | PhaseDone | PhaseFailed | TargetDone | StepEvent | Note | Finished
 
 
 class Reporter(Protocol):

@@ -162,6 +162,7 @@ class _Runner(Generic[S]):
                 changed |= run_step(self.around, self.ctx, phase, named, target)
             except InstallerError as exc:
                 return _Outcome(changed, (exc,))
+        self.around.reporter.report(events.TargetDone(phase.name, target.name, changed))
         return _Outcome(changed)
 
     def _gather(self, futures: Iterable[Future[_Outcome]]) -> _Outcome:

@@ -43,11 +43,10 @@ class UserStepModel(Model):
 
 @dataclass(frozen=True, kw_only=True)
 class Script:
-    """What is to be run. `digest` tells one text of it from another."""
+    """What is to be run: a file's name and text. `digest` tells one text from another."""
 
     name: str
-    text: str = ""
-    always: bool = False
+    text: str
 
     @property
     def digest(self) -> str:
@@ -73,12 +72,13 @@ class UserStep(Generic[C]):
     title: str
     script: Script
     runner: ScriptRunner[C]
+    always: bool
 
     def plan(self, ctx: C, target: Target) -> Sequence[Change]:
         """One change, unless this text of the script has run here before."""
-        if not self.script.always and self.runner.ran(ctx, target, self.script):
+        if not self.always and self.runner.ran(ctx, target, self.script):
             return ()
-        return (Change(target.name, Action.RUN, f"run {self.script.name}.sh of your steps.d"),)
+        return (Change(target.name, Action.RUN, f"run {self.script.name}"),)
 
     def run(self, ctx: C, target: Target, report: StepReport) -> None:
         """Run the script."""
@@ -107,9 +107,9 @@ def insert(playbook: Playbook[C], directory: Path, runner: ScriptRunner[C]) -> P
 
 
 def _phase(model: UserStepModel, directory: Path, runner: ScriptRunner[C]) -> Phase[C]:
-    script = Script(name=model.name, text=(directory / model.script).read_text(encoding="utf-8"), always=model.always)
+    script = Script(name=model.script, text=(directory / model.script).read_text(encoding="utf-8"))
     title = model.title or f"Run {model.script}"
-    step = NamedStep(model.name, UserStep(title, script, runner))
+    step = NamedStep(model.name, UserStep(title, script, runner, model.always))
     return Phase(name=model.name, title=title, on=model.on, strategy=model.strategy, guards=(), steps=(step,))
 
 

@@ -1,0 +1,39 @@
+"""A saved plan is a contract: `up --plan FILE` does just that, or refuses and shows what is different now."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from installer.core.errors import InstallerError
+from installer.engine.plan import Plan, difference
+
+
+def save(plan: Plan, path: Path) -> None:
+    """Write the plan to a file; raises InstallerError when that cannot be done."""
+    try:
+        path.write_text(json.dumps(plan.to_json(), indent=2) + "\n", encoding="utf-8")
+    except OSError as exc:
+        raise InstallerError(f"cannot write {path}: {exc.strerror}", hint="name another file with --save") from exc
+
+
+def load(path: Path) -> Plan:
+    """The plan that `save` wrote; raises InstallerError for anything else."""
+    hint = "`moorage preview --save FILE` writes one"
+    try:
+        return Plan.from_json(json.loads(path.read_text(encoding="utf-8")))
+    except OSError as exc:
+        raise InstallerError(f"cannot read {path}: {exc.strerror}", hint=hint) from exc
+    except (ValueError, KeyError, TypeError) as exc:
+        raise InstallerError(f"{path} is not a saved plan", cause=str(exc), hint=hint) from exc
+
+
+def require_same(saved: Plan, now: Plan) -> None:
+    """Raise InstallerError that shows the difference, unless both plans make the same changes."""
+    if saved.digest != now.digest:
+        raise InstallerError(
+            "what would be done now is not what was saved",
+            last_lines=difference(saved, now),
+            cause="the specification, the hosts or the platform changed since the plan was saved",
+            hint="look at the difference, then save a new plan with `moorage preview --save FILE`",
+        )

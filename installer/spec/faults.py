@@ -123,11 +123,11 @@ def _message(error: Mapping[str, Any], loc: Loc, model: type[BaseModel], documen
         return f"must be {context['expected']}"
     if kind == "value_error":  # our own validators: their text holds no value
         return str(context["error"])
-    return _PLAIN.get(kind, _lowered(error["msg"]))
+    return _PLAIN.get(kind, _as_ours(error["msg"]))
 
 
-def _lowered(message: str) -> str:
-    return message[:1].lower() + message[1:]
+def _as_ours(message: str) -> str:
+    return (message[:1].lower() + message[1:]).replace("input should be", "must be")
 
 
 def did_you_mean(word: str, words: Iterable[str]) -> str:

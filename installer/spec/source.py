@@ -12,7 +12,7 @@ import yaml
 
 Loc = tuple[str | int, ...]  # a path inside a document, such as ("spec", "regions", 0, "name")
 
-MAX_NODES = 1_000_000  # aliases can make a small file expand without end
+MAX_NODES = 500_000  # aliases can make a small file expand without end
 _MAX_DEPTH = 50
 
 

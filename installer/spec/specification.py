@@ -87,10 +87,10 @@ def _validate(document: Document) -> tuple[Platform | Cluster | None, Sequence[F
     if not isinstance(data, dict):
         return None, [document.fault((), "must be a mapping of keys to values")]
     kind = data.get("kind")
-    if kind not in _KINDS:
-        guess = faults.did_you_mean(kind, _KINDS) if isinstance(kind, str) else ""
-        return None, [document.fault(("kind",), f"must be Platform or Cluster{guess}")]
-    return faults.validate(_KINDS[kind], document)
+    if isinstance(kind, str) and kind in _KINDS:
+        return faults.validate(_KINDS[kind], document)
+    guess = faults.did_you_mean(kind, _KINDS) if isinstance(kind, str) else ""
+    return None, [document.fault(("kind",), f"must be Platform or Cluster{guess}")]
 
 
 def _second_platforms(parsed: Sequence[tuple[Platform | Cluster, Document]]) -> Iterable[Fault]:

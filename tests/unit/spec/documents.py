@@ -1,0 +1,31 @@
+"""Documents that tests write: right ones, with places where a test puts in something wrong."""
+
+from __future__ import annotations
+
+HEAD = "apiVersion: moorage.dev/v1\n"
+LOCAL_HOSTS = "{name: manager, role: manager, count: 3}, {name: worker, role: worker, count: 2}"
+
+
+def platform(*, hosts: str = LOCAL_HOSTS, regions: str = "", spec: str = "", name: str = "harbor") -> str:
+    """A platform with one local region, or with the `regions` given in flow style."""
+    regions = regions or f"{{name: home, provider: {{kind: local}}, hosts: [{hosts}]}}"
+    return (
+        f'{HEAD}kind: Platform\nmetadata: {{name: {name}}}\nspec:\n  release: "2026.11"\n  regions: [{regions}]\n{spec}'
+    )
+
+
+def onprem(hosts: str, *, ssh: str = "{}", spec: str = "") -> str:
+    """A platform with one region of hosts that exist."""
+    return platform(regions=f"{{name: hall, provider: {{kind: onprem, ssh: {ssh}}}, hosts: [{hosts}]}}", spec=spec)
+
+
+def cluster(*, name: str = "team-a", version: str = "1.36.3", pools: str = "", spec: str = "") -> str:
+    """A cluster, as another document."""
+    return (
+        f"---\n{HEAD}kind: Cluster\nmetadata: {{name: {name}}}\nspec:\n  version: {version}\n  pools: [{pools}]\n{spec}"
+    )
+
+
+def pool(*, name: str = "general", count: int = 2, cpu: str = "1", memory: str = "2Gi") -> str:
+    """A shared pool in flow style."""
+    return f"{{name: {name}, kind: shared, count: {count}, cpu: {cpu}, memory: {memory}}}"

@@ -1,0 +1,129 @@
+"""The commands for releases and bundles: list, build, verify, export, import, pin."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from installer.cli.command import Common, command
+
+if TYPE_CHECKING:
+    from installer.bundle.bundle import Bundle
+
+Release = Annotated[
+    str, typer.Argument(help="A release of `moorage bundle list`.", show_default="the specification's release")
+]
+Arch = Annotated[str, typer.Option(help="Architecture of the hosts: amd64 or arm64.")]
+
+
+class Source(StrEnum):
+    """Where artefacts come from."""
+
+    AUTO = "auto"
+    RELEASE = "release"
+    SOURCE = "source"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to `app`."""
+    for name, function in (
+        ("list", list_),
+        ("build", build),
+        ("verify", verify),
+        ("export", export),
+        ("import", import_),
+        ("pin", pin),
+    ):
+        command(app, name)(function)
+
+
+def list_(common: Common) -> None:
+    """List the releases, and which of them are built here."""
+    from installer.bundle import bundle, release, store
+    from installer.cli import tables
+
+    cache = store.default_cache()
+    built = {
+        one.name: [arch for arch in release.ARCHITECTURES if bundle.manifest_path(cache, one.name, arch).exists()]
+        for one in release.releases()
+    }
+    data = [{**one.model_dump(mode="json", by_alias=True), "built": built[one.name]} for one in release.releases()]
+    common.out.result(tables.releases(release.releases(), built), data)
+
+
+def build(
+    common: Common,
+    release: Release = "",
+    *,
+    arch: Arch = "amd64",
+    source: Annotated[Source, typer.Option(help="Official releases, Go sources, or whichever works.")] = Source.AUTO,
+) -> None:
+    """Get or build everything a release consists of; done once, then there at once."""
+    from installer.bundle import builder
+    from installer.bundle.release import load_release
+    from installer.cli import build_progress
+
+    wanted = load_release(_name(common, release))
+    made = builder.build(wanted, arch=arch, source=source.value, on_event=build_progress.reporter(common.out))
+    _show(common, made)
+
+
+def verify(common: Common, release: Release = "", *, arch: Arch = "amd64") -> None:
+    """Read every file of a bundle and compare it with its digest."""
+    from installer.bundle import bundle
+
+    found = bundle.Bundle.load(_name(common, release), arch=arch)
+    bundle.verify(found)
+    _show(common, found)
+
+
+def export(
+    common: Common,
+    target: Annotated[Path, typer.Argument(metavar="FILE", help="The tar file to write.")],
+    release: Release = "",
+    *,
+    arch: Arch = "amd64",
+) -> None:
+    """Write a bundle as one file, to carry it where there is no internet."""
+    from installer.bundle import bundle
+
+    found = bundle.Bundle.load(_name(common, release), arch=arch)
+    bundle.export(found, target)
+    _show(common, found)
+
+
+def import_(
+    common: Common, source: Annotated[Path, typer.Argument(metavar="FILE", help="An exported bundle.")]
+) -> None:
+    """Take in an exported bundle; every file is checked."""
+    from installer.bundle import bundle
+
+    _show(common, bundle.import_(source))
+
+
+def pin(common: Common, release: Release = "") -> None:
+    """Fetch the official checksums that a release still lacks; needs the internet."""
+    from installer.bundle import pin as pinning
+
+    name = _name(common, release)
+    pinned = pinning.pin(name)
+    common.out.result(f"{len(pinned)} artefacts of release {name} are pinned", pinned)
+
+
+def _name(common: Common, release: str) -> str:
+    """The release that is named, else that of the specification."""
+    from installer.cli import loading
+
+    return release or loading.platform(loading.load(common), common).spec.release
+
+
+def _show(common: Common, bundle: Bundle) -> None:
+    size = sum(artefact.size for artefact in bundle.artefacts)
+    common.out.result(
+        f"release {bundle.release} for {bundle.arch}: {len(bundle.artefacts)} artefacts, {size / 1e6:.0f} MB, "
+        f"digest {bundle.digest[:12]}",
+        {"release": bundle.release, "arch": bundle.arch, "digest": bundle.digest, "size": size},
+    )

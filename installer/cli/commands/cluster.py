@@ -1,0 +1,118 @@
+"""The commands for clusters: list, create, describe, kubeconfig, delete."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from installer.cli.command import Common, command
+from installer.core.errors import InstallerError
+
+Name = Annotated[str, typer.Argument(help="The cluster's name.", show_default=False)]
+Wait = Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until it is so.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to `app`."""
+    for name, function in (
+        ("list", list_),
+        ("create", create),
+        ("describe", describe),
+        ("kubeconfig", kubeconfig),
+        ("delete", delete),
+    ):
+        command(app, name)(function)
+
+
+def list_(common: Common) -> None:
+    """List the clusters."""
+    from installer.cli import sessions, tables
+    from installer.workflows import clusters as workflow
+
+    with sessions.opened(common) as session:
+        found = workflow.list_(session)
+    common.out.result(tables.clusters(found), found)
+
+
+def create(
+    common: Common,
+    name: Name,
+    *,
+    version: Annotated[str, typer.Option(help="Kubernetes version.", show_default="the newest of the release")] = "",
+    replicas: Annotated[int, typer.Option(min=1, max=5, help="Replicas of the control plane.")] = 1,
+    nodes: Annotated[int, typer.Option(min=0, help="Shared nodes.")] = 2,
+    cpu: Annotated[str, typer.Option(help="CPU of each node.")] = "1",
+    memory: Annotated[str, typer.Option(help="Memory of each node.")] = "2Gi",
+    wait: Wait = True,
+) -> None:
+    """Create a cluster.
+
+    It is the one of this name in the specification, or else one by these options.
+    """
+    from installer.cli import new_cluster, sessions, tables
+    from installer.workflows import clusters as workflow
+
+    wanted = new_cluster.wanted(common, name, version=version, replicas=replicas, nodes=nodes, cpu=cpu, memory=memory)
+    with sessions.opened(common) as session:
+        created = workflow.create(session, wanted, wait=wait)
+    common.out.result(tables.clusters([created]), created)
+
+
+def describe(common: Common, name: Name) -> None:
+    """Show a cluster in full: its conditions, nodes and events."""
+    from installer.cli import sessions, tables
+    from installer.workflows import clusters as workflow
+
+    with sessions.opened(common) as session:
+        found = workflow.describe(session, name)
+    common.out.result(tables.cluster(found), found)
+
+
+def kubeconfig(
+    common: Common,
+    name: Name,
+    *,
+    merge: Annotated[bool, typer.Option("--merge", help="Add it to $KUBECONFIG or ~/.kube/config instead.")] = False,
+    context: Annotated[
+        str, typer.Option("--name", help="With --merge: the context's name.", show_default="PLATFORM-CLUSTER")
+    ] = "",
+) -> None:
+    """Write the kubeconfig of a cluster's administrator to stdout."""
+    from installer.cli import sessions
+    from installer.workflows import clusters as workflow
+
+    with sessions.opened(common) as session:
+        text = workflow.kubeconfig(session, name).reveal()
+        platform = session.platform.name
+    if not merge:
+        common.out.raw(text)
+        return
+    # ruamel.yaml loads only where a user's file is to be kept as it is written.
+    from installer.cli import kubeconfig_merge
+
+    path, context = kubeconfig_merge.default_path(), context or f"{platform}-{name}"
+    kubeconfig_merge.merge(text, name=context, path=path)
+    common.out.result(
+        f"context {context} is in {path}; try `kubectl --context {context} get nodes`",
+        {"context": context, "file": str(path)},
+    )
+
+
+def delete(
+    common: Common,
+    name: Name,
+    *,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do it without asking.")] = False,
+    wait: Wait = True,
+) -> None:
+    """Delete a cluster with all that runs on it and all its data."""
+    from installer.cli import sessions
+    from installer.workflows import clusters as workflow
+
+    with sessions.opened(common, yes=yes) as session:
+        workflow.describe(session, name)  # a wrong name is told before anybody is asked
+        if not yes and not common.out.confirmed(f"Delete cluster {name} with all its data?"):
+            raise InstallerError("not confirmed: nothing was changed")
+        workflow.delete(session, name, wait=wait)
+    common.out.result(f"cluster {name} is deleted", {"name": name, "deleted": True})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,12 +34,20 @@ def merge(kubeconfig: str, *, name: str, path: Path) -> None:
     path = path.resolve()  # the file behind a link, not the link
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     with _locked(path):
-        yaml = YAML()  # keeps what the user wrote as they wrote it
+        yaml = _yaml()
         config = _read(yaml, path)
         _add(config, _renamed(json.loads(kubeconfig), name), name, path)
         text = io.StringIO()
         yaml.dump(config, text)
         _replace(path, text.getvalue())
+
+
+def _yaml() -> YAML:
+    """A reader and writer that keeps what the user wrote as they wrote it."""
+    yaml = YAML()
+    yaml.preserve_quotes = True
+    yaml.width = sys.maxsize  # certificates are one long line
+    return yaml
 
 
 def _renamed(config: dict[str, Any], name: str) -> dict[str, dict[str, Any]]:

@@ -85,8 +85,9 @@ def _same_cluster(present: dict[str, Any], new: dict[str, dict[str, Any]]) -> bo
     if not all(present.values()):
         return False
     authority = "certificate-authority-data"
-    same = present["clusters"]["cluster"].get(authority) == new["clusters"]["cluster"][authority]
-    return same and present["contexts"]["context"].get("cluster") == new["clusters"]["name"]
+    same: bool = present["clusters"]["cluster"].get(authority) == new["clusters"]["cluster"][authority]
+    leads_there: bool = present["contexts"]["context"].get("cluster") == new["clusters"]["name"]
+    return same and leads_there
 
 
 def _read(yaml: YAML, path: Path) -> Any:

@@ -71,7 +71,7 @@ class Output:
         if self.json:
             return reporters.JsonLines(sys.stderr)
         if sys.stderr.isatty() and not self.verbose:  # log lines would tear the tree apart
-            return reporters.LiveTree(reporters.Console(stderr=True, no_color=not self._colour))
+            return reporters.LiveTree.on_stderr(colour=self._colour)
         return reporters.PlainLines(sys.stderr)
 
 

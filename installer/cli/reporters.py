@@ -36,6 +36,11 @@ class LiveTree:
         self._view = RunView("")
         self._live: Live | None = None
 
+    @classmethod
+    def on_stderr(cls, *, colour: bool) -> LiveTree:
+        """The tree on the user's terminal."""
+        return cls(Console(stderr=True, no_color=not colour))
+
     def report(self, event: events.Event) -> None:
         # rich calls draw() under its own lock: were ours held while rich is called, each could wait for the other.
         if isinstance(event, events.Note):

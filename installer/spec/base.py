@@ -63,5 +63,5 @@ class Metadata(Model):
     """What every document carries."""
 
     name: Name = never(description="Unique among documents of its kind; part of the names of all that is made for it.")
-    labels: Labels = always(default_factory=dict)
-    annotations: dict[str, str] = always(default_factory=dict)
+    labels: Labels = always(default_factory=dict, description="For your own use, and for selecting.")
+    annotations: dict[str, str] = always(default_factory=dict, description="For your own use.")

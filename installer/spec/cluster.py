@@ -17,26 +17,26 @@ KubernetesVersion = Annotated[str, StringConstraints(pattern=KUBERNETES_PATTERN)
 class ControlPlane(Model):
     """kube-apiserver, kube-controller-manager and kube-scheduler, stateless pods in the manager."""
 
-    replicas: Annotated[int, Field(ge=1, le=5)] = always(1)
+    replicas: Annotated[int, Field(ge=1, le=5)] = always(1, description="Two let one host fail without a gap.")
 
 
 class SharedPool(Model):
     """Node pods: many clusters on one machine."""
 
-    name: Name = never()
-    kind: Literal["shared"] = never()
-    count: Annotated[int, Field(ge=0, le=500)] = always(1)
+    name: Name = never(description="The pool's name; part of its nodes'.")
+    kind: Literal["shared"] = never(description="Nodes that share hosts with those of other clusters.")
+    count: Annotated[int, Field(ge=0, le=500)] = always(1, description="How many nodes.")
     cpu: Cpu = always("1", description="CPU of each node.")
     memory: Memory = always("2Gi", description="Memory of each node.")
-    labels: Labels = always(default_factory=dict)
+    labels: Labels = always(default_factory=dict, description="Labels of its nodes.")
 
 
 class ClusterNetwork(Model):
     """Address ranges inside the cluster; the same in many clusters, since no packet of one enters another."""
 
-    pods: IPv4Network = never(IPv4Network("10.244.0.0/16"))
-    services: IPv4Network = never(IPv4Network("10.96.0.0/16"))
-    domain: str = never("cluster.local")
+    pods: IPv4Network = never(IPv4Network("10.244.0.0/16"), description="Its pods; a /24 for each node.")
+    services: IPv4Network = never(IPv4Network("10.96.0.0/16"), description="Its services; the tenth address is DNS.")
+    domain: str = never("cluster.local", description="Its DNS domain.")
 
     @property
     def api_service(self) -> IPv4Address:
@@ -53,12 +53,14 @@ class ClusterSpec(Model):
     """What a cluster consists of."""
 
     version: KubernetesVersion = always(description="A Kubernetes version that the platform's release offers.")
-    control_plane: ControlPlane = always(default_factory=ControlPlane)
+    control_plane: ControlPlane = always(
+        default_factory=ControlPlane, description="Its API server and controllers, in the manager."
+    )
     datastore: Literal["shared", "dedicated"] = never(
         "shared", description="A prefix, user and role in the platform's shared etcd, or an etcd of its own."
     )
-    pools: tuple[SharedPool, ...] = always(())
-    network: ClusterNetwork = never(default_factory=ClusterNetwork)
+    pools: tuple[SharedPool, ...] = always((), description="Its nodes.")
+    network: ClusterNetwork = never(default_factory=ClusterNetwork, description="Address ranges inside the cluster.")
 
 
 class Cluster(Model):

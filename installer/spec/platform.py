@@ -17,52 +17,52 @@ Role = Literal["manager", "worker"]
 class LocalProvider(Model):
     """Hosts on this machine: systemd in containers, on a network that nothing leaves."""
 
-    kind: Literal["local"] = never()
+    kind: Literal["local"] = never(description="Hosts on this machine.")
 
 
 class LocalHosts(Model):
     """A group of equal local hosts, named `<name>-1` and on; spread over `zones` in turn."""
 
-    name: Name = never()
-    role: Role = never()
-    count: Annotated[int, Field(ge=0, le=200)] = always(1)
-    zones: tuple[Name, ...] = never(("a",), min_length=1)
-    labels: Labels = always(default_factory=dict)
-    cpu: Cpu | None = always(None, description="Limit; unset: all of this machine.")
-    memory: Memory | None = always(None, description="Limit; unset: all of this machine.")
+    name: Name = never(description="The group's name; its hosts are `<name>-1`, `<name>-2` and on.")
+    role: Role = never(description="`manager` hosts carry the manager, `worker` hosts the clusters' nodes.")
+    count: Annotated[int, Field(ge=0, le=200)] = always(1, description="How many hosts.")
+    zones: tuple[Name, ...] = never(("a",), min_length=1, description="The hosts are spread over these in turn.")
+    labels: Labels = always(default_factory=dict, description="Labels of the hosts' nodes in the manager.")
+    cpu: Cpu | None = always(None, description="Limit of each host; unset: all of this machine.")
+    memory: Memory | None = always(None, description="Limit of each host; unset: all of this machine.")
 
 
 class Bastion(Model):
     """A host through which the others are reached."""
 
-    address: str = always()
-    port: Annotated[int, Field(ge=1, le=65535)] = always(22)
-    user: str = always("root")
-    host_key: str | None = always(None, description="`ssh-ed25519 AAAA...` or `SHA256:...`")
+    address: str = always(description="Where SSH reaches it.")
+    port: Annotated[int, Field(ge=1, le=65535)] = always(22, description="Its SSH port.")
+    user: str = always("root", description="Who logs in there; needs no rights but to pass through.")
+    host_key: str | None = always(None, description="`ssh-ed25519 AAAA...` or `SHA256:...`.")
 
 
 class SshAccess(Model):
     """How hosts are logged in to; what a host says itself comes first."""
 
-    user: str = always("root")
-    port: Annotated[int, Field(ge=1, le=65535)] = always(22)
+    user: str = always("root", description="root, or a user that may use sudo.")
+    port: Annotated[int, Field(ge=1, le=65535)] = always(22, description="The hosts' SSH port.")
     key: Reference | None = always(None, description="Private key; unset: the SSH agent.")
     sudo_password: Reference | None = always(None, description="Only where sudo asks for one.")
-    bastion: Bastion | None = always(None)
+    bastion: Bastion | None = always(None, description="A host through which all others are reached.")
 
 
 class OnPremProvider(Model):
     """Hosts that exist already."""
 
-    kind: Literal["onprem"] = never()
-    ssh: SshAccess = always(default_factory=SshAccess)
+    kind: Literal["onprem"] = never(description="Hosts that exist already.")
+    ssh: SshAccess = always(default_factory=SshAccess, description="How the hosts are logged in to.")
 
 
 class OnPremHost(Model):
     """One host by address."""
 
-    name: Name = never()
-    role: Role = never()
+    name: Name = never(description="The host's name; also its node's in the manager.")
+    role: Role = never(description="`manager` hosts carry the manager, `worker` hosts the clusters' nodes.")
     address: str = never(description="Where SSH reaches it.")
     cluster_address: IPv4Address | None = never(
         None, description="Its address among the hosts; unset: `address`, which must then be an IPv4 address."
@@ -70,26 +70,26 @@ class OnPremHost(Model):
     host_key: str | None = always(
         None, description="`ssh-ed25519 AAAA...` or `SHA256:...`; unset: shown, never accepted."
     )
-    user: str | None = always(None)
-    port: Annotated[int, Field(ge=1, le=65535)] | None = always(None)
-    zone: Name = never("a")
-    labels: Labels = always(default_factory=dict)
+    user: str | None = always(None, description="In place of the region's.")
+    port: Annotated[int, Field(ge=1, le=65535)] | None = always(None, description="In place of the region's.")
+    zone: Name = never("a", description="Hosts of one zone may fail together.")
+    labels: Labels = always(default_factory=dict, description="Labels of its node in the manager.")
 
 
 class LocalRegion(Model):
     """A region on this machine."""
 
-    name: Name = never()
-    provider: LocalProvider = never()
-    hosts: tuple[LocalHosts, ...] = always(min_length=1)
+    name: Name = never(description="The region's name; a label of its nodes.")
+    provider: LocalProvider = never(description="Who provides the hosts.")
+    hosts: tuple[LocalHosts, ...] = always(min_length=1, description="Groups of equal hosts.")
 
 
 class OnPremRegion(Model):
     """A region of hosts that exist already."""
 
-    name: Name = never()
-    provider: OnPremProvider = always()
-    hosts: tuple[OnPremHost, ...] = always(min_length=1)
+    name: Name = never(description="The region's name; a label of its nodes.")
+    provider: OnPremProvider = always(description="Who provides the hosts.")
+    hosts: tuple[OnPremHost, ...] = always(min_length=1, description="The hosts, one by one.")
 
 
 def _kind(value: Any) -> str | None:
@@ -111,9 +111,9 @@ Region = Annotated[
 class ManagerNetwork(Model):
     """Address ranges of the manager; a cluster's own ranges must not overlap them."""
 
-    pods: IPv4Network = never(IPv4Network("10.128.0.0/14"))
-    services: IPv4Network = never(IPv4Network("10.127.0.0/16"))
-    domain: str = never("manager.local")
+    pods: IPv4Network = never(IPv4Network("10.128.0.0/14"), description="Its pods; a /24 for each host.")
+    services: IPv4Network = never(IPv4Network("10.127.0.0/16"), description="Its services; the tenth address is DNS.")
+    domain: str = never("manager.local", description="Its DNS domain.")
     ports: tuple[Annotated[int, Field(ge=1024, le=65535)], Annotated[int, Field(ge=1024, le=65535)]] = never(
         (30000, 32767), description="Ports on every host from which clusters' API endpoints are taken."
     )
@@ -122,7 +122,7 @@ class ManagerNetwork(Model):
 class Manager(Model):
     """The management Kubernetes cluster."""
 
-    network: ManagerNetwork = never(default_factory=ManagerNetwork)
+    network: ManagerNetwork = never(default_factory=ManagerNetwork, description="Address ranges and ports.")
     extra_names: tuple[str, ...] = always((), description="More names and addresses in the API server's certificate.")
 
 
@@ -130,8 +130,8 @@ class PlatformSpec(Model):
     """What a platform consists of."""
 
     release: str = always(description="A release of `moorage bundle list`, such as 2026.11.")
-    regions: tuple[Region, ...] = always(min_length=1)
-    manager: Manager = always(default_factory=Manager)
+    regions: tuple[Region, ...] = always(min_length=1, description="Where hosts are.")
+    manager: Manager = always(default_factory=Manager, description="The cluster that hosts all others.")
 
 
 class Platform(Model):

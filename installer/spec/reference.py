@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from installer.core.errors import SpecError
 from installer.core.secret import Secret
@@ -15,8 +15,8 @@ from installer.spec.base import Model
 class Reference(Model):
     """`{env: NAME}` or `{file: path}`, a path being relative to the specification's directory."""
 
-    env: str | None = None
-    file: str | None = None
+    env: str | None = Field(None, description="The name of an environment variable.")
+    file: str | None = Field(None, description="A path, relative to the specification.")
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Reference:

@@ -98,11 +98,7 @@ class Bundle:
 
     def save(self) -> None:
         """Make this the bundle of its release on this machine."""
-        file = manifest_path(self.store.root, self.release, self.arch)
-        file.parent.mkdir(parents=True, exist_ok=True)
-        new = file.with_suffix(".new")
-        new.write_text(self.manifest)
-        new.replace(file)
+        self.store.write_text(manifest_path(self.store.root, self.release, self.arch), self.manifest)
 
     def _faults(self) -> Iterator[str]:
         for artefact in self.artefacts:

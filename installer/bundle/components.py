@@ -4,37 +4,42 @@ from __future__ import annotations
 
 from functools import cache
 from importlib import resources
-from typing import Annotated
+from typing import Any, Final
 
 import yaml
-from pydantic import BeforeValidator
 
 from installer.bundle.release import Model, Release
 from installer.core.version import Version
 
-IMAGE_CONTENT = "images/"  # outputs below images/<name>/ go into our image of that name, not into the bundle themselves
+PARTS: Final = "parts/"  # outputs below it only go into an image
+
+
+class Cgo(Model):
+    """What a build with C parts needs beside gcc: program, or library known to pkg-config -> Debian package."""
+
+    programs: dict[str, str] = {}
+    libraries: dict[str, str] = {}
 
 
 class Source(Model):
     """A Go module of ours that pins everything, and the packages in it that become programs."""
 
-    module: str  # directory beside this file with go.mod and go.sum
+    module: str  # directory below programs/ with go.mod and go.sum
     packages: dict[str, str]  # path of the output -> Go package
-    cgo: bool = False
+    cgo: Cgo | None = None
     tags: tuple[str, ...] = ()
     variables: dict[str, str] = {}  # Go variables that the linker sets
-    debian: tuple[str, ...] = ()  # packages that the build needs beside Go
 
 
 class Upstream(Model):
-    """Official builds. An archive holds files by the names of the outputs; {file} in the URL means one file each."""
+    """Official builds: one archive that holds all outputs by their file names, or with {file} one file each."""
 
     url: str
-    checksums: str  # upstream's own checksum file, read by `moorage bundle pin`
+    checksums: str  # upstream's own checksum file, which `moorage bundle pin` reads
 
 
 class Component(Model):
-    """One component at one version."""
+    """One component at one version, for one architecture; all templates are filled in but {file}."""
 
     name: str
     version: str
@@ -48,31 +53,44 @@ class Component(Model):
         return tuple(self.source.packages)
 
 
-class _Entry(Model):
-    title: str
-    seconds: float
-    source: Source
-    upstream: Upstream | None = None
-
-
-class _Values(dict[str, str]):
-    """What templates may say; {file} is left for later."""
-
-    def __missing__(self, key: str) -> str:
-        raise KeyError(key)
-
-
 def components(release: Release, *, arch: str) -> tuple[Component, ...]:
-    """Every component of `release`, the ones that others wait for longest first."""
+    """Every component of `release`, the quick ones first."""
     versions = release.components
     wanted = [
+        ("moorage-host", ""),
         ("etcd", versions.etcd),
         ("containerd", versions.containerd),
         ("runc", versions.runc),
         ("cni", versions.cni),
-        ("moorage-host", ""),
         ("flannel", versions.flannel),
         ("coredns", versions.coredns),
         *(("kubernetes", version) for version in release.kubernetes.all),
     ]
-    return tuple(_component(name, version, arch) for name, version in wanted)
+    return tuple(component(name, version, arch=arch) for name, version in wanted)
+
+
+def component(name: str, version: str, *, arch: str) -> Component:
+    """The component `name` at `version`; without a version, it is one of our own programs."""
+    values = {"version": version, "arch": arch, "file": "{file}"}
+    if version:
+        parsed = Version.parse(version)
+        values |= {"major": str(parsed.major), "minor": str(parsed.minor)}
+    data = _filled(_entries()[name], values)
+    data["title"] = f"{data['title']} {version}".strip()
+    return Component.model_validate({"name": name, "version": version, **data})
+
+
+def _filled(data: Any, values: dict[str, str]) -> Any:
+    if isinstance(data, str):
+        return data.format_map(values)
+    if isinstance(data, dict):
+        return {_filled(key, values): _filled(value, values) for key, value in data.items()}
+    if isinstance(data, list):
+        return [_filled(item, values) for item in data]
+    return data
+
+
+@cache
+def _entries() -> dict[str, dict[str, Any]]:
+    entries: dict[str, dict[str, Any]] = yaml.safe_load((resources.files(__package__) / "components.yaml").read_text())
+    return entries

@@ -48,6 +48,13 @@ class Store:
         """Take over `file`, which lies in this cache already, and return its digest."""
         return self._keep(file, digest_of(file), expected)
 
+    def write_text(self, target: Path, text: str) -> None:
+        """Write a small file of the cache so that it is there whole or not at all."""
+        with self.scratch() as scratch:
+            scratch.write_text(text)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            scratch.replace(target)
+
     @contextmanager
     def scratch(self) -> Iterator[Path]:
         """A path for a new file on the store's own file system; what is left there afterwards goes away."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from importlib import resources
 from typing import Any
 
+from installer.core import layout
 from installer.core.errors import HostError
 from installer.hostops.state import HostState
 from installer.transport.connection import Connection
@@ -116,6 +117,11 @@ class HostFacts:
     def nested(self) -> bool:
         """Whether the host is a container: then some kernel settings are not its own."""
         return self.container != "none"
+
+    @property
+    def current_release(self) -> str:
+        """The digest of the bundle that the host runs; empty when it runs none."""
+        return self.links.get(layout.CURRENT, "").rsplit("/", 1)[-1]
 
     def mtu_of(self, address: str) -> int:
         """The MTU of the interface that has `address`; 1500 when none has it."""

@@ -1,0 +1,130 @@
+"""Preflight checks: named, each with a severity, what was seen, what was wanted and the command that repairs it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Final
+
+from installer.core.errors import InstallerError
+from installer.hostops.facts import HostFacts
+
+
+class Severity(StrEnum):
+    """What a finding does to a run."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Machine:
+    """One host as the checks see it."""
+
+    name: str
+    role: str
+    address: str  # among the hosts
+    facts: HostFacts | InstallerError  # the error says why nothing is known of it
+    peers: Mapping[str, str] = field(default_factory=dict)  # name -> why it cannot be reached from here; "": it can
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that is not as it should be. `repair` is a command for that host, or what to change."""
+
+    host: str
+    seen: str
+    wanted: str
+    repair: str = ""
+
+
+Check = Callable[[tuple[Machine, ...]], Iterable[Finding]]
+
+
+@dataclass(frozen=True)
+class Registered:
+    """A check with its name and what it weighs."""
+
+    name: str
+    group: str
+    severity: Severity
+    ignorable: bool
+    check: Check
+
+
+_CHECKS: Final[dict[str, Registered]] = {}
+
+
+def check(
+    name: str, *, group: str, severity: Severity = Severity.ERROR, ignorable: bool = True
+) -> Callable[[Check], Check]:
+    """Decorate a function that yields what is wrong; an ignorable one may be turned into a warning by its name."""
+
+    def register(function: Check) -> Check:
+        if name in _CHECKS:
+            raise ValueError(f"two checks are called {name}")
+        _CHECKS[name] = Registered(name, group, severity, ignorable, function)
+        return function
+
+    return register
+
+
+def known(machines: tuple[Machine, ...]) -> Iterable[tuple[Machine, HostFacts]]:
+    """The hosts that something is known of."""
+    for machine in machines:
+        if isinstance(machine.facts, HostFacts):
+            yield machine, machine.facts
+
+
+@dataclass(frozen=True)
+class Result:
+    """One check's outcome."""
+
+    name: str
+    group: str
+    severity: Severity
+    ignored: bool
+    findings: tuple[Finding, ...]
+
+    @property
+    def failed(self) -> bool:
+        return bool(self.findings) and self.severity is Severity.ERROR and not self.ignored
+
+
+@dataclass(frozen=True)
+class Report:
+    """Every check's outcome."""
+
+    results: tuple[Result, ...]
+
+    @property
+    def failed(self) -> bool:
+        return any(result.failed for result in self.results)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "failed": self.failed,
+            "checks": [
+                {
+                    "name": r.name,
+                    "group": r.group,
+                    "severity": str(r.severity),
+                    "ignored": r.ignored,
+                    "findings": [vars(finding) for finding in r.findings],
+                }
+                for r in self.results
+            ],
+        }
+
+
+def run_checks(machines: tuple[Machine, ...], *, ignore: frozenset[str] = frozenset()) -> Report:
+    """All checks on all hosts; raises ValueError for a name in `ignore` that is no check, or not ignorable."""
+    for name in ignore:
+        if name not in _CHECKS:
+            raise ValueError(f"there is no preflight check {name}; there are: {', '.join(sorted(_CHECKS))}")
+        if not _CHECKS[name].ignorable:
+            raise ValueError(f"the preflight check {name} cannot be ignored")
+    return Report(
+        tuple(Result(c.name, c.group, c.severity, c.name in ignore, tuple(c.check(machines))) for c in _CHECKS.values())
+    )

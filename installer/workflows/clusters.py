@@ -1,0 +1,185 @@
+"""Clusters through the manager's API: list, create, describe, hand out access, delete."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lightkube import ApiError
+from lightkube.resources.core_v1 import Secret as SecretResource
+
+from installer.core import clock
+from installer.core.errors import KubernetesError
+from installer.core.secret import Secret
+from installer.kubernetes import client, hosted
+from installer.kubernetes.client import ClusterResource
+from installer.spec.cluster import Cluster
+from installer.workflows.session import Session
+
+_READY_TIMEOUT_S = 300
+_GONE_TIMEOUT_S = 180
+_NOT_FOUND = 404
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One condition of a cluster's status."""
+
+    type: str
+    status: str
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClusterInfo:
+    """A cluster as its resource tells."""
+
+    name: str
+    version: str
+    phase: str
+    control_plane_ready: int
+    control_plane_wanted: int
+    nodes_ready: int
+    nodes_wanted: int
+    endpoint: str
+    created: str
+    conditions: tuple[Condition, ...]
+
+    @property
+    def ready(self) -> bool:
+        return any(c.type == "Ready" and c.status == "True" for c in self.conditions)
+
+    @property
+    def waits_for(self) -> str:
+        """Why it is not ready, in the words of its conditions."""
+        return "; ".join(f"{c.type}: {c.message or c.reason}" for c in self.conditions if c.status != "True")
+
+
+def list_(session: Session) -> tuple[ClusterInfo, ...]:
+    """All clusters by name."""
+    with client.translated("list clusters"):
+        found = [info(resource.to_dict()) for resource in session.api.list(ClusterResource)]
+    return tuple(sorted(found, key=lambda cluster: cluster.name))
+
+
+def create(session: Session, cluster: Cluster, *, wait: bool = True) -> ClusterInfo:
+    """Create a cluster that must not exist yet; with `wait`, return once it is ready."""
+    if find(session, cluster.name) is not None:
+        raise KubernetesError(
+            f"a cluster {cluster.name} exists already",
+            hint="choose another name, or change that one in the specification and run `moorage up`",
+        )
+    apply(session, cluster)
+    return await_ready(session, cluster) if wait else describe(session, cluster.name)
+
+
+def describe(session: Session, name: str) -> ClusterInfo:
+    """One cluster; raises KubernetesError when there is none of this name."""
+    found = find(session, name)
+    if found is None:
+        raise KubernetesError(f"there is no cluster {name}", hint="`moorage cluster list`")
+    return info(found)
+
+
+def kubeconfig(session: Session, name: str) -> Secret:
+    """The kubeconfig of a cluster's administrator."""
+    describe(session, name)
+    try:
+        found = session.api.get(SecretResource, hosted.ADMIN_KUBECONFIG, namespace=hosted.namespace(name))
+    except ApiError as exc:
+        if exc.status.code != _NOT_FOUND:
+            raise KubernetesError(f"read the kubeconfig of {name}: {exc.status.message}") from exc
+        raise KubernetesError(
+            f"cluster {name} has no kubeconfig yet",
+            cause="it is still being made",
+            hint=f"`moorage cluster describe {name}`",
+        ) from exc
+    return Secret(base64.b64decode((found.data or {})["kubeconfig"]).decode())
+
+
+def delete(session: Session, name: str, *, wait: bool = True) -> None:
+    """Delete a cluster; with `wait`, return once nothing of it is left."""
+    describe(session, name)
+    with client.translated(f"delete cluster {name}"):
+        session.api.delete(ClusterResource, name)
+    if wait:
+        clock.wait_until(
+            lambda: None if find(session, name) is None else "its resource is still there",
+            what=f"cluster {name} is gone",
+            timeout_s=_GONE_TIMEOUT_S,
+            clock=clock.SystemClock(),
+            hint=f"`moorage cluster describe {name}` says what it waits for",
+        )
+
+
+def find(session: Session, name: str) -> dict[str, Any] | None:
+    """The resource of a cluster, or None."""
+    try:
+        with client.translated(f"read cluster {name}"):
+            return dict(session.api.get(ClusterResource, name).to_dict())
+    except KubernetesError as exc:
+        if isinstance(exc.__cause__, ApiError) and exc.__cause__.status.code == _NOT_FOUND:
+            return None
+        raise
+
+
+def apply(session: Session, cluster: Cluster) -> None:
+    """Create or change the resource of a cluster."""
+    client.apply(session.api, [document(cluster)])
+
+
+def document(cluster: Cluster) -> dict[str, Any]:
+    """The resource as the specification means it, defaults left to the model."""
+    return cluster.model_dump(mode="json", by_alias=True)
+
+
+def await_ready(
+    session: Session, cluster: Cluster, *, waiting: Callable[[str], None] = lambda reason: None
+) -> ClusterInfo:
+    """Wait until the cluster is ready as it is specified now; raises WaitTimeoutError with its conditions."""
+
+    def unready() -> str | None:
+        found = find(session, cluster.name)
+        if found is None:
+            return "its resource is gone"
+        seen = info(found)
+        if seen.ready and (found.get("status") or {}).get("observedGeneration") == found["metadata"]["generation"]:
+            return None
+        reason = seen.waits_for or "the controller has not looked at it yet"
+        waiting(reason)
+        return reason
+
+    clock.wait_until(
+        unready,
+        what=f"cluster {cluster.name} is ready",
+        timeout_s=_READY_TIMEOUT_S,
+        clock=clock.SystemClock(),
+        every_s=0.25,
+        hint=f"`moorage cluster describe {cluster.name}`",
+    )
+    return describe(session, cluster.name)
+
+
+def info(resource: Mapping[str, Any]) -> ClusterInfo:
+    """A cluster's resource as we show it."""
+    spec, status = resource.get("spec") or {}, resource.get("status") or {}
+    plane, nodes = status.get("controlPlane") or {}, status.get("nodes") or {}
+    pools: Sequence[Mapping[str, Any]] = spec.get("pools") or ()
+    return ClusterInfo(
+        name=resource["metadata"]["name"],
+        version=spec.get("version", ""),
+        phase=status.get("phase", "Pending"),
+        control_plane_ready=plane.get("ready", 0),
+        control_plane_wanted=(spec.get("controlPlane") or {}).get("replicas", 1),
+        nodes_ready=nodes.get("ready", 0),
+        nodes_wanted=sum(pool.get("count", 1) for pool in pools),
+        endpoint=status.get("endpoint", ""),
+        created=str(resource["metadata"].get("creationTimestamp", "")),
+        conditions=tuple(
+            Condition(c["type"], c["status"], c.get("reason", ""), c.get("message", ""))
+            for c in status.get("conditions") or ()
+        ),
+    )

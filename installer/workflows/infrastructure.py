@@ -1,0 +1,185 @@
+"""The Pulumi stacks of a platform: one with its root secrets, one a region with its hosts."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from installer.core.errors import InfrastructureError
+from installer.core.secret import Secret
+from installer.kubernetes.roots import Roots
+from installer.provision.stack import ProjectStack, ResourceChange, ResourceEvent
+from installer.spec.contract import RegionOutputs
+from installer.spec.platform import OnPremRegion, Platform, Region
+from installer.workflows.state_location import StateLocation
+
+_PASSPHRASE_VARIABLES = ("MOORAGE_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE")
+_SECRETS = "secrets"  # output of the platform's stack
+_REGION = "region"  # output of a region's stack
+
+Listener = Callable[[ResourceEvent], None]
+
+
+@dataclass(frozen=True)
+class Access:
+    """How the hosts of a region are logged in to."""
+
+    key: Secret | None = field(repr=False)  # None: the SSH agent
+    sudo_password: Secret | None = None
+
+
+@dataclass(frozen=True)
+class Provided:
+    """All that the stacks gave."""
+
+    regions: tuple[RegionOutputs, ...]
+    roots: Roots
+    access: Mapping[str, Access]  # by region
+
+
+class Infrastructure:
+    """Previews, brings up and takes down a platform's stacks."""
+
+    def __init__(self, platform: Platform, directory: Path, state: StateLocation) -> None:
+        self._platform = platform
+        self._directory = directory
+        self._state = state
+
+    def outputs(self) -> Provided | None:
+        """What the stacks gave when they last ran; None when the platform was never provided."""
+        made = self._secrets_stack().outputs()
+        regions = [self._region_stack(region, _public_key(made)).outputs() for region in self._regions] if made else []
+        if made is None or any(_REGION not in (region or {}) for region in regions):
+            return None
+        return self._provided(made, [region or {} for region in regions])
+
+    def exists(self) -> bool:
+        """Whether there is anything that `destroy` would remove."""
+        return self._secrets_stack().outputs() is not None
+
+    def preview(self) -> Mapping[str, tuple[ResourceChange, ...]]:
+        """What would change, by region; the root secrets count to the first region."""
+        secrets_stack = self._secrets_stack()
+        made = secrets_stack.outputs()
+        changes = {r.name: self._region_stack(r, _public_key(made)).preview() for r in self._regions}
+        if made is None:
+            first = self._regions[0].name
+            changes[first] = (*secrets_stack.preview(), *changes[first])
+        return changes
+
+    def up(self, on_event: Listener) -> Provided:
+        """Bring all stacks to what the specification says."""
+        secrets_stack = self._secrets_stack(on_event)
+        made = secrets_stack.outputs() or secrets_stack.up()
+        return self._provided(made, [self._region_stack(r, _public_key(made), on_event).up() for r in self._regions])
+
+    def destroy(self, on_event: Listener) -> None:
+        """Remove everything that the stacks made, the root secrets last."""
+        secrets_stack = self._secrets_stack(on_event)
+        made = secrets_stack.outputs()
+        for region in self._regions:
+            stack = self._region_stack(region, _public_key(made), on_event)
+            stack.destroy()
+            stack.remove()
+        secrets_stack.destroy()
+        secrets_stack.remove()
+
+    @property
+    def _regions(self) -> tuple[Region, ...]:
+        return self._platform.spec.regions
+
+    def _secrets_stack(self, on_event: Listener | None = None) -> ProjectStack:
+        return self._stack("platform", self._platform.name, {"platform": self._platform.name}, {}, on_event)
+
+    def _region_stack(self, region: Region, public_key: str, on_event: Listener | None = None) -> ProjectStack:
+        network = self._platform.spec.manager.network
+        config = {
+            "platform": self._platform.name,
+            "region": region.model_dump_json(by_alias=True),
+            "publicKey": public_key,
+            # A local host has no way out, so these ranges need a route of their own before kube-proxy can act on them.
+            "routes": json.dumps([str(network.services)]),
+        }
+        hidden = {}
+        if isinstance(region, OnPremRegion):
+            access = self._given_access(region)
+            hidden = {"key": access.key or Secret(""), "sudoPassword": access.sudo_password or Secret("")}
+        name = f"{self._platform.name}-{region.name}"
+        return self._stack(region.provider.kind, name, config, hidden, on_event)
+
+    def _stack(
+        self,
+        project: str,
+        name: str,
+        config: Mapping[str, str],
+        hidden: Mapping[str, Secret],
+        on_event: Listener | None,
+    ) -> ProjectStack:
+        return ProjectStack(
+            project_dir=Path(str(resources.files("stacks").joinpath(project))),
+            stack=name,
+            backend=self._state.url,
+            passphrase=self._passphrase,
+            config=config,
+            secret_config=hidden,
+            on_event=on_event or _unheard,
+        )
+
+    def _provided(self, made: Mapping[str, Any], regions: list[dict[str, Any]]) -> Provided:
+        values = {name: _as_secret(value) for name, value in _plain(made[_SECRETS]).items()}
+        access = {r.name: self._access(r, values["ssh.key"]) for r in self._regions}
+        outputs = tuple(RegionOutputs.model_validate(_plain(region[_REGION])) for region in regions)
+        return Provided(outputs, Roots.from_mapping(values), access)
+
+    def _access(self, region: Region, own_key: Secret) -> Access:
+        return self._given_access(region) if isinstance(region, OnPremRegion) else Access(own_key)
+
+    def _given_access(self, region: OnPremRegion) -> Access:
+        ssh = region.provider.ssh
+        return Access(
+            key=ssh.key.resolve(self._directory) if ssh.key else None,
+            sudo_password=ssh.sudo_password.resolve(self._directory) if ssh.sudo_password else None,
+        )
+
+    @cached_property
+    def _passphrase(self) -> Secret:
+        """The passphrase of the state: from the environment, or made once for a state that is a directory here."""
+        for variable in _PASSPHRASE_VARIABLES:
+            if value := os.environ.get(variable):
+                return Secret(value)
+        if not self._state.url.startswith("file://"):
+            raise InfrastructureError(
+                "the state is shared, and no passphrase for it is given", hint="export MOORAGE_PASSPHRASE=..."
+            )
+        path = self._state.directory / "passphrase"
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+                file.write(secrets.token_urlsafe(32) + "\n")
+        return Secret(path.read_text().strip())
+
+
+def _unheard(event: ResourceEvent) -> None:
+    """For runs that nobody watches."""
+
+
+def _public_key(made: Mapping[str, Any] | None) -> str:
+    """Our SSH public key; empty before there is one, which only a first preview sees."""
+    return "" if made is None else _as_secret(_plain(made[_SECRETS])["ssh.pub"]).reveal()
+
+
+def _plain(value: Any) -> Any:
+    """An output as data: stacks may give it as JSON text."""
+    text = value.reveal() if isinstance(value, Secret) else value
+    return json.loads(text) if isinstance(text, str) else text
+
+
+def _as_secret(value: Any) -> Secret:
+    return value if isinstance(value, Secret) else Secret(str(value))

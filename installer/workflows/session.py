@@ -1,0 +1,262 @@
+"""What a workflow works with: the specification, the state, hosts and what is known of them, the manager's API.
+
+Everything is found when it is first asked for, so that a command pays only for what it uses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+
+from lightkube import Client
+
+from installer.bundle.bundle import Bundle
+from installer.core.errors import InfrastructureError, SpecError
+from installer.engine.events import Reporter
+from installer.engine.plan import Target
+from installer.engine.playbook import HostSelector, RoleSelector, Selector
+from installer.hostops import facts
+from installer.hostops.facts import HostFacts
+from installer.hostops.state import HostState
+from installer.kubernetes import client, control_plane, host, issue, node, pki
+from installer.kubernetes.rendering import Rendered
+from installer.kubernetes.roots import Roots
+from installer.spec.contract import HostOutput, RegionOutputs
+from installer.spec.hosts import wanted_hosts
+from installer.spec.platform import Platform
+from installer.spec.specification import Specification
+from installer.transport import target as ssh
+from installer.transport.connection import Connection
+from installer.transport.fleet import Fleet
+from installer.workflows import host_state
+from installer.workflows.infrastructure import Access, Infrastructure, Provided
+from installer.workflows.remembered import Remembered
+from installer.workflows.state_location import StateLocation
+
+_ADMIN = pki.Subject("moorage-installer", (control_plane.ADMIN_GROUP,))
+# Before `bootstrap_rbac` has bound our own group, only Kubernetes' built-in one can do anything.
+BOOTSTRAP_ADMIN = pki.Subject("moorage-installer", ("system:masters",))
+_ADMIN_DAYS = 1  # made anew for every run
+
+
+class Session:
+    """One run of one command on one platform; also the context of the engine's steps."""
+
+    def __init__(
+        self,
+        spec: Specification,
+        platform: Platform,
+        *,
+        state: StateLocation,
+        reporter: Reporter,
+        ignore: frozenset[str],
+    ) -> None:
+        self.spec = spec
+        self.platform = platform
+        self.state = state
+        self.reporter = reporter
+        self.ignore = ignore
+        self.fleet = Fleet()
+        self.facts = Remembered(self._facts)
+        self.wanted = Remembered(self._wanted)
+        self._provided: Provided | None = None
+        self._provided_known = False
+
+    def targets(self, selector: Selector) -> Sequence[Target]:
+        """Whom a playbook's selector means; hosts that are not provided yet are taken from the specification."""
+        match selector:
+            case "platform":
+                return (Target("platform", self.platform.name),)
+            case "regions":
+                return tuple(Target("region", region.name) for region in self.platform.spec.regions)
+            case "clusters":
+                return tuple(Target("cluster", cluster.name) for cluster in self.spec.clusters)
+            case _:
+                return tuple(
+                    Target("host", name) for name, role in self._host_roles() if _selected(selector, name, role)
+                )
+
+    # --- infrastructure -------------------------------------------------------------------------------------------
+
+    @cached_property
+    def infrastructure(self) -> Infrastructure:
+        """The Pulumi stacks of this platform."""
+        return Infrastructure(self.platform, self.spec.directory, self.state)
+
+    @property
+    def provided(self) -> Provided | None:
+        """What the stacks gave when they last ran; None before that."""
+        if not self._provided_known:
+            self._provided, self._provided_known = self.infrastructure.outputs(), True
+        return self._provided
+
+    def provide(self, provided: Provided | None) -> None:
+        """Take note of new outputs of the stacks."""
+        self._provided, self._provided_known = provided, True
+
+    @property
+    def hosts(self) -> Mapping[str, HostOutput]:
+        """All provided hosts by name."""
+        return {host.name: host for region in self._regions for host in region.hosts}
+
+    @property
+    def roots(self) -> Roots:
+        """The manager's root secrets; raises InfrastructureError before there are any."""
+        return self._required.roots
+
+    @property
+    def _required(self) -> Provided:
+        if self.provided is None:
+            raise InfrastructureError(
+                f"platform {self.platform.name} does not exist yet",
+                cause=f"there is no state of it in {self.state.url}",
+                hint="`moorage up`, or name another state with --state",
+            )
+        return self.provided
+
+    @property
+    def _regions(self) -> tuple[RegionOutputs, ...]:
+        return self.provided.regions if self.provided else ()
+
+    def _host_roles(self) -> Sequence[tuple[str, str]]:
+        if self.provided is None:
+            return [(wanted.name, wanted.role) for wanted in wanted_hosts(self.platform)]
+        return [(host.name, host.role) for host in self.hosts.values()]
+
+    # --- the manager's API ---------------------------------------------------------------------------------------
+
+    @cached_property
+    def api(self) -> Client:
+        """A client of the manager's API, as its administrator; raises ApiUnavailableError."""
+        return self.api_as(_ADMIN)
+
+    def api_as(self, subject: pki.Subject) -> Client:
+        """A client under a certificate made for this run."""
+        authority = self.roots.authorities["kubernetes"]
+        return client.connect(
+            self.api_servers, ca_pem=authority.cert_pem, credential=authority.issue(subject, days=_ADMIN_DAYS)
+        )
+
+    @property
+    def api_servers(self) -> tuple[str, ...]:
+        """URLs of the manager's API servers, as this machine reaches them."""
+        managers = [h.address for h in self.hosts.values() if h.role == "manager"]
+        return tuple(f"https://{address}:{host.API_PORT}" for address in managers)
+
+    # --- hosts ----------------------------------------------------------------------------------------------------
+
+    def connection(self, name: str) -> Connection:
+        """A live connection to a host."""
+        return self.fleet.connection(self._target(self.hosts[name]))
+
+    def forget(self, name: str) -> None:
+        """A host was changed: look again before the next decision."""
+        self.facts.forget(name)
+        self.wanted.forget(name)
+
+    def _facts(self, name: str) -> HostFacts:
+        """One look that answers everything: what may be wanted of a host depends on facts only in its content."""
+        rendered = self._rendered(self.hosts[name], node.Traits())
+        nothing_new = issue.Issued(new={}, kept=tuple(rendered.certificates))
+        about = host_state.host_state(rendered, nothing_new, bundle_digest=self.bundle.digest, traits=node.Traits())
+        certificates = [f"{stem}.crt" for stem in rendered.certificates]
+        return facts.gather(self.connection(name), certificates=certificates, wanted=about)
+
+    def _wanted(self, name: str) -> HostState:
+        seen = self.facts(name)
+        traits = host_state.traits_of(seen, address=str(self.hosts[name].cluster_address))
+        rendered = self._rendered(self.hosts[name], traits)
+        issued = issue.issue(rendered.certificates, self.roots.authorities, host_state.seen_certificates(seen))
+        return host_state.host_state(rendered, issued, bundle_digest=self.bundle.digest, traits=traits)
+
+    def _rendered(self, output: HostOutput, traits: node.Traits) -> Rendered:
+        machine = host.ManagerHost(
+            name=output.name,
+            address=str(output.cluster_address),
+            role=output.role,
+            region=output.region,
+            zone=output.zone,
+            traits=traits,
+            labels=output.labels,
+            names=(output.address,),
+        )
+        return host.render(machine, self.plan, self.roots)
+
+    @cached_property
+    def bundle(self) -> Bundle:
+        """The bundle of the specification's release; raises BundleError when it was not built here."""
+        return Bundle.load(self.platform.spec.release)
+
+    @property
+    def managers(self) -> Mapping[str, str]:
+        """The manager hosts: name -> address among the hosts."""
+        return {h.name: str(h.cluster_address) for h in self.hosts.values() if h.role == "manager"}
+
+    @property
+    def plan(self) -> host.ManagerPlan:
+        """What all hosts have in common."""
+        network = self.platform.spec.manager.network
+        endpoints = tuple(region.endpoint for region in self._regions if region.endpoint)
+        return host.ManagerPlan(
+            platform=self.platform.name,
+            kubernetes_version=self.bundle.info.kubernetes.manager,
+            pods=network.pods,
+            services=network.services,
+            domain=network.domain,
+            node_ports=network.ports,
+            managers=self.managers,
+            images=self.bundle.images,
+            workers=len(self.hosts) - len(self.managers),
+            extra_names=(*self.platform.spec.manager.extra_names, *endpoints),
+        )
+
+    def _target(self, output: HostOutput) -> ssh.Target:
+        access = self._required.access[output.region]
+        return ssh.Target(
+            name=output.name,
+            address=output.address,
+            port=output.port,
+            user=output.user,
+            host_key=output.host_key,
+            key=access.key,
+            sudo_password=access.sudo_password,
+            bastion=_bastion(output, access),
+        )
+
+
+def _bastion(output: HostOutput, access: Access) -> ssh.Target | None:
+    if output.bastion is None:
+        return None
+    return ssh.Target(
+        name=f"bastion of {output.name}",
+        address=output.bastion.address,
+        port=output.bastion.port,
+        user=output.bastion.user,
+        host_key=output.bastion.host_key,
+        key=access.key,
+    )
+
+
+def _selected(selector: Selector, name: str, role: str) -> bool:
+    match selector:
+        case RoleSelector():
+            return role == selector.role
+        case HostSelector():
+            return name in selector.hosts
+        case _:
+            return True
+
+
+@contextmanager
+def open_session(
+    spec: Specification, *, state: str, reporter: Reporter, ignore: frozenset[str] = frozenset(), yes: bool = False
+) -> Iterator[Session]:
+    """A session for the length of a `with` block; its connections are closed afterwards."""
+    if spec.platform is None:
+        raise SpecError("the specification holds no Platform", hint="`moorage init` writes one")
+    session = Session(spec, spec.platform, state=StateLocation.parse(state), reporter=reporter, ignore=ignore)
+    try:
+        yield session
+    finally:
+        session.fleet.close()

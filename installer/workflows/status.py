@@ -1,0 +1,66 @@
+"""How a platform is: its hosts, its manager, its clusters, and what was cut off."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lightkube.resources.core_v1 import Node
+
+from installer.core.errors import InstallerError
+from installer.engine.journal import last_run
+from installer.kubernetes import client
+from installer.transport.fleet import fan_out
+from installer.workflows import clusters, hosts
+from installer.workflows.clusters import ClusterInfo
+from installer.workflows.hosts import HostInfo
+from installer.workflows.session import Session
+from installer.workflows.steps.configure_manager import is_ready
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlatformStatus:
+    """A platform at one moment. `problems` is empty when all is well."""
+
+    name: str
+    release: str
+    hosts: tuple[HostInfo, ...]
+    api_servers: dict[str, str]  # URL -> "" when ready, or why not
+    nodes_ready: tuple[str, ...]
+    clusters: tuple[ClusterInfo, ...]
+    problems: tuple[str, ...]
+
+    @property
+    def well(self) -> bool:
+        return not self.problems
+
+
+def status(session: Session) -> PlatformStatus:
+    """Look at everything; what cannot be reached is a problem, not an error."""
+    machines = hosts.list_(session)
+    problems = [f"host {host.name}: {host.problem}" for host in machines if host.problem]
+    authority = session.roots.authorities["kubernetes"].cert_pem
+    servers = fan_out(session.api_servers, lambda server: client.not_ready(server, authority) or "")
+    api = {server: str(reason) for server, reason in servers.items()}
+    problems += [f"API server {server}: {reason}" for server, reason in api.items() if reason]
+    ready: tuple[str, ...] = ()
+    found: tuple[ClusterInfo, ...] = ()
+    try:
+        ready = tuple(str(node.metadata.name) for node in session.api.list(Node) if is_ready(node))
+        found = clusters.list_(session)
+    except InstallerError as exc:
+        problems.append(f"manager: {exc.what}")
+    else:
+        problems += [f"node {name}: not ready" for name in sorted(set(session.hosts) - set(ready))]
+        problems += [f"cluster {one.name}: {one.waits_for or one.phase}" for one in found if not one.ready]
+    before = last_run(session.state.of(session.platform.name) / "journal")
+    if before and before.begun:
+        problems.append(f"`{before.command}` was cut off in {', '.join(map(str, before.begun))}: repeat it")
+    return PlatformStatus(
+        name=session.platform.name,
+        release=session.platform.spec.release,
+        hosts=machines,
+        api_servers=api,
+        nodes_ready=ready,
+        clusters=found,
+        problems=tuple(problems),
+    )

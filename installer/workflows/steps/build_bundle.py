@@ -1,0 +1,33 @@
+"""Step build-bundle: the release's bundle is on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from installer.bundle import builder
+from installer.bundle.bundle import Bundle
+from installer.bundle.release import load_release
+from installer.core.errors import BundleError
+from installer.engine.events import StepReport
+from installer.engine.plan import Action, Change, Target
+from installer.workflows.registry import STEPS
+from installer.workflows.session import Session
+
+
+@STEPS.step("build-bundle")
+class BuildBundle:
+    """Fetched or built once, then there at once."""
+
+    title = "get the bundle"
+
+    def plan(self, session: Session, target: Target) -> Sequence[Change]:
+        release = session.platform.spec.release
+        try:
+            Bundle.load(release)
+        except BundleError:
+            return (Change(target.name, Action.CREATE, f"get or build release {release}"),)
+        return ()
+
+    def run(self, session: Session, target: Target, report: StepReport) -> None:
+        release = load_release(session.platform.spec.release)
+        builder.build(release, on_event=lambda event: report.progress(str(event)))

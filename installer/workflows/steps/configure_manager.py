@@ -1,0 +1,113 @@
+"""Step configure-manager: the manager's API answers, its nodes are ready, and what Moorage runs in it is as wanted."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from lightkube.resources.core_v1 import ConfigMap, Node
+
+from installer.core import clock
+from installer.core.errors import KubernetesError
+from installer.engine.events import StepReport
+from installer.engine.plan import Action, Change, Target
+from installer.kubernetes import addons, client
+from installer.workflows import manager_settings
+from installer.workflows.registry import STEPS
+from installer.workflows.session import BOOTSTRAP_ADMIN, Session
+
+_API_TIMEOUT_S = 180
+_NODES_TIMEOUT_S = 180
+
+
+@STEPS.step("configure-manager")
+class ConfigureManager:
+    """Applied as a whole when its digest is another than the one noted in the manager."""
+
+    title = "set up the manager"
+
+    def plan(self, session: Session, target: Target) -> Sequence[Change]:
+        if not session.hosts:
+            return (Change(target.name, Action.CREATE, "controller, cluster DNS, custom resources, access rules"),)
+        try:
+            noted = _noted(session)
+        except KubernetesError:
+            return (Change(target.name, Action.CREATE, "controller, cluster DNS, custom resources, access rules"),)
+        if noted == _digest(_documents(session)):
+            return ()
+        return (Change(target.name, Action.UPDATE, "controller, cluster DNS, custom resources, access rules"),)
+
+    def run(self, session: Session, target: Target, report: StepReport) -> None:
+        await_api(session, report)
+        documents = _documents(session)
+        report.progress("applying what runs in the manager")
+        client.apply(session.api_as(BOOTSTRAP_ADMIN), documents)
+        client.apply(session.api, [manager_settings.note(_digest(documents))])
+
+    def verify(self, session: Session, target: Target, report: StepReport) -> None:
+        await_nodes(session, report)
+
+
+def await_api(session: Session, report: StepReport) -> None:
+    """Wait until an API server of the manager is ready."""
+    authority = session.roots.authorities["kubernetes"]
+
+    def unready() -> str | None:
+        reasons = [f"{server}: {client.not_ready(server, authority.cert_pem)}" for server in session.api_servers]
+        if any(reason.endswith(": None") for reason in reasons):
+            return None
+        report.waiting(reasons[0])
+        return "; ".join(reasons)
+
+    clock.wait_until(
+        unready,
+        what="the manager's API is ready",
+        timeout_s=_API_TIMEOUT_S,
+        clock=clock.SystemClock(),
+        every_s=0.25,
+        hint="on a manager host: `journalctl -u kube-apiserver -u etcd -n 50`",
+    )
+
+
+def await_nodes(session: Session, report: StepReport) -> None:
+    """Wait until every host is a ready node."""
+
+    def unready() -> str | None:
+        ready = {node.metadata.name for node in session.api.list(Node) if is_ready(node)}
+        missing = sorted(set(session.hosts) - ready)
+        if not missing:
+            return None
+        report.waiting(f"not ready yet: {', '.join(missing)}")
+        return f"not ready: {', '.join(missing)}"
+
+    clock.wait_until(
+        unready,
+        what="every host is a ready node of the manager",
+        timeout_s=_NODES_TIMEOUT_S,
+        clock=clock.SystemClock(),
+        hint="on that host: `journalctl -u kubelet -u containerd -n 50`",
+    )
+
+
+def is_ready(node: Node) -> bool:
+    """Whether a node says that it is ready."""
+    conditions = (node.status.conditions or []) if node.status else []
+    return any(condition.type == "Ready" and condition.status == "True" for condition in conditions)
+
+
+def _documents(session: Session) -> list[dict[str, Any]]:
+    return addons.manager(manager_settings.of(session))
+
+
+def _digest(documents: Sequence[dict[str, Any]]) -> str:
+    return hashlib.sha256(json.dumps(documents, sort_keys=True).encode()).hexdigest()
+
+
+def _noted(session: Session) -> str | None:
+    with client.translated("read the manager's settings"):
+        for found in session.api.list(ConfigMap, namespace="moorage-system"):
+            if found.metadata.name == manager_settings.NOTE:
+                return (found.data or {}).get("digest")
+    return None

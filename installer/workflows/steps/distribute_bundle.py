@@ -1,0 +1,39 @@
+"""Step distribute-bundle: every host of a region has the bundle, sent there once and passed on from host to host."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from installer.bundle import distribute
+from installer.engine.events import StepReport
+from installer.engine.plan import Action, Change, Target
+from installer.workflows.registry import STEPS
+from installer.workflows.session import Session
+
+
+@STEPS.step("distribute-bundle")
+class DistributeBundle:
+    """What a host has is read from it: releases that are there in full."""
+
+    title = "bring the bundle"
+
+    def plan(self, session: Session, target: Target) -> Sequence[Change]:
+        if not session.hosts:
+            return (Change(target.name, Action.CREATE, f"bring release {session.platform.spec.release} to all hosts"),)
+        lacking = _lacking(session, target)
+        if not lacking:
+            return ()
+        return (Change(target.name, Action.CREATE, f"bring release {session.bundle.release}", tuple(lacking)),)
+
+    def run(self, session: Session, target: Target, report: StepReport) -> None:
+        lacking = _lacking(session, target)
+        connections = {name: session.connection(name) for name in lacking}
+        addresses = {name: str(session.hosts[name].cluster_address) for name in lacking}
+        distribute.distribute(session.bundle, connections, addresses, on_progress=report.progress)
+        for name in lacking:
+            session.forget(name)
+
+
+def _lacking(session: Session, target: Target) -> list[str]:
+    names = [host.name for host in session.hosts.values() if host.region == target.name]
+    return [name for name in names if session.bundle.digest not in session.facts(name).releases]

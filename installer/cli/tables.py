@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from installer.bundle.release import Release
 from installer.cli.output import table
+
+if TYPE_CHECKING:  # a table of clusters does not need what makes hosts
+    from installer.bundle.release import Release
+    from installer.hostops.preflight import Report, Result
+    from installer.workflows.clusters import ClusterInfo
+    from installer.workflows.hosts import HostInfo
+    from installer.workflows.status import PlatformStatus
 
 
 def releases(found: Sequence[Release], built: Mapping[str, Sequence[str]]) -> str:
@@ -25,3 +32,78 @@ def releases(found: Sequence[Release], built: Mapping[str, Sequence[str]]) -> st
             for one in found
         ),
     )
+
+
+def hosts(found: Sequence[HostInfo]) -> str:
+    """Hosts and where they are."""
+    if not found:
+        return "No hosts: `moorage up` provides them."
+    return table(
+        ("HOST", "ROLE", "REGION", "ZONE", "ADDRESS", "OS", "BUNDLE", "STATE"),
+        (
+            (h.name, h.role, h.region, h.zone, h.address, h.os or "-", h.release or "-", h.problem or "reachable")
+            for h in found
+        ),
+    )
+
+
+def clusters(found: Sequence[ClusterInfo]) -> str:
+    """Clusters and how far they are."""
+    if not found:
+        return "No clusters: `moorage cluster create NAME` makes one."
+    return table(
+        ("CLUSTER", "VERSION", "PHASE", "CONTROL PLANE", "NODES", "ENDPOINT"),
+        (
+            (
+                one.name,
+                one.version,
+                one.phase,
+                f"{one.control_plane_ready}/{one.control_plane_wanted}",
+                f"{one.nodes_ready}/{one.nodes_wanted}",
+                one.endpoint or "-",
+            )
+            for one in found
+        ),
+    )
+
+
+def cluster(one: ClusterInfo) -> str:
+    """One cluster with its conditions."""
+    conditions = table(
+        ("CONDITION", "STATUS", "REASON", "MESSAGE"),
+        ((c.type, c.status, c.reason or "-", c.message or "-") for c in one.conditions),
+    )
+    return f"{clusters([one])}\n\n{conditions}" if one.conditions else clusters([one])
+
+
+def status(found: PlatformStatus) -> str:
+    """A platform at one moment, problems last."""
+    answering = sum(not reason for reason in found.api_servers.values())
+    parts = [
+        f"{found.name}, release {found.release}: API servers {answering}/{len(found.api_servers)} ready, "
+        f"nodes {len(found.nodes_ready)}/{len(found.hosts)} ready",
+        hosts(found.hosts),
+        clusters(found.clusters),
+    ]
+    if found.problems:
+        parts.append("\n".join(["Problems:", *(f"  {problem}" for problem in found.problems)]))
+    return "\n\n".join(parts)
+
+
+def preflight(report: Report) -> str:
+    """What was checked, and everything that is not as it should be."""
+    lines = [f"{_mark(result)}  {result.name}" for result in report.results if not result.findings]
+    for result in report.results:
+        for finding in result.findings:
+            lines.append(f"{_mark(result)}  {result.name}: {finding.host}: {finding.seen}; wanted: {finding.wanted}")
+            if finding.repair:
+                lines.append(f"      repair: {finding.repair}")
+    failed = sum(result.failed for result in report.results)
+    end = f"{failed} of {len(report.results)} checks failed." if failed else f"{len(report.results)} checks passed."
+    return "\n".join([*lines, "", end])
+
+
+def _mark(result: Result) -> str:
+    if not result.findings:
+        return "ok  "
+    return "FAIL" if result.failed else "warn"

@@ -21,7 +21,10 @@ def _utc_now() -> datetime:
 
 
 class Journal:
-    """One run's file of JSON lines, made when the first step begins; a run with nothing to do leaves none."""
+    """One run's file of JSON lines, made when the first step begins.
+
+    A run with nothing to do leaves none, unless that is the news: what an earlier run was killed in is as it should be.
+    """
 
     def __init__(self, directory: Path, *, command: str, now: Callable[[], datetime] = _utc_now) -> None:
         self.run_id = f"{now():%Y%m%dT%H%M%S}Z-{os.getpid()}"
@@ -41,8 +44,10 @@ class Journal:
 
     def finish(self, outcome: Outcome) -> None:
         """Write down how the run ended, if it did anything, and close the file."""
-        if self._file is not None:
+        before = last_run(self.path.parent) if self._file is None else None
+        if self._file is not None or (before is not None and before.begun):
             self._write({"event": "finish", "outcome": outcome})
+        if self._file is not None:
             self._file.close()
 
     def _write(self, entry: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -62,12 +63,13 @@ def build(
     source: Annotated[Source, typer.Option(help="Official releases, Go sources, or whichever works.")] = Source.AUTO,
 ) -> None:
     """Get or build everything a release consists of; done once, then there at once."""
-    from installer.bundle import builder
+    from installer.bundle import build as building
     from installer.bundle.release import load_release
     from installer.cli import build_progress
 
     wanted = load_release(_name(common, release))
-    made = builder.build(wanted, arch=arch, source=source.value, on_event=build_progress.reporter(common.out))
+    with build_progress.shown(common.out, sys.stderr) as on_event:
+        made = building.build(wanted, arch=arch, source=source.value, on_event=on_event)
     _show(common, made)
 
 
@@ -104,13 +106,15 @@ def import_(
     _show(common, bundle.import_(source))
 
 
-def pin(common: Common, release: Release = "") -> None:
-    """Fetch the official checksums that a release still lacks; needs the internet."""
-    from installer.bundle import pin as pinning
+def pin(common: Common, release: Release = "", *, arch: Arch = "amd64") -> None:
+    """Fetch official checksums that a release still lacks."""
+    from installer.bundle import upstream
+    from installer.bundle.components import components
+    from installer.bundle.release import load_release
 
     name = _name(common, release)
-    pinned = pinning.pin(name)
-    common.out.result(f"{len(pinned)} artefacts of release {name} are pinned", pinned)
+    new = upstream.pin(components(load_release(name), arch=arch))
+    common.out.result(f"{len(new)} checksums of release {name} are new", {"release": name, "pinned": new})
 
 
 def _name(common: Common, release: str) -> str:

@@ -42,6 +42,18 @@ def test_a_finished_run_has_nothing_begun(journal: Journal, tmp_path: Path) -> N
     assert (seen.outcome, seen.begun, seen.failed) == (Outcome.FAILED, (), (SECOND,))
 
 
+def test_a_run_with_nothing_to_do_is_written_down_when_it_settles_an_earlier_one(tmp_path: Path) -> None:
+    """Otherwise the killed run would be told for ever."""
+    killed = Journal(tmp_path, command="up", now=lambda: NOON)
+    killed.begin(FIRST, CHANGES)
+    for hour in (13, 14):
+        Journal(tmp_path, command="up", now=lambda hour=hour: NOON.replace(hour=hour)).finish(Outcome.DONE)  # type: ignore[misc]
+    seen = last_run(tmp_path)
+    assert seen is not None
+    assert (seen.outcome, seen.begun) == (Outcome.DONE, ())
+    assert len(list(tmp_path.iterdir())) == 2
+
+
 def test_a_torn_last_line_does_not_count(journal: Journal, tmp_path: Path) -> None:
     """A kill in the middle of a write loses that line and no other."""
     journal.begin(FIRST, CHANGES)

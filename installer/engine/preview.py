@@ -16,8 +16,11 @@ S = TypeVar("S", bound=Selects)
 
 def preview(playbook: Playbook[S], ctx: S, *, at_once: int = 32) -> Plan:
     """What `run` would do, looking at `at_once` targets side by side; raises what keeps targets from being planned."""
-    with ThreadPoolExecutor(max_workers=at_once) as pool:
+    pool = ThreadPoolExecutor(max_workers=at_once, thread_name_prefix="preview")
+    try:
         phases = [_phase(phase, ctx, pool) for phase in playbook.phases]
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)  # all are done, or Ctrl-C is not to wait for a slow host
     return Plan(name=playbook.name, title=playbook.title, phases=tuple(phase for phase in phases if phase.steps))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar, runtime_checkable
 
@@ -62,10 +62,10 @@ class StepRegistry(Generic[C]):
     def __init__(self) -> None:
         self._steps: dict[str, Step[C]] = {}
 
-    def step(self, name: str) -> Callable[[type], type]:
+    def step(self, name: str) -> Callable[[Callable[[], Step[C]]], Callable[[], Step[C]]]:
         """Decorate a step class: one instance of it serves under `name`."""
 
-        def register(cls: type) -> type:
+        def register(cls: Callable[[], Step[C]]) -> Callable[[], Step[C]]:
             _must_be_new(name, self._steps)
             self._steps[name] = cls()
             return cls
@@ -106,6 +106,6 @@ class GuardRegistry(Generic[C]):
         return frozenset(self._guards)
 
 
-def _must_be_new(name: str, taken: object) -> None:
-    if name in taken:  # type: ignore[operator]
+def _must_be_new(name: str, taken: Container[str]) -> None:
+    if name in taken:
         raise ValueError(f"{name!r} is registered twice")

@@ -42,6 +42,32 @@ def load(path: Path, *, offer: Offer | None = None) -> Specification:
     Raises SpecError that lists every fault of every document.
     """
     documents, found = _read(path)
+    spec, wrong = _assembled(documents, path if path.is_dir() else path.parent)
+    found += wrong
+    found += map(spec.place, checks.run(Subject(platform=spec.platform, clusters=spec.clusters, offer=offer)))
+    if found:
+        raise faults.spec_error(found)
+    return spec
+
+
+def to_text(spec: Specification) -> str:
+    """The documents as text for `load_text`: kept of what was applied, to be compared with what is to come."""
+    documents = [document for document in (spec.platform, *spec.clusters) if document is not None]
+    return "---\n".join(f"{document.model_dump_json(by_alias=True)}\n" for document in documents)
+
+
+def load_text(text: str, *, directory: Path) -> Specification:
+    """What `to_text` wrote, not checked again; raises SpecError where a newer version wrote something else."""
+    documents, found = source.parse(text, "the specification that was applied last")
+    spec, wrong = _assembled(documents, directory)
+    if found or wrong:
+        raise faults.spec_error([*found, *wrong])
+    return spec
+
+
+def _assembled(documents: Sequence[Document], directory: Path) -> tuple[Specification, list[Fault]]:
+    """All documents that are valid by themselves, and what is wrong with the others."""
+    found: list[Fault] = []
     parsed: list[tuple[Platform | Cluster, Document]] = []
     for document in documents:
         model, wrong = _validate(document)
@@ -51,14 +77,10 @@ def load(path: Path, *, offer: Offer | None = None) -> Specification:
     spec = Specification(
         platform=next((model for model, _ in parsed if isinstance(model, Platform)), None),
         clusters=tuple(model for model, _ in parsed if isinstance(model, Cluster)),
-        directory=path if path.is_dir() else path.parent,
+        directory=directory,
         sources=tuple(parsed),
     )
-    found += _second_platforms(parsed)
-    found += map(spec.place, checks.run(Subject(platform=spec.platform, clusters=spec.clusters, offer=offer)))
-    if found:
-        raise faults.spec_error(found)
-    return spec
+    return spec, [*found, *_second_platforms(parsed)]
 
 
 def _read(path: Path) -> tuple[list[Document], list[Fault]]:

@@ -8,7 +8,8 @@ import pytest
 
 from installer.core.errors import ExitCode, SpecError
 from installer.spec.source import parse
-from installer.spec.specification import load
+from installer.spec.specification import load, load_text, to_text
+from installer.spec.starter import PROVIDERS, starter
 from tests.conftest import Golden
 from tests.unit.spec.conftest import FaultsOf, Write
 from tests.unit.spec.documents import HEAD, cluster, onprem, platform
@@ -94,6 +95,13 @@ def test_no_value_is_shown(faults_of: FaultsOf, secret: str) -> None:
 def test_what_is_no_specification_is_told_so(faults_of: FaultsOf, text: str, fault: str) -> None:
     """With the line where it goes wrong."""
     assert faults_of(text)[0].startswith(fault)
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_what_was_applied_is_read_back_as_it_was(write: Write, provider: str, tmp_path: Path) -> None:
+    """So that the next specification can be compared with it."""
+    spec = load(write(starter(provider)))
+    assert load_text(to_text(spec), directory=tmp_path) == spec
 
 
 def test_a_second_platform_is_told_with_the_place_of_the_first(write: Write) -> None:

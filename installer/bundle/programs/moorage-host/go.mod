@@ -1,0 +1,3 @@
+module moorage.dev/moorage-host
+
+go 1.26

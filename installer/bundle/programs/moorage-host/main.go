@@ -1,0 +1,43 @@
+// moorage-host does on a host what shell and systemd do not: it balances, supervises, hands files on, and proxies.
+package main
+
+import (
+	"context"
+	"fmt"
+	"log"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+const usage = `usage: moorage-host COMMAND [OPTION]...
+
+  balance   a node-local TCP balancer over the manager's API servers
+  run       a supervisor for the processes of a node pod
+  serve     hand the files of a store to other hosts, over TLS and with a token
+  fetch     get the files of a bundle from other hosts, and lay out its release
+  proxy     HTTP CONNECT over mutual TLS, the way of an API server to pods
+
+moorage-host COMMAND --help tells the options.
+`
+
+func main() {
+	log.SetFlags(0) // whoever reads our output stamps it
+	commands := map[string]func(context.Context, []string) error{
+		"balance": balanceCommand,
+		"run":     runCommand,
+		"serve":   serveCommand,
+		"fetch":   fetchCommand,
+		"proxy":   proxyCommand,
+	}
+	if len(os.Args) < 2 || commands[os.Args[1]] == nil {
+		fmt.Fprint(os.Stderr, usage)
+		os.Exit(64)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := commands[os.Args[1]](ctx, os.Args[2:])
+	stop()
+	if err != nil {
+		log.Fatalf("moorage-host %s: %v", os.Args[1], err)
+	}
+}

@@ -44,3 +44,6 @@ class RegionOutputs(Model):
     provider: str
     hosts: tuple[HostOutput, ...]
     endpoint: str | None = None  # address of a load balancer or VIP for the manager's API, where there is one
+
+
+SECRETS_VARIABLE = "MOORAGE_STACK_SECRETS"  # where a stack finds settings that must not be in a file: JSON, name -> text

@@ -34,11 +34,12 @@ def wanted_hosts(platform: Platform) -> tuple[WantedHost, ...]:
     return tuple(
         host
         for index, region in enumerate(platform.spec.regions)
-        for host in _of_region(region, ("spec", "regions", index))
+        for host in hosts_of(region, ("spec", "regions", index))
     )
 
 
-def _of_region(region: Region, at: Loc) -> Iterator[WantedHost]:
+def hosts_of(region: Region, at: Loc = ()) -> Iterator[WantedHost]:
+    """The hosts of one region; `at` is where the region is written."""
     match region:
         case LocalRegion():
             yield from _counted_out(region, at)

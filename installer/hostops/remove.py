@@ -1,0 +1,65 @@
+"""Take away from a host what Moorage installed, by its manifest, and nothing else."""
+
+from __future__ import annotations
+
+import shlex
+
+from installer.core import layout
+from installer.hostops import facts
+from installer.transport.connection import Connection
+
+# Made by what we ran, at paths that are only ours to have once the manifest says that we ran it.
+_DATA = (
+    "/var/lib/etcd",
+    "/var/lib/kubelet",
+    "/var/lib/containerd",
+    "/var/log/moorage",
+    "/run/containerd",
+    "/run/flannel",
+)
+_LINKS = ("cni0", "flannel.1")
+_TABLES = ("ip kube-proxy", "ip6 kube-proxy", "inet flannel-ipv4", "inet flannel-ipv6", "inet cni_hostport")
+
+
+def remove(connection: Connection) -> None:
+    """Stop our units and containers, then remove our files, mounts, links and tables; a second time does nothing."""
+    seen = facts.gather(connection)
+    if seen.manifest.units or seen.manifest.files or seen.releases:
+        connection.run(script(seen.manifest), step="remove what was installed", timeout_s=300)
+
+
+def script(manifest: facts.Manifest) -> str:
+    """The whole removal; the manifest goes last, so that a killed one is found again."""
+    units = " ".join(shlex.quote(name) for name in sorted(manifest.units))
+    paths = " ".join(shlex.quote(path) for path in sorted({*manifest.files, *manifest.links}))
+    return f"""set -u
+[ -z "{units}" ] || systemctl disable --now --quiet {units} 2>/dev/null
+{_stop_containers()}
+for dir in {" ".join(_DATA)} {layout.ROOT} {layout.STATE}; do
+  awk -v d="$dir/" 'index($5, d) == 1 {{print $5}}' /proc/self/mountinfo | sort -r | while read -r point; do
+    umount -l "$point"
+  done
+done
+for link in {" ".join(_LINKS)}; do ip link delete "$link" 2>/dev/null; done
+{chr(10).join(f"nft delete table {table} 2>/dev/null" for table in _TABLES)}
+rm -f {paths}
+for dir in {" ".join(_DATA)} {layout.CONFIG} {layout.ROOT}; do
+  find "$dir" -mindepth 1 -delete 2>/dev/null
+  rmdir "$dir" 2>/dev/null
+done
+systemctl daemon-reload
+rm -f {layout.MANIFEST}
+find {layout.STATE} -mindepth 1 -delete 2>/dev/null
+rmdir {layout.STATE} 2>/dev/null
+exit 0
+"""
+
+
+def _stop_containers() -> str:
+    """Containers outlive containerd: end every shim that runs from our directory, and what is in its cgroups."""
+    return f"""for pid in $(ls /proc | grep -E '^[0-9]+$'); do
+  case "$(readlink "/proc/$pid/exe" 2>/dev/null)" in {layout.ROOT}/*) kill -9 "$pid" 2>/dev/null ;; esac
+done
+for procs in $(find /sys/fs/cgroup -path '*kubepods*' -name cgroup.procs 2>/dev/null); do
+  while read -r pid; do kill -9 "$pid" 2>/dev/null; done <"$procs"
+done"""

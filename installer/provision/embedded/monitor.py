@@ -1,0 +1,154 @@
+"""What the running program talks to: the resource monitor and the engine's log, served over gRPC on loopback.
+
+https://github.com/pulumi/pulumi/blob/master/proto/pulumi/resource.proto
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent import futures
+from contextlib import contextmanager
+from typing import Any, Final
+
+import grpc
+from google.protobuf import empty_pb2
+from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc, provider_pb2, resource_pb2, resource_pb2_grpc
+
+from installer.core.errors import InstallerError
+from installer.provision import values
+from installer.provision.embedded import goal
+from installer.provision.embedded.deployment import Deployment
+
+# What is not in this list makes the SDK refuse a program that needs it, in its own words.
+_FEATURES: Final = (
+    resource_pb2.RESOURCE_MONITOR_FEATURE_SECRETS,
+    resource_pb2.RESOURCE_MONITOR_FEATURE_RESOURCE_REFERENCES,
+    resource_pb2.RESOURCE_MONITOR_FEATURE_OUTPUT_VALUES,
+    resource_pb2.RESOURCE_MONITOR_FEATURE_ALIAS_SPECS,
+)
+_AT_ONCE = 256  # requests; each waits for its provider
+_SEVERITIES: Final = {engine_pb2.INFO: "info", engine_pb2.WARNING: "warning", engine_pb2.ERROR: "error"}
+
+OnMessage = Callable[[str, str, str], None]  # severity, text, urn
+
+
+class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
+    """Registers what the program asks for with a deployment. Everything else is refused by gRPC as unimplemented."""
+
+    def __init__(self, deployment: Deployment) -> None:
+        self._deployment = deployment
+        self._idle = threading.Condition()
+        self._running = 0
+
+    def GetDeploymentInfo(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802 - the protocol's names
+        return resource_pb2.DeploymentInfo(
+            project=self._deployment.project,
+            stack=self._deployment.stack,
+            dryRun=self._deployment.dry_run,
+            supportedFeatures=_FEATURES,
+        )
+
+    def SupportsFeature(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+        known = {"secrets", "resourceReferences", "outputValues", "aliasSpecs"}
+        return resource_pb2.SupportsFeatureResponse(hasSupport=request.id in known)
+
+    def RegisterResource(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+        with self._counted():
+            deployment = self._deployment
+            wanted = goal.read(request, stack=deployment.stack, project=deployment.project)
+            try:
+                resource = deployment.register(wanted)
+            except InstallerError as exc:
+                context.abort(grpc.StatusCode.UNKNOWN, exc.explain())
+                raise  # abort does not return
+        shown = resource["outputs"] if wanted.custom and not wanted.is_provider else resource["inputs"]
+        if deployment.dry_run:
+            shown = {**resource["inputs"], **shown}
+        return resource_pb2.RegisterResourceResponse(
+            urn=resource["urn"], id=resource.get("id", ""), object=values.to_struct(shown)
+        )
+
+    def RegisterResourceOutputs(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+        with self._counted():
+            outputs = values.normal(values.from_struct(request.outputs))
+            self._deployment.register_outputs(request.urn, outputs)
+        return empty_pb2.Empty()
+
+    def Invoke(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+        try:
+            client = self._deployment.client_of(request.tok, request.provider)
+            sent = provider_pb2.InvokeRequest(
+                tok=request.tok, args=values.to_struct(values.plain(values.from_struct(request.args)))
+            )
+            answer = client.Invoke(sent)
+        except InstallerError as exc:
+            context.abort(grpc.StatusCode.UNKNOWN, exc.explain())
+            raise
+        except grpc.RpcError as exc:
+            context.abort(grpc.StatusCode.UNKNOWN, f"{request.tok}: {exc.details()}")
+            raise
+        failures = [provider_pb2.CheckFailure(property=f.property, reason=f.reason) for f in answer.failures]
+        return resource_pb2.ResourceInvokeResponse(**{"return": getattr(answer, "return")}, failures=failures)
+
+    def SignalAndWaitForShutdown(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+        return empty_pb2.Empty()
+
+    def settle(self) -> None:
+        """Wait until no request is being worked on: a program that failed does not wait for its other resources."""
+        with self._idle:
+            self._idle.wait_for(lambda: self._running == 0)
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        with self._idle:
+            self._running += 1
+        try:
+            yield
+        finally:
+            with self._idle:
+                self._running -= 1
+                self._idle.notify_all()
+
+
+class EngineLog(engine_pb2_grpc.EngineServicer):
+    """Takes the program's log messages; those for debugging are dropped."""
+
+    def __init__(self, on_message: OnMessage) -> None:
+        self._on_message = on_message
+        self._root = ""
+
+    def Log(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+        if request.severity in _SEVERITIES:
+            self._on_message(_SEVERITIES[request.severity], request.message, request.urn)
+        return empty_pb2.Empty()
+
+    def GetRootResource(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+        return engine_pb2.GetRootResourceResponse(urn=self._root)
+
+    def SetRootResource(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+        self._root = request.urn
+        return engine_pb2.SetRootResourceResponse()
+
+    def RequirePulumiVersion(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+        return engine_pb2.RequirePulumiVersionResponse()
+
+
+@contextmanager
+def served(monitor: Monitor, log: EngineLog) -> Iterator[str]:
+    """Serve both on a free port of loopback; yields the address."""
+    options = [
+        ("grpc.so_reuseport", 0),
+        ("grpc.max_receive_message_length", -1),
+        ("grpc.max_send_message_length", -1),
+    ]
+    server = grpc.server(futures.ThreadPoolExecutor(max_workers=_AT_ONCE), options=options)
+    resource_pb2_grpc.add_ResourceMonitorServicer_to_server(monitor, server)
+    engine_pb2_grpc.add_EngineServicer_to_server(log, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    try:
+        yield f"127.0.0.1:{port}"
+    finally:
+        monitor.settle()
+        server.stop(grace=None)

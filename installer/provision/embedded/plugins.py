@@ -1,0 +1,96 @@
+"""Provider processes: started when a resource of theirs first comes, configured, ended with the operation."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import grpc
+from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
+
+from installer.core.errors import InfrastructureError
+from installer.provision import values
+from installer.provision.embedded import child
+
+_OPTIONS: Final = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
+_COMMANDS: Final = {
+    "moorage": ("-u", "-m", "installer.provision.provider"),
+    "pulumi-python": ("-u", "-m", "pulumi.dynamic"),
+}
+_START_TIMEOUT_S = 30
+
+
+class Plugins:
+    """Clients of providers by package name. `PULUMI_DEBUG_PROVIDERS` (name:port, ...) attaches to running ones."""
+
+    def __init__(self, directory: Path, project: str) -> None:
+        self._directory = directory
+        self._project = project
+        self._lock = threading.Lock()
+        self._clients: dict[str, provider_pb2_grpc.ResourceProviderStub] = {}
+        self._processes: list[subprocess.Popen[bytes]] = []
+        self._channels: list[grpc.Channel] = []
+
+    def client(self, package: str, config: Mapping[str, Any]) -> provider_pb2_grpc.ResourceProviderStub:
+        """The configured client of a package; raises InfrastructureError for one this engine cannot start."""
+        with self._lock:
+            if package not in self._clients:
+                self._clients[package] = self._start(package, config)
+            return self._clients[package]
+
+    def close(self) -> None:
+        """End all processes."""
+        for channel in self._channels:
+            channel.close()
+        for process in self._processes:
+            child.stop(process)
+
+    def _start(self, package: str, config: Mapping[str, Any]) -> provider_pb2_grpc.ResourceProviderStub:
+        port = self._attached().get(package) or self._spawn(package)
+        channel = grpc.insecure_channel(f"127.0.0.1:{port}", options=_OPTIONS)
+        self._channels.append(channel)
+        client = provider_pb2_grpc.ResourceProviderStub(channel)
+        news = values.to_struct(config)
+        checked = client.CheckConfig(provider_pb2.CheckRequest(news=news)) if package != "pulumi-python" else None
+        client.Configure(
+            provider_pb2.ConfigureRequest(
+                args=checked.inputs if checked else news, acceptSecrets=True, acceptResources=True
+            )
+        )
+        return client
+
+    def _attached(self) -> dict[str, str]:
+        pairs = [entry.split(":") for entry in os.environ.get("PULUMI_DEBUG_PROVIDERS", "").split(",") if ":" in entry]
+        return {name.strip(): port.strip() for name, port in pairs}
+
+    def _spawn(self, package: str) -> str:
+        if package not in _COMMANDS:
+            raise InfrastructureError(
+                f"the embedded engine has no provider {package}",
+                cause="it runs Moorage's own provider and dynamic resources; others are programs of Pulumi's",
+                hint="install the pulumi CLI (https://www.pulumi.com/docs/install/): it is used when it is on PATH",
+            )
+        argv = [sys.executable, *_COMMANDS[package]]
+        process = child.start(argv, cwd=self._directory, env={"PULUMI_PROJECT": self._project})
+        self._processes.append(process)
+        line = process.stdout.readline().decode().strip() if process.stdout else ""
+        if not line.isdigit():
+            error = process.stderr.read().decode() if process.stderr else ""
+            raise InfrastructureError(f"the provider {package} does not start", last_lines=error.splitlines()[-8:])
+        # What it prints from here on would fill the pipes.
+        for pipe in (process.stdout, process.stderr):
+            threading.Thread(target=_drain, args=(pipe,), daemon=True).start()
+        return line
+
+
+def _drain(pipe: Any) -> None:
+    try:
+        while pipe.read(65536):
+            continue
+    except ValueError:
+        return  # closed with the process

@@ -1,0 +1,108 @@
+"""`moorage:local:Network` and `moorage:local:Host`: hosts on this machine."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import suppress
+from dataclasses import dataclass
+from ipaddress import IPv4Network
+from pathlib import Path
+
+from installer.core import cache
+from installer.provision.local import machine, network, rootfs
+from installer.provision.provider.resource import Made, Properties
+from installer.provision.provider.secrets import new_ssh_key, public_key_of
+
+_FIRST_HOST = 10  # addresses below are the network's own
+_ADDRESSES = threading.Lock()  # of one platform only one provider runs at a time
+
+
+@dataclass(frozen=True)
+class LocalNetwork:
+    """Inputs: `platform`. Outputs: `name`, `range`."""
+
+    replaced_by: frozenset[str] = frozenset({"platform"})
+    secret_outputs: frozenset[str] = frozenset()
+
+    def create(self, inputs: Properties) -> Made:
+        name = f"moorage-{inputs['platform']}"
+        return Made(name, {**inputs, "name": name, "range": str(network.create(name, inputs["platform"]))})
+
+    def read(self, id_: str, outputs: Properties) -> Made | None:
+        found = network.find(id_)
+        return None if found is None else Made(id_, {**outputs, "range": str(found)})
+
+    def update(self, id_: str, outputs: Properties, inputs: Properties) -> Made:
+        return Made(id_, {**outputs, **inputs})
+
+    def delete(self, id_: str, outputs: Properties) -> None:
+        network.delete(id_)
+
+
+@dataclass(frozen=True)
+class LocalHost:
+    """Inputs: `platform`, `name`, `network`, `range`, `routes`, `publicKey`, `cpu`, `memory`.
+
+    Outputs: `address`, `hostKey` (public). A host that was stopped counts as gone: it is made anew.
+    """
+
+    replaced_by: frozenset[str] = frozenset({"platform", "name", "network", "range", "routes", "publicKey"})
+    secret_outputs: frozenset[str] = frozenset()
+
+    def create(self, inputs: Properties) -> Made:
+        container = f"moorage-{inputs['platform']}-{inputs['name']}"
+        folder = _folder(inputs)
+        if address := machine.restart(container, folder):
+            return Made(container, {**inputs, "address": address, "hostKey": public_key_of(folder / "host_key")})
+        address = _reserve(folder, IPv4Network(inputs["range"]))
+        private, public = new_ssh_key()
+        machine.create(
+            machine.Machine(
+                container=container,
+                hostname=inputs["name"],
+                network=inputs["network"],
+                address=address,
+                folder=folder,
+                rootfs=rootfs.ensure(cache.root()),
+                routes=inputs["routes"],
+                public_key=inputs["publicKey"],
+                host_key=private.reveal(),
+                cpu=inputs.get("cpu"),
+                memory=inputs.get("memory"),
+            )
+        )
+        return Made(container, {**inputs, "address": address, "hostKey": public})
+
+    def read(self, id_: str, outputs: Properties) -> Made | None:
+        return Made(id_, outputs) if machine.running(id_) else None
+
+    def update(self, id_: str, outputs: Properties, inputs: Properties) -> Made:
+        machine.limit(id_, cpu=inputs.get("cpu"), memory=inputs.get("memory"))
+        return Made(id_, {**outputs, "cpu": None, "memory": None, **inputs})
+
+    def delete(self, id_: str, outputs: Properties) -> None:
+        folder = _folder(outputs)
+        machine.delete(f"moorage-{outputs['platform']}-{outputs['name']}", folder)
+        _reservation(folder).unlink(missing_ok=True)
+        with suppress(OSError):  # others' hosts are still in it
+            folder.parent.rmdir()
+
+
+def _reserve(folder: Path, network: IPv4Network) -> str:
+    """The lowest address that no host of the platform has; the same one again for a host that was begun before."""
+    mine = _reservation(folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with _ADDRESSES:
+        if not mine.exists():
+            taken = {path.read_text() for path in folder.parent.glob("*.address")}
+            free = (str(network[number]) for number in range(_FIRST_HOST, network.num_addresses - 1))
+            mine.write_text(next(address for address in free if address not in taken))
+        return mine.read_text()
+
+
+def _reservation(folder: Path) -> Path:
+    return folder.with_name(folder.name + ".address")
+
+
+def _folder(properties: Properties) -> Path:
+    return cache.root() / "hosts" / str(properties["platform"]) / str(properties["name"])

@@ -1,0 +1,39 @@
+"""What a resource of our provider can do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+Properties = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Made:
+    """A resource as it is: its id and outputs."""
+
+    id: str
+    outputs: Properties
+
+
+class Resource(Protocol):
+    """One resource type. `create` finds what an interrupted one left, by name, and goes on from there."""
+
+    @property
+    def replaced_by(self) -> frozenset[str]:
+        """Inputs that cannot change without a new resource."""
+        ...
+
+    @property
+    def secret_outputs(self) -> frozenset[str]: ...
+
+    def create(self, inputs: Properties) -> Made: ...
+
+    def read(self, id_: str, outputs: Properties) -> Made | None:
+        """As it is now; None when it is gone."""
+        ...
+
+    def update(self, id_: str, outputs: Properties, inputs: Properties) -> Made: ...
+
+    def delete(self, id_: str, outputs: Properties) -> None: ...

@@ -1,0 +1,49 @@
+"""The resources of our own provider, as a program declares them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pulumi
+
+
+class PlatformSecrets(pulumi.CustomResource):
+    """A platform's root secrets: certificate authorities, keys, an SSH key pair; made once."""
+
+    values: pulumi.Output[dict[str, str]]
+
+    def __init__(self, name: str, *, platform: str) -> None:
+        super().__init__("moorage:platform:Secrets", name, {"platform": platform, "values": None})
+
+
+class LocalNetwork(pulumi.CustomResource):
+    """A network on this machine that nothing leaves."""
+
+    name: pulumi.Output[str]
+    range: pulumi.Output[str]
+
+    def __init__(self, name: str, *, platform: str) -> None:
+        super().__init__("moorage:local:Network", name, {"platform": platform, "name": None, "range": None})
+
+
+class LocalHost(pulumi.CustomResource):
+    """A host on this machine."""
+
+    address: pulumi.Output[str]
+    hostKey: pulumi.Output[str]  # noqa: N815 - properties are named as the provider names them
+
+    def __init__(self, name: str, props: Mapping[str, Any], opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("moorage:local:Host", name, {**props, "address": None, "hostKey": None}, opts)
+
+
+class OnPremHost(pulumi.CustomResource):
+    """A host that exists already: verified over SSH, its host key pinned; what we installed goes with it."""
+
+    hostKey: pulumi.Output[str]  # noqa: N815
+    machineId: pulumi.Output[str]  # noqa: N815
+    arch: pulumi.Output[str]
+
+    def __init__(self, name: str, props: Mapping[str, Any], opts: pulumi.ResourceOptions | None = None) -> None:
+        outputs = {"machineId": None, "arch": None, "os": None}
+        super().__init__("moorage:onprem:Host", name, {**outputs, **props}, opts)

@@ -164,7 +164,9 @@ def _checksum(text: str, name: str, source: str) -> str:
         named = PurePosixPath(words[-1].lstrip("*")).name == name
         if _SHA256.fullmatch(words[0]) and (named or lines == [words[:1]]):
             return words[0]
-    raise BundleError(f"{source} has no sha256 of {name}", hint="look at it, and give the digest in checksums.txt by hand")
+    raise BundleError(
+        f"{source} has no sha256 of {name}", hint="look at it, and give the digest in checksums.txt by hand"
+    )
 
 
 def _take(file: Path, name: str, target: Path) -> None:

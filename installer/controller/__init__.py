@@ -1,1 +1,1 @@
-"""The operator in the manager that reconciles clusters."""
+"""The controller in the manager: it brings every Cluster resource to what it says, and keeps it there."""

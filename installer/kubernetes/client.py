@@ -20,7 +20,7 @@ FIELD_MANAGER = "moorage"
 _TIMEOUT = httpx2.Timeout(10.0, connect=2.0)
 
 # Our own custom resource, as a class that lightkube can use.
-ClusterResource = create_global_resource("moorage.dev", "v1", "Cluster", "clusters")
+ClusterResource: Any = create_global_resource("moorage.dev", "v1", "Cluster", "clusters")
 
 
 class ApiUnavailableError(KubernetesError, RetryableError):
@@ -59,6 +59,13 @@ def apply(client: Client, documents: Iterable[Mapping[str, Any]], *, field_manag
         meta = document["metadata"]
         with translated(f"apply {document['kind']} {meta['name']}"):
             client.apply(codecs.from_dict(dict(document)), field_manager=field_manager, force=True)
+
+
+def name_of(resource: Any) -> str:
+    """The name of an object that an API server handed out: those always have one."""
+    if resource.metadata is None or resource.metadata.name is None:
+        raise KubernetesError(f"the API server answered with a {type(resource).__name__} without a name")
+    return str(resource.metadata.name)
 
 
 @contextmanager

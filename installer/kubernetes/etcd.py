@@ -27,6 +27,7 @@ class Member:
     joining: bool = False  # True: the others run already
     listen: str = "0.0.0.0"  # noqa: S104 - mutual TLS guards it; a pod's own address is not known beforehand
     quota_bytes: int = 2 * 2**30
+    checks_peer_names: bool = True  # False: a peer's certificate need not name the address it comes from
     names: tuple[str, ...] = ()  # more names and addresses in its certificates
 
 
@@ -58,6 +59,7 @@ def render(member: Member) -> Rendered:
             "auto-compaction-mode": "periodic",
             "auto-compaction-retention": "5m",
             "quota-backend-bytes": member.quota_bytes,
+            "peer-skip-client-san-verification": None if member.checks_peer_names else True,
             "logger": "zap",
             "log-level": "warn",
             **tls,

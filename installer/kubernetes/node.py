@@ -57,6 +57,7 @@ class Node:
     reserved: Mapping[str, str] = field(default_factory=dict)  # what of the machine is not the node's
     max_pods: int = 110
     signed_serving: bool = True  # False: the kubelet asks its API server for a serving certificate
+    kubelet_drop_ins: str | None = None  # directory of more kubelet configuration, written where the node starts
     env: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -105,6 +106,7 @@ def _kubelet(node: Node) -> Process:
     argv = flags(
         {
             "config": f"{CONFIG}/kubelet.json",
+            "config-dir": node.kubelet_drop_ins,
             "kubeconfig": f"{CONFIG}/kubelet.kubeconfig",
             "hostname-override": node.name,
             "node-ip": node.address,

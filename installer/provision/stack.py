@@ -65,11 +65,11 @@ class ProjectStack:
     on_event: Callable[[ResourceEvent], None]
 
     def outputs(self) -> Mapping[str, Any] | None:
-        """What the stack exported when it last ran, secrets as `Secret`; None when there is no such stack."""
+        """What the stack exported when it last ran, secrets as `Secret`; None when it never ran."""
         with self._existing() as stack:
             if stack is None:
                 return None
-            return {key: _output(found) for key, found in stack.outputs().items()}
+            return {key: _output(found) for key, found in stack.outputs().items()} or None
 
     def preview(self) -> tuple[ResourceChange, ...]:
         """What `up` would do; hosts are looked at first, so that one that is gone counts. Changes nothing."""

@@ -46,4 +46,4 @@ class RegionOutputs(Model):
     endpoint: str | None = None  # address of a load balancer or VIP for the manager's API, where there is one
 
 
-SECRETS_VARIABLE = "MOORAGE_STACK_SECRETS"  # where a stack finds settings that must not be in a file: JSON, name -> text
+SECRETS_VARIABLE = "MOORAGE_STACK_SECRETS"  # settings that must not be in a file, for a stack: JSON, name -> text

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import resources
@@ -58,7 +58,7 @@ class Infrastructure:
         regions = [self._region_stack(region, _public_key(made)).outputs() for region in self._regions] if made else []
         if made is None or any(_REGION not in (region or {}) for region in regions):
             return None
-        return self._provided(made, [region or {} for region in regions])
+        return self._provided(made, [region for region in regions if region])
 
     def exists(self) -> bool:
         """Whether there is anything that `destroy` would remove."""
@@ -132,7 +132,7 @@ class Infrastructure:
             on_event=on_event or _unheard,
         )
 
-    def _provided(self, made: Mapping[str, Any], regions: list[dict[str, Any]]) -> Provided:
+    def _provided(self, made: Mapping[str, Any], regions: Sequence[Mapping[str, Any]]) -> Provided:
         values = {name: _as_secret(value) for name, value in _plain(made[_SECRETS]).items()}
         access = {r.name: self._access(r, values["ssh.key"]) for r in self._regions}
         outputs = tuple(RegionOutputs.model_validate(_plain(region[_REGION])) for region in regions)

@@ -144,6 +144,12 @@ class Session:
         managers = [h.address for h in self.hosts.values() if h.role == "manager"]
         return tuple(f"https://{address}:{host.API_PORT}" for address in managers)
 
+    @property
+    def endpoints(self) -> tuple[str, ...]:
+        """Addresses at which users reach ports of the hosts: load balancers first, then every host's own."""
+        balanced = [region.endpoint for region in self._regions if region.endpoint]
+        return tuple(dict.fromkeys((*balanced, *(host.address for host in self.hosts.values()))))
+
     # --- hosts ----------------------------------------------------------------------------------------------------
 
     def connection(self, name: str) -> Connection:

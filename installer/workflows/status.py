@@ -45,7 +45,7 @@ def status(session: Session) -> PlatformStatus:
     ready: tuple[str, ...] = ()
     found: tuple[ClusterInfo, ...] = ()
     try:
-        ready = tuple(str(node.metadata.name) for node in session.api.list(Node) if is_ready(node))
+        ready = tuple(client.name_of(node) for node in session.api.list(Node) if is_ready(node))
         found = clusters.list_(session)
     except InstallerError as exc:
         problems.append(f"manager: {exc.what}")

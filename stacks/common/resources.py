@@ -8,7 +8,7 @@ from typing import Any
 import pulumi
 
 
-class PlatformSecrets(pulumi.CustomResource):
+class PlatformSecrets(pulumi.CustomResource):  # type: ignore[misc]  # the SDK has no types
     """A platform's root secrets: certificate authorities, keys, an SSH key pair; made once."""
 
     values: pulumi.Output[dict[str, str]]
@@ -17,7 +17,7 @@ class PlatformSecrets(pulumi.CustomResource):
         super().__init__("moorage:platform:Secrets", name, {"platform": platform, "values": None})
 
 
-class LocalNetwork(pulumi.CustomResource):
+class LocalNetwork(pulumi.CustomResource):  # type: ignore[misc]  # the SDK has no types
     """A network on this machine that nothing leaves."""
 
     name: pulumi.Output[str]
@@ -27,7 +27,7 @@ class LocalNetwork(pulumi.CustomResource):
         super().__init__("moorage:local:Network", name, {"platform": platform, "name": None, "range": None})
 
 
-class LocalHost(pulumi.CustomResource):
+class LocalHost(pulumi.CustomResource):  # type: ignore[misc]  # the SDK has no types
     """A host on this machine."""
 
     address: pulumi.Output[str]
@@ -37,7 +37,7 @@ class LocalHost(pulumi.CustomResource):
         super().__init__("moorage:local:Host", name, {**props, "address": None, "hostKey": None}, opts)
 
 
-class OnPremHost(pulumi.CustomResource):
+class OnPremHost(pulumi.CustomResource):  # type: ignore[misc]  # the SDK has no types
     """A host that exists already: verified over SSH, its host key pinned; what we installed goes with it."""
 
     hostKey: pulumi.Output[str]  # noqa: N815

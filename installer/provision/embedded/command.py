@@ -33,7 +33,17 @@ from installer.provision.embedded.state import Snapshot, StateFile, from_deploym
 _VERSION: Final = VersionInfo(3, 272, 0)  # of the CLI that the SDK beside us belongs to
 _HIDDEN: Final = "[secret]"
 _VALUED: Final = frozenset(
-    {"--stack", "--event-log", "--exec-kind", "--client", "--page-size", "--page", "--file", "--parallel"}
+    {
+        "--stack",
+        "--event-log",
+        "--exec-kind",
+        "--client",
+        "--page-size",
+        "--page",
+        "--file",
+        "--parallel",
+        "--secrets-provider",
+    }
 )
 
 
@@ -221,7 +231,7 @@ class _Stack:
         if deployment.failed:
             raise InfrastructureError(
                 f"{kind} of {self.name}: {len(deployment.failed)} of its resources failed",
-                last_lines=list(deployment.failed.values()),
+                last_lines=[line for text in deployment.failed.values() for line in text.splitlines()],
                 hint="mend the cause and repeat the command: what was made is found again",
             )
         if problem:

@@ -66,7 +66,7 @@ class Deployment:
             return self._custom(goal) if goal.custom else self._component(goal)
         except InstallerError as exc:
             with self.lock:
-                self.failed[goal.urn] = str(exc)
+                self.failed[goal.urn] = exc.explain()
             self.emit(Happened("create", goal.urn, goal.type, "failed", error=exc.explain()))
             raise
 
@@ -122,7 +122,7 @@ class Deployment:
         def act() -> None:
             if not self.dry_run:
                 # On the disk before anything happens: whatever is made from here on is found again.
-                self._note("begin", _resource(goal, inputs, {}, provider=provider))
+                self._begin(_resource(goal, inputs, {}, provider=provider))
             id_, outputs = calls.create(goal, inputs, preview=self.dry_run)
             made.append(_resource(goal, inputs, outputs, id_=id_, provider=provider))
             self._put(made[0])
@@ -230,7 +230,7 @@ class Deployment:
                     left.remove(resource)
                     if error is not None:
                         stuck.add(resource["urn"])
-                        self.failed[resource["urn"]] = str(error)
+                        self.failed[resource["urn"]] = error.explain()
                 left = [r for r in left if not any(_uses(self._by_urn(urn), r) for urn in stuck)]
 
     def _delete(self, resource: Resource) -> InstallerError | None:
@@ -305,6 +305,11 @@ class Deployment:
             if renamed and instead_of is not None:
                 self.snapshot.drop(instead_of["urn"], condemned=False)
                 self.seen.add(instead_of["urn"])
+
+    def _begin(self, resource: Resource) -> None:
+        with self.lock:
+            self._note("begin", resource)
+            self.snapshot.pending[resource["urn"]] = resource
 
     def _note(self, op: str, resource: Resource) -> None:
         self.file.append(op, resource, self.crypter)

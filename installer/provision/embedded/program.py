@@ -75,7 +75,7 @@ def _cancel_all(loop: asyncio.AbstractEventLoop) -> None:
 
 
 def _end_with_input() -> None:
-    while sys.stdin.buffer.read(4096):
+    while os.read(sys.stdin.fileno(), 4096):
         continue
     os._exit(1)
 

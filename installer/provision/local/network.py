@@ -28,6 +28,7 @@ def create(name: str, platform: str) -> IPv4Network:
                 "--disable-dns",
                 f"--label={LABEL}={platform}",
                 f"--subnet={candidate}",
+                f"--gateway={candidate[1]}",  # this machine's own address there; without it, it could not reach hosts
                 name,
             ],
             check=False,

@@ -5,6 +5,7 @@ https://github.com/pulumi/pulumi/blob/master/proto/pulumi/provider.proto
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 from collections.abc import Callable, Mapping
@@ -137,6 +138,6 @@ def serve(version: str) -> None:
 
 
 def _await_end_of_input(ended: threading.Event) -> None:
-    while sys.stdin.buffer.read(4096):
+    while os.read(sys.stdin.fileno(), 4096):
         continue
     ended.set()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from installer.bundle import builder
+from installer.bundle import build
 from installer.bundle.bundle import Bundle
 from installer.bundle.release import load_release
 from installer.core.errors import BundleError
@@ -30,4 +30,4 @@ class BuildBundle:
 
     def run(self, session: Session, target: Target, report: StepReport) -> None:
         release = load_release(session.platform.spec.release)
-        builder.build(release, on_event=lambda event: report.progress(str(event)))
+        build.build(release, on_event=lambda event: report.progress(str(event)))

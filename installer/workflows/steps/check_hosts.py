@@ -33,7 +33,7 @@ class CheckHosts:
             raise PreflightError(
                 "the hosts do not pass the preflight checks; nothing on them was changed",
                 last_lines=_lines(found, only_failed=True),
-                hint="mend what is named, or `moorage up --ignore CHECK` where that is allowed; `moorage preflight` repeats them",
+                hint="mend what is named, or `--ignore CHECK` where that is allowed; `moorage preflight` repeats them",
             )
 
 

@@ -75,7 +75,7 @@ def await_nodes(session: Session, report: StepReport) -> None:
     """Wait until every host is a ready node."""
 
     def unready() -> str | None:
-        ready = {node.metadata.name for node in session.api.list(Node) if is_ready(node)}
+        ready = {client.name_of(node) for node in session.api.list(Node) if is_ready(node)}
         missing = sorted(set(session.hosts) - ready)
         if not missing:
             return None
@@ -108,6 +108,6 @@ def _digest(documents: Sequence[dict[str, Any]]) -> str:
 def _noted(session: Session) -> str | None:
     with client.translated("read the manager's settings"):
         for found in session.api.list(ConfigMap, namespace="moorage-system"):
-            if found.metadata.name == manager_settings.NOTE:
+            if client.name_of(found) == manager_settings.NOTE:
                 return (found.data or {}).get("digest")
     return None

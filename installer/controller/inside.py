@@ -1,0 +1,179 @@
+"""What the controller does inside a tenant's cluster, through that cluster's own API."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from cryptography import x509
+from cryptography.x509.oid import NameOID
+from lightkube.resources.certificates_v1 import CertificateSigningRequest
+from lightkube.resources.core_v1 import Node
+
+from installer.controller.manager_api import FIELD_MANAGER, Api
+from installer.core.errors import KubernetesError
+from installer.kubernetes import addons, client, documents, hosted, pki
+from installer.kubernetes.documents import Document
+from installer.kubernetes.roots import Roots
+from installer.kubernetes.settings import PlatformSettings
+from installer.spec.cluster import Cluster
+
+_SERVING: Final = "kubernetes.io/kubelet-serving"
+HOST_LABEL: Final = "moorage.dev/host"
+_TOPOLOGY: Final = ("topology.kubernetes.io/region", "topology.kubernetes.io/zone")
+# Before its own roles are bound, only this group of Kubernetes' may do anything in a cluster.
+_SUBJECT: Final = pki.Subject("moorage-controller", ("system:masters",))
+
+
+@dataclass(frozen=True)
+class PodOfNode:
+    """A node pod, as far as its cluster's API must know it."""
+
+    name: str
+    address: str
+    host: str
+
+
+class Inside:
+    """One tenant's API."""
+
+    def __init__(self, cluster: Cluster, address: str, roots: Roots) -> None:
+        authority = roots.authorities["kubernetes"]
+        self._api = Api(
+            client.connect(
+                [f"https://{address}:{hosted.API_PORT}"],
+                ca_pem=authority.cert_pem,
+                credential=authority.issue(_SUBJECT),
+            )
+        )
+        self._cluster = cluster
+        self._address = address
+
+    def furnish(self, settings: PlatformSettings, cluster: Cluster) -> None:
+        """Access rules, the endpoint of the API, cluster DNS."""
+        network = cluster.spec.network
+        self._api.apply(
+            [
+                *addons.tenant(
+                    image=settings.images["coredns"],
+                    address=network.dns_service,
+                    domain=network.domain,
+                    nodes=sum(pool.count for pool in cluster.spec.pools),
+                ),
+                *endpoint(self._address),
+            ]
+        )
+
+    def ready_nodes(self) -> set[str]:
+        """Names of nodes that say they are ready."""
+        return {_name(node) for node in self._nodes() if _is_ready(node)}
+
+    def tend(self, pods: Mapping[str, PodOfNode], places: Mapping[str, Mapping[str, str]]) -> set[str]:
+        """Admit nodes of ours, tell them where they are, drop those whose pod is gone; returns the ready ones.
+
+        `places`: labels of the manager's hosts by name.
+        """
+        self._approve(pods)
+        nodes = self._nodes()
+        for node in nodes:
+            name = _name(node)
+            if name not in pods:
+                self._api.delete(Node, name)
+            elif pods[name].host and (node.metadata.labels or {}).get(HOST_LABEL) != pods[name].host:  # type: ignore[union-attr]
+                where = places.get(pods[name].host, {})
+                labels = {HOST_LABEL: pods[name].host} | {key: where[key] for key in _TOPOLOGY if key in where}
+                with client.translated(f"label node {name}"):
+                    self._api.client.patch(Node, name, {"metadata": {"labels": labels}}, field_manager=FIELD_MANAGER)
+        return {_name(node) for node in nodes if _is_ready(node) and _name(node) in pods}
+
+    def _nodes(self) -> list[Node]:
+        return self._api.list(Node)
+
+    def _approve(self, pods: Mapping[str, PodOfNode]) -> None:
+        """Approve serving certificates that name exactly a node pod of ours and its address."""
+        for request in self._api.list(CertificateSigningRequest):
+            if request.spec is None or request.spec.signerName != _SERVING or _decided(request):
+                continue
+            if refusal(request.spec.username or "", request.spec.request, pods) is None:
+                self._decide(request)
+
+    def _decide(self, request: CertificateSigningRequest) -> None:
+        condition = {
+            "type": "Approved",
+            "status": "True",
+            "reason": "NodePodExists",
+            "message": "the node's pod exists and has this address",
+        }
+        changed = {
+            "apiVersion": "certificates.k8s.io/v1",
+            "kind": "CertificateSigningRequest",
+            "metadata": {"name": request.metadata.name},  # type: ignore[union-attr]
+            "status": {"conditions": [condition]},
+        }
+        with client.translated("approve a serving certificate"):
+            self._api.client.patch(
+                CertificateSigningRequest.Approval,
+                request.metadata.name,  # type: ignore[union-attr,arg-type]
+                changed,
+                field_manager=FIELD_MANAGER,
+            )
+
+
+def refusal(user: str, request: str, pods: Mapping[str, PodOfNode]) -> str | None:
+    """Why a serving certificate must not be signed; None when it names a pod of ours, its address and nothing else."""
+    pem = documents.entries({"request": request})["request"].reveal()
+    try:
+        found = x509.load_pem_x509_csr(pem.encode())
+        names = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (ValueError, x509.ExtensionNotFound):
+        return "it is no request for a serving certificate"
+    pod = pods.get(user.removeprefix("system:node:"))
+    if pod is None or not user.startswith("system:node:"):
+        return f"{user} is no node with a pod"
+    common_names = [str(attribute.value) for attribute in found.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
+    if common_names != [user]:
+        return "it names another user than the one who asks"
+    addresses = {str(address) for address in names.get_values_for_type(x509.IPAddress)}
+    hosts = set(names.get_values_for_type(x509.DNSName))
+    if not addresses <= {pod.address} or not hosts <= {pod.name}:
+        return f"it names {sorted(addresses | hosts)}, the pod is {pod.name} at {pod.address}"
+    return None
+
+
+def endpoint(address: str) -> Sequence[Document]:
+    """Where Service default/kubernetes leads, the stable address of the control plane, in both forms that are read."""
+    meta = {"name": "kubernetes", "namespace": "default"}
+    port = {"name": "https", "port": hosted.API_PORT, "protocol": "TCP"}
+    return [
+        {
+            "apiVersion": "v1",
+            "kind": "Endpoints",
+            "metadata": {**meta, "labels": {"endpointslice.kubernetes.io/skip-mirror": "true"}},
+            "subsets": [{"addresses": [{"ip": address}], "ports": [port]}],
+        },
+        {
+            "apiVersion": "discovery.k8s.io/v1",
+            "kind": "EndpointSlice",
+            "metadata": {**meta, "labels": {"kubernetes.io/service-name": "kubernetes"}},
+            "addressType": "IPv4",
+            "endpoints": [{"addresses": [address], "conditions": {"ready": True}}],
+            "ports": [port],
+        },
+    ]
+
+
+def _decided(request: CertificateSigningRequest) -> bool:
+    return bool(request.status and request.status.conditions)
+
+
+def _is_ready(node: Node) -> bool:
+    conditions: Iterable[Any] = (node.status.conditions or ()) if node.status else ()
+    return any(condition.type == "Ready" and condition.status == "True" for condition in conditions)
+
+
+def _name(node: Node) -> str:
+    if node.metadata is None or node.metadata.name is None:
+        raise KubernetesError(f"a node without a name: {json.dumps(node.to_dict())}")
+    return node.metadata.name

@@ -1,0 +1,142 @@
+"""The kopf side: one daemon a cluster that runs passes, woken by what happens to the cluster or its pods."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Any
+
+import kopf
+from lightkube import Client
+
+from installer.controller.datastores import Datastores
+from installer.controller.manager_api import Api
+from installer.controller.reconciler import ClusterReconciler, Look
+from installer.controller.status import Condition, Found, status
+from installer.core.errors import InstallerError
+from installer.kubernetes import client, hosted
+from installer.kubernetes.settings import PlatformSettings
+
+_RESOURCE = ("moorage.dev", "v1", "clusters")
+_FINALIZER = "moorage.dev/controller"
+_AT_ONCE = 32  # passes; each waits for API servers most of the time
+_BUSY_S, _STEADY_S, _FAILED_S = 0.25, 20.0, 2.0
+log = logging.getLogger("moorage.controller")
+
+
+@dataclass
+class World:
+    """What all daemons share."""
+
+    settings: PlatformSettings
+    api: Api
+    datastores: Datastores
+    reconcilers: dict[str, ClusterReconciler] = field(default_factory=dict)
+    wakers: dict[str, asyncio.Event] = field(default_factory=dict)
+
+    def reconciler(self, name: str) -> ClusterReconciler:
+        if name not in self.reconcilers:
+            self.reconcilers[name] = ClusterReconciler(name, self.api, self.datastores, self.settings)
+        return self.reconcilers[name]
+
+    def waker(self, name: str) -> asyncio.Event:
+        return self.wakers.setdefault(name, asyncio.Event())
+
+    def forget(self, name: str) -> None:
+        self.reconcilers.pop(name, None)
+        self.wakers.pop(name, None)
+
+
+def run(settings: PlatformSettings) -> None:
+    """Serve until a signal ends it."""
+    api = Api(Client(field_manager="moorage-controller", trust_env=False))
+    world = World(settings, api, Datastores(api, settings, Path(mkdtemp(prefix="moorage-"))))
+    registry = kopf.OperatorRegistry()
+    _register(registry, world)
+    kopf.configure(verbose=False)
+    logging.getLogger("httpx2").setLevel(logging.WARNING)
+    kopf.run(
+        registry=registry,
+        clusterwide=True,
+        standalone=True,  # the Deployment never runs two
+        liveness_endpoint="http://0.0.0.0:8080/healthz",
+    )
+
+
+def _register(registry: kopf.OperatorRegistry, world: World) -> None:
+    @kopf.on.login(registry=registry)
+    def login(**kwargs: Any) -> Any:
+        return kopf.login_with_service_account(**kwargs)
+
+    @kopf.on.startup(registry=registry)
+    async def configure(settings: kopf.OperatorSettings, **_: Any) -> None:
+        settings.persistence.finalizer = _FINALIZER
+        settings.posting.loggers = False
+        settings.execution.default_backoff = _FAILED_S
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(max_workers=_AT_ONCE))
+
+    @kopf.daemon(*_RESOURCE, registry=registry, cancellation_timeout=5)
+    async def keep(name: str, body: kopf.Body, stopped: kopf.DaemonStopped, **_: Any) -> None:
+        waker = world.waker(name)
+        while not stopped:
+            waker.clear()
+            pause = await _one_pass(world, name, body)
+            await _wait(waker, stopped, pause)
+
+    @kopf.on.event(*_RESOURCE, registry=registry)
+    async def changed(name: str, **_: Any) -> None:
+        world.waker(name).set()
+
+    @kopf.on.event("pods", labels={hosted.CLUSTER_LABEL: kopf.PRESENT}, registry=registry)
+    async def pod_changed(labels: kopf.Labels, **_: Any) -> None:
+        world.waker(labels[hosted.CLUSTER_LABEL]).set()
+
+    @kopf.on.delete(*_RESOURCE, registry=registry)
+    async def delete(name: str, **_: Any) -> None:
+        try:
+            await asyncio.to_thread(world.reconciler(name).delete)
+        except InstallerError as exc:
+            raise kopf.TemporaryError(exc.explain(), delay=_FAILED_S) from exc
+        world.forget(name)
+
+
+async def _one_pass(world: World, name: str, body: kopf.Body) -> float:
+    """One pass and its status; returns the pause until the next, unless something wakes it before."""
+    resource = {"metadata": dict(body.metadata), "spec": dict(body.spec)}
+    before = dict(body.status)
+    try:
+        look = await asyncio.to_thread(world.reconciler(name).reconcile, resource)
+    except InstallerError as exc:
+        log.warning("cluster %s: %s", name, exc.explain())
+        look = Look(Found(conditions=(Condition("ControlPlaneReady", False, "Failed", str(exc)),)), steady=False)
+        pause = _FAILED_S
+    else:
+        pause = _STEADY_S if look.steady else _BUSY_S
+    wanted = status(look.found, generation=body.metadata["generation"], before=before)
+    if wanted != {key: before.get(key) for key in wanted}:
+        await asyncio.to_thread(_write_status, world.api, name, wanted)
+        if wanted["phase"] != before.get("phase"):
+            message = next((c["message"] for c in wanted["conditions"] if c["status"] == "False"), "")
+            kind = "Warning" if wanted["phase"] in {"Refused", "Degraded"} else "Normal"
+            kopf.event(body, type=kind, reason=wanted["phase"], message=message or "the cluster is ready")
+    return pause
+
+
+def _write_status(api: Api, name: str, wanted: dict[str, Any]) -> None:
+    with client.translated(f"write the status of {name}"):
+        api.client.patch(client.ClusterResource.Status, name, {"status": wanted})
+
+
+async def _wait(waker: asyncio.Event, stopped: kopf.DaemonStopped, pause: float) -> None:
+    """Return after `pause` seconds, or when woken or stopped; never at once, so that a burst is one pass."""
+    await asyncio.sleep(min(pause, 0.1))
+    tasks = [asyncio.create_task(waker.wait()), asyncio.create_task(stopped.wait())]
+    try:
+        await asyncio.wait(tasks, timeout=pause, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()

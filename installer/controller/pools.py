@@ -1,0 +1,94 @@
+"""What to do about the node pods of a cluster, decided from what is wanted and what is seen; nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class WantedPool:
+    """A pool: how many node pods, and the digest of how each is made."""
+
+    name: str
+    count: int
+    shape: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeenPod:
+    """A node pod as it is. `ready`: its node is, as the cluster's own API says."""
+
+    name: str
+    pool: str
+    shape: str
+    created: str  # RFC 3339
+    ready: bool = False
+    ended: bool = False  # it will not run again
+    leaving: bool = False  # deleted, or on its way
+
+
+@dataclass(frozen=True)
+class Create:
+    """Make one more node of a pool."""
+
+    pool: str
+
+
+@dataclass(frozen=True)
+class Delete:
+    """Take a node away."""
+
+    pod: str
+    reason: str
+
+
+Action = Create | Delete
+
+
+def decide(wanted: Sequence[WantedPool], seen: Sequence[SeenPod]) -> list[Action]:
+    """The next actions; none when all is as wanted. Nodes that are made differently are replaced one by one."""
+    pools = {pool.name: pool for pool in wanted}
+    by_pool: Mapping[str, list[SeenPod]] = {name: [] for name in pools}
+    actions: list[Action] = []
+    for pod in seen:
+        if pod.pool not in pools:
+            if not pod.leaving:
+                actions.append(Delete(pod.name, f"there is no pool {pod.pool} any more"))
+        elif pod.ended and not pod.leaving:
+            actions.append(Delete(pod.name, "it has ended"))
+        elif not pod.leaving:
+            by_pool[pod.pool].append(pod)
+    for pool in wanted:
+        actions += _of_pool(pool, by_pool[pool.name])
+    return actions
+
+
+def _of_pool(pool: WantedPool, live: Sequence[SeenPod]) -> Iterator[Action]:
+    new = [pod for pod in live if pod.shape == pool.shape]
+    old = [pod for pod in live if pod.shape != pool.shape]
+    if len(live) < pool.count:
+        yield from (Create(pool.name) for _ in range(pool.count - len(live)))
+    elif len(live) > pool.count:
+        yield from _surplus(pool, new, old)
+    elif old:
+        unready = [pod for pod in old if not pod.ready]
+        if unready:
+            yield Delete(unready[0].name, "it is made differently now, and was not ready")
+        elif all(pod.ready for pod in new):
+            yield Create(pool.name)  # its successor first
+
+
+def _surplus(pool: WantedPool, new: Sequence[SeenPod], old: Sequence[SeenPod]) -> Iterator[Action]:
+    surplus = len(new) + len(old) - pool.count
+    if old:
+        # Each successor that is ready lets one predecessor go.
+        leaving = sorted(old, key=lambda pod: (pod.ready, pod.created))[:surplus]
+        free = sum(pod.ready for pod in new) - (len(new) - surplus)
+        for index, pod in enumerate(leaving):
+            if not pod.ready or index < free or len(new) == 0:
+                yield Delete(pod.name, "it is made differently now")
+        return
+    newest_first = sorted(new, key=lambda pod: pod.created, reverse=True)
+    for pod in sorted(newest_first, key=lambda pod: pod.ready)[:surplus]:
+        yield Delete(pod.name, f"the pool has {pool.count} nodes now")

@@ -1,0 +1,84 @@
+"""The status of a Cluster resource, made from what was found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One fact about a cluster. `reason` is one word in CamelCase, `message` a sentence for people."""
+
+    type: str
+    ok: bool
+    reason: str
+    message: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """What one look at a cluster found."""
+
+    conditions: tuple[Condition, ...]  # without Ready, which follows from them
+    endpoint: str = ""
+    control_plane_ready: int = 0
+    control_plane_wanted: int = 1
+    nodes_ready: int = 0
+    nodes_wanted: int = 0
+
+    @property
+    def ready(self) -> bool:
+        return bool(self.conditions) and all(condition.ok for condition in self.conditions)
+
+
+def status(found: Found, *, generation: int, before: Mapping[str, Any], now: datetime | None = None) -> dict[str, Any]:
+    """The whole status; a condition that stays as it was keeps the time of its last transition."""
+    moment = (now or datetime.now(UTC)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    times = {(c["type"], c["status"]): c["lastTransitionTime"] for c in before.get("conditions") or ()}
+    conditions = [*found.conditions, _ready(found)]
+    return {
+        "observedGeneration": generation,
+        "phase": phase(found, before),
+        "endpoint": found.endpoint,
+        "controlPlane": {
+            "ready": found.control_plane_ready,
+            "summary": f"{found.control_plane_ready}/{found.control_plane_wanted}",
+        },
+        "nodes": {"ready": found.nodes_ready, "summary": f"{found.nodes_ready}/{found.nodes_wanted}"},
+        "conditions": [_condition(c, generation, times, moment) for c in conditions],
+    }
+
+
+def phase(found: Found, before: Mapping[str, Any]) -> str:
+    """One word for people: Ready; Pending until it first was; Degraded or Updating when it no longer is."""
+    if found.ready:
+        return "Ready"
+    if any(condition.reason.endswith("Refused") for condition in found.conditions):
+        return "Refused"
+    if before.get("phase") in {"Ready", "Degraded"}:
+        return "Degraded"
+    return "Pending"
+
+
+def _ready(found: Found) -> Condition:
+    lacking: Sequence[Condition] = [condition for condition in found.conditions if not condition.ok]
+    if not lacking:
+        return Condition("Ready", True, "Ready")
+    return Condition("Ready", False, lacking[0].reason, lacking[0].message)
+
+
+def _condition(
+    condition: Condition, generation: int, times: Mapping[tuple[str, str], str], moment: str
+) -> dict[str, Any]:
+    state = "True" if condition.ok else "False"
+    return {
+        "type": condition.type,
+        "status": state,
+        "reason": condition.reason,
+        "message": condition.message,
+        "observedGeneration": generation,
+        "lastTransitionTime": times.get((condition.type, state), moment),
+    }

@@ -1,0 +1,317 @@
+"""What runs inside a cluster, the manager or a tenant's: access rules, cluster DNS; in the manager the controller."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from ipaddress import IPv4Address
+from typing import Any, Final
+
+from installer.core import layout
+from installer.kubernetes import control_plane, crd, host, node
+from installer.kubernetes.settings import PlatformSettings
+
+SYSTEM: Final = "moorage-system"  # the manager's namespace for what is ours
+CONTROLLER: Final = "moorage-controller"
+SETTINGS_MOUNT: Final = f"{layout.CONFIG}/controller"
+SETTINGS_FILE: Final = f"{SETTINGS_MOUNT}/settings.json"
+NODES_LABEL: Final = "moorage.dev/cluster"  # on everything that belongs to a tenant cluster
+_RBAC: Final = "rbac.authorization.k8s.io"
+Documents = list[dict[str, Any]]
+
+
+def manager(settings: PlatformSettings) -> Documents:
+    """Everything that Moorage runs in the manager, in the order in which it is applied."""
+    dns = _dns(
+        image=settings.images["coredns"],
+        address=settings.services[10],
+        domain=settings.domain,
+        replicas=min(2, settings.managers + settings.workers),
+    )
+    return [
+        *access(),
+        _namespace(SYSTEM),
+        *crd.manifests(),
+        *dns,
+        *_controller_access(),
+        *_controller(settings),
+    ]
+
+
+def tenant(*, image: str, address: IPv4Address, domain: str, nodes: int) -> Documents:
+    """Everything that Moorage runs inside a tenant's cluster."""
+    return [*access(), *_dns(image=image, address=address, domain=domain, replicas=max(1, min(2, nodes)))]
+
+
+def access() -> Documents:
+    """Roles of the users and groups that our certificates name, beside those that Kubernetes binds itself."""
+    flannel_rules = [
+        {"apiGroups": [""], "resources": ["nodes"], "verbs": ["get", "list", "watch"]},
+        {"apiGroups": [""], "resources": ["nodes/status"], "verbs": ["patch"]},
+    ]
+    return [
+        _binding("moorage:admins", "cluster-admin", "Group", control_plane.ADMIN_GROUP),
+        _binding("moorage:kubelet-client", "system:kubelet-api-admin", "User", control_plane.KUBELET_CLIENT_USER),
+        {
+            "apiVersion": f"{_RBAC}/v1",
+            "kind": "ClusterRole",
+            "metadata": {"name": node.FLANNEL_USER},
+            "rules": flannel_rules,
+        },
+        _binding(node.FLANNEL_USER, node.FLANNEL_USER, "User", node.FLANNEL_USER),
+    ]
+
+
+def _dns(*, image: str, address: IPv4Address, domain: str, replicas: int) -> Documents:
+    """CoreDNS as Kubernetes' own documentation has it: Service kube-dns at the address that kubelets hand out."""
+    corefile = f""".:53 {{
+    errors
+    health {{
+        lameduck 5s
+    }}
+    ready
+    kubernetes {domain} in-addr.arpa ip6.arpa {{
+        pods insecure
+        fallthrough in-addr.arpa ip6.arpa
+        ttl 30
+    }}
+    prometheus :9153
+    forward . /etc/resolv.conf {{
+        max_concurrent 1000
+    }}
+    cache 30
+    loop
+    reload
+    loadbalance
+}}
+"""
+    labels = {"k8s-app": "kube-dns"}
+    rules = [
+        {"apiGroups": [""], "resources": ["endpoints", "services", "pods", "namespaces"], "verbs": ["list", "watch"]},
+        {"apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], "verbs": ["list", "watch"]},
+    ]
+    ports = [
+        {"name": "dns", "port": 53, "protocol": "UDP"},
+        {"name": "dns-tcp", "port": 53, "protocol": "TCP"},
+        {"name": "metrics", "port": 9153, "protocol": "TCP"},
+    ]
+    return [
+        {
+            "apiVersion": "v1",
+            "kind": "ServiceAccount",
+            "metadata": {"name": "coredns", "namespace": "kube-system"},
+        },
+        {
+            "apiVersion": f"{_RBAC}/v1",
+            "kind": "ClusterRole",
+            "metadata": {"name": "system:coredns"},
+            "rules": rules,
+        },
+        _binding("system:coredns", "system:coredns", "ServiceAccount", "coredns", namespace="kube-system"),
+        {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": "coredns", "namespace": "kube-system"},
+            "data": {"Corefile": corefile},
+        },
+        {
+            "apiVersion": "apps/v1",
+            "kind": "Deployment",
+            "metadata": {"name": "coredns", "namespace": "kube-system", "labels": labels},
+            "spec": {
+                "replicas": replicas,
+                "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 1, "maxSurge": 1}},
+                "selector": {"matchLabels": labels},
+                "template": {
+                    "metadata": {"labels": labels, "annotations": {"moorage.dev/config": _digest(corefile)}},
+                    "spec": {
+                        "serviceAccountName": "coredns",
+                        "priorityClassName": "system-cluster-critical",
+                        "dnsPolicy": "Default",
+                        "tolerations": [{"key": host.MANAGER_TAINT["key"], "operator": "Exists"}],
+                        "topologySpreadConstraints": [_spread("kubernetes.io/hostname", labels)],
+                        "containers": [_coredns(image)],
+                        "volumes": [{"name": "config", "configMap": {"name": "coredns"}}],
+                    },
+                },
+            },
+        },
+        {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": {"name": "kube-dns", "namespace": "kube-system", "labels": labels},
+            "spec": {"selector": labels, "clusterIP": str(address), "ports": ports},
+        },
+    ]
+
+
+def _coredns(image: str) -> dict[str, Any]:
+    return {
+        "name": "coredns",
+        "image": image,
+        "imagePullPolicy": "Never",
+        "args": ["-conf", "/etc/coredns/Corefile"],
+        "ports": [
+            {"name": "dns", "containerPort": 53, "protocol": "UDP"},
+            {"name": "dns-tcp", "containerPort": 53, "protocol": "TCP"},
+            {"name": "metrics", "containerPort": 9153, "protocol": "TCP"},
+        ],
+        "readinessProbe": {"httpGet": {"path": "/ready", "port": 8181}, "periodSeconds": 2},
+        "livenessProbe": {"httpGet": {"path": "/health", "port": 8080}, "initialDelaySeconds": 30},
+        "resources": {"requests": {"cpu": "20m", "memory": "32Mi"}, "limits": {"memory": "170Mi"}},
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"], "add": ["NET_BIND_SERVICE"]},
+        },
+        "volumeMounts": [{"name": "config", "mountPath": "/etc/coredns", "readOnly": True}],
+    }
+
+
+def _controller_access() -> Documents:
+    everything = ["get", "list", "watch", "create", "update", "patch", "delete"]
+    rules = [
+        {"apiGroups": ["moorage.dev"], "resources": ["clusters"], "verbs": ["get", "list", "watch", "patch"]},
+        {"apiGroups": ["moorage.dev"], "resources": ["clusters/status", "clusters/finalizers"], "verbs": ["patch"]},
+        {"apiGroups": ["apiextensions.k8s.io"], "resources": ["customresourcedefinitions"], "verbs": ["list", "watch"]},
+        {"apiGroups": [""], "resources": ["namespaces", "services", "secrets", "pods"], "verbs": everything},
+        {"apiGroups": ["apps"], "resources": ["deployments", "statefulsets"], "verbs": everything},
+        {"apiGroups": [""], "resources": ["nodes"], "verbs": ["get", "list", "watch"]},
+        {"apiGroups": ["", "events.k8s.io"], "resources": ["events"], "verbs": ["create", "patch"]},
+    ]
+    return [
+        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": CONTROLLER, "namespace": SYSTEM}},
+        {
+            "apiVersion": f"{_RBAC}/v1",
+            "kind": "ClusterRole",
+            "metadata": {"name": CONTROLLER},
+            "rules": rules,
+        },
+        _binding(CONTROLLER, CONTROLLER, "ServiceAccount", CONTROLLER, namespace=SYSTEM),
+    ]
+
+
+def _controller(settings: PlatformSettings) -> Documents:
+    """One pod on a manager host; never two, so that it needs no election: the old one ends before the new starts."""
+    labels = {"app": CONTROLLER}
+    text = settings.to_json()
+    on_managers = {
+        "nodeSelector": {host.ROLE_LABEL: "manager"},
+        "tolerations": [
+            {"key": host.MANAGER_TAINT["key"], "operator": "Exists"},
+            # A dead host is left soon: nobody else looks after the clusters.
+            *eviction_after(30),
+        ],
+    }
+    container = {
+        "name": "controller",
+        "image": settings.images["controller"],
+        "imagePullPolicy": "Never",
+        "args": [SETTINGS_FILE],
+        "readinessProbe": {"httpGet": {"path": "/healthz", "port": 8080}, "periodSeconds": 2},
+        "livenessProbe": {
+            "httpGet": {"path": "/healthz", "port": 8080},
+            "initialDelaySeconds": 30,
+            "periodSeconds": 20,
+            "timeoutSeconds": 10,
+        },
+        "resources": {"requests": {"cpu": "50m", "memory": "96Mi"}, "limits": {"memory": "512Mi"}},
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "runAsNonRoot": True,
+            "runAsUser": 65532,
+            "runAsGroup": 65532,
+            "capabilities": {"drop": ["ALL"]},
+        },
+        "volumeMounts": [
+            {"name": "settings", "mountPath": SETTINGS_MOUNT, "readOnly": True},
+            {"name": "release", "mountPath": layout.CURRENT, "readOnly": True},
+            {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - a volume of its own
+        ],
+    }
+    return [
+        {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": CONTROLLER, "namespace": SYSTEM},
+            "data": {"settings.json": text},
+        },
+        {
+            "apiVersion": "apps/v1",
+            "kind": "Deployment",
+            "metadata": {"name": CONTROLLER, "namespace": SYSTEM, "labels": labels},
+            "spec": {
+                "replicas": 1,
+                "strategy": {"type": "Recreate"},
+                "selector": {"matchLabels": labels},
+                "template": {
+                    "metadata": {"labels": labels, "annotations": {"moorage.dev/config": _digest(text)}},
+                    "spec": {
+                        "serviceAccountName": CONTROLLER,
+                        "priorityClassName": "system-cluster-critical",
+                        "enableServiceLinks": False,
+                        **on_managers,
+                        "containers": [container],
+                        "volumes": [
+                            {"name": "settings", "configMap": {"name": CONTROLLER}},
+                            release_volume(settings.bundle),
+                            {"name": "tmp", "emptyDir": {"medium": "Memory", "sizeLimit": "16Mi"}},
+                        ],
+                    },
+                },
+            },
+        },
+    ]
+
+
+def release_volume(digest: str) -> dict[str, Any]:
+    """The bundle `digest` of the host that a pod runs on; mounted at layout.CURRENT."""
+    return {"name": "release", "hostPath": {"path": f"{layout.RELEASES}/{digest}", "type": "Directory"}}
+
+
+def eviction_after(seconds: int) -> list[dict[str, Any]]:
+    """Tolerations of a pod that leaves a host which is gone for `seconds`."""
+    return [
+        {
+            "key": f"node.kubernetes.io/{reason}",
+            "operator": "Exists",
+            "effect": "NoExecute",
+            "tolerationSeconds": seconds,
+        }
+        for reason in ("not-ready", "unreachable")
+    ]
+
+
+def _spread(key: str, labels: dict[str, str]) -> dict[str, Any]:
+    return {
+        "maxSkew": 1,
+        "topologyKey": key,
+        "whenUnsatisfiable": "ScheduleAnyway",
+        "labelSelector": {"matchLabels": labels},
+    }
+
+
+def spread_over_hosts_and_zones(labels: dict[str, str]) -> Sequence[dict[str, Any]]:
+    """Constraints that spread pods of these labels as evenly as free room allows."""
+    return [_spread("kubernetes.io/hostname", labels), _spread("topology.kubernetes.io/zone", labels)]
+
+
+def _binding(name: str, role: str, kind: str, subject: str, *, namespace: str = "") -> dict[str, Any]:
+    whom = {"kind": kind, "name": subject}
+    whom |= {"namespace": namespace} if namespace else {"apiGroup": _RBAC}
+    return {
+        "apiVersion": f"{_RBAC}/v1",
+        "kind": "ClusterRoleBinding",
+        "metadata": {"name": name},
+        "roleRef": {"apiGroup": _RBAC, "kind": "ClusterRole", "name": role},
+        "subjects": [whom],
+    }
+
+
+def _namespace(name: str) -> dict[str, Any]:
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,0 +1,136 @@
+"""The custom resource definition of `kind: Cluster`, generated from the model that reads specifications."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from installer.spec.base import CHANGE_MARK, NAME_PATTERN, Changes
+from installer.spec.check_names import RESERVED, RESERVED_PREFIXES
+from installer.spec.cluster import ClusterSpec
+from installer.spec.quantity import QUANTITY_MARK
+
+GROUP: Final = "moorage.dev"
+VERSION: Final = "v1"
+PLURAL: Final = "clusters"
+_MAX_NAME: Final = 32
+# The API server bounds what its validation rules may cost; lists without a bound count as endless.
+_MAX_ITEMS: Final = 100
+# JSON Schema's own names that have another one, or no meaning, in a custom resource definition.
+_FORMATS: Final = {"ipv4network": "cidr"}
+_DROPPED: Final = ("title", "$defs", CHANGE_MARK, QUANTITY_MARK, "propertyNames", "patternProperties", "const")
+
+
+def manifests() -> list[dict[str, Any]]:
+    """Everything that must be in the manager's API before the first Cluster."""
+    return [
+        {
+            "apiVersion": "apiextensions.k8s.io/v1",
+            "kind": "CustomResourceDefinition",
+            "metadata": {"name": f"{PLURAL}.{GROUP}"},
+            "spec": {
+                "group": GROUP,
+                "scope": "Cluster",
+                "names": {"kind": "Cluster", "listKind": "ClusterList", "plural": PLURAL, "singular": "cluster"},
+                "versions": [_version()],
+            },
+        }
+    ]
+
+
+def _version() -> dict[str, Any]:
+    return {
+        "name": VERSION,
+        "served": True,
+        "storage": True,
+        "subresources": {"status": {}},
+        "additionalPrinterColumns": [
+            _column("Version", ".spec.version"),
+            _column("Phase", ".status.phase"),
+            _column("Control plane", ".status.controlPlane.summary"),
+            _column("Nodes", ".status.nodes.summary"),
+            _column("Endpoint", ".status.endpoint", priority=1),
+            _column("Age", ".metadata.creationTimestamp", kind="date"),
+        ],
+        "schema": {"openAPIV3Schema": _schema()},
+    }
+
+
+def _column(name: str, path: str, *, kind: str = "string", priority: int = 0) -> dict[str, Any]:
+    return {"name": name, "type": kind, "jsonPath": path, "priority": priority}
+
+
+def _schema() -> dict[str, Any]:
+    spec = ClusterSpec.model_json_schema(by_alias=True)
+    return {
+        "type": "object",
+        "required": ["spec"],
+        "properties": {
+            "apiVersion": {"type": "string"},
+            "kind": {"type": "string"},
+            "metadata": {"type": "object", "properties": {"name": _name()}},
+            "spec": structural(spec, spec.get("$defs", {})),
+            "status": {"type": "object", "x-kubernetes-preserve-unknown-fields": True},
+        },
+        "x-kubernetes-validations": [_not_reserved()],
+    }
+
+
+def _name() -> dict[str, Any]:
+    return {"type": "string", "maxLength": _MAX_NAME, "pattern": NAME_PATTERN}
+
+
+def _not_reserved() -> dict[str, str]:
+    reserved = " || ".join(
+        [
+            *(f"self.metadata.name == '{name}'" for name in RESERVED),
+            *(f"self.metadata.name.startsWith('{prefix}')" for prefix in RESERVED_PREFIXES),
+        ]
+    )
+    return {"rule": f"!({reserved})", "message": "this name is reserved"}
+
+
+def structural(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
+    """A JSON Schema of pydantic's as Kubernetes wants it: no references, and our marks as validation rules.
+
+    https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#specifying-a-structural-schema
+    """
+    if "$ref" in schema:
+        target = definitions[schema["$ref"].rsplit("/", 1)[-1]]
+        schema = {**target, **{key: value for key, value in schema.items() if key != "$ref"}}
+    found = {key: value for key, value in schema.items() if key not in _DROPPED}
+    if "const" in schema:
+        found["enum"] = [schema["const"]]
+    if "format" in found:
+        found["format"] = _FORMATS.get(found["format"], found["format"])
+    if schema.get(QUANTITY_MARK):
+        del found["type"]
+        found |= {"x-kubernetes-int-or-string": True, "anyOf": [{"type": "integer"}, {"type": "string"}]}
+    match schema.get("type"):
+        case "object":
+            _object(found, schema, definitions)
+        case "array":
+            _array(found, schema, definitions)
+    if schema.get(CHANGE_MARK) == Changes.NEVER:
+        found["x-kubernetes-validations"] = [{"rule": "self == oldSelf", "message": "may not change after creation"}]
+    return found
+
+
+def _object(found: dict[str, Any], schema: dict[str, Any], definitions: dict[str, Any]) -> None:
+    if "properties" not in schema:
+        values = [*schema.get("patternProperties", {}).values(), schema.get("additionalProperties", True)][0]
+        found["additionalProperties"] = (
+            structural(values, definitions) if isinstance(values, dict) else {"type": "string"}
+        )
+        return
+    found.pop("additionalProperties", None)  # fields that are not known are pruned, or refused with strict validation
+    found["properties"] = {name: structural(inner, definitions) for name, inner in schema["properties"].items()}
+    for name, inner in found["properties"].items():
+        if name not in schema.get("required", ()) and "properties" in inner:
+            inner["default"] = {}  # so that the defaults inside it apply
+
+
+def _array(found: dict[str, Any], schema: dict[str, Any], definitions: dict[str, Any]) -> None:
+    found["items"] = structural(schema["items"], definitions)
+    found.setdefault("maxItems", _MAX_ITEMS)
+    if "name" in found["items"].get("properties", {}):
+        found |= {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]}

@@ -1,0 +1,230 @@
+"""A tenant's control plane in the manager: one namespace a cluster, with everything of it inside."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from installer.core import layout
+from installer.core.secret import Secret
+from installer.kubernetes import addons, control_plane, documents, issue, kubeconfig, pki
+from installer.kubernetes.documents import Document
+from installer.kubernetes.rendering import Process, Rendered
+from installer.kubernetes.roots import Roots
+from installer.kubernetes.settings import PlatformSettings
+from installer.spec.cluster import Cluster
+
+CONTROL_PLANE: Final = "control-plane"  # Service, Deployment and Secret
+ROOTS: Final = "roots"
+ADMIN_KUBECONFIG: Final = "admin-kubeconfig"
+API_PORT: Final = 6443
+CLUSTER_LABEL: Final = "moorage.dev/cluster"
+ROLE_LABEL: Final = "moorage.dev/part"
+_CONFIG: Final = "moorage.dev/config"
+_USER: Final = 65532  # nobody in particular; owns nothing on any host
+_REQUESTS: Final = {
+    "kube-apiserver": {"cpu": "50m", "memory": "160Mi"},
+    "kube-controller-manager": {"cpu": "15m", "memory": "40Mi"},
+    "kube-scheduler": {"cpu": "10m", "memory": "25Mi"},
+}
+
+
+def namespace(cluster: str) -> str:
+    """The namespace that holds all of a cluster."""
+    return f"cluster-{cluster}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where a control plane is reached and where its data is; known once its Service and its datastore are."""
+
+    address: str  # ClusterIP of the Service
+    node_port: int
+    etcd_servers: tuple[str, ...]
+    etcd_ca: str  # of the datastore
+    etcd_user: str
+    etcd_prefix: str
+
+
+def labels(cluster: str, part: str) -> dict[str, str]:
+    """Labels of everything that belongs to one part of a cluster."""
+    return {CLUSTER_LABEL: cluster, ROLE_LABEL: part}
+
+
+def namespace_document(cluster: str) -> Document:
+    """The namespace; node pods in it are privileged."""
+    enforce = {"pod-security.kubernetes.io/enforce": "privileged"}
+    return {
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {"name": namespace(cluster), "labels": {CLUSTER_LABEL: cluster, **enforce}},
+    }
+
+
+def service(cluster: str) -> Document:
+    """The one stable address of a cluster's API: a ClusterIP inside, a port on every host outside."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": CONTROL_PLANE, "namespace": namespace(cluster), "labels": {CLUSTER_LABEL: cluster}},
+        "spec": {
+            "type": "NodePort",
+            "selector": labels(cluster, CONTROL_PLANE),
+            "ports": [{"name": "api", "port": API_PORT, "targetPort": API_PORT, "protocol": "TCP"}],
+        },
+    }
+
+
+def rendered(cluster: Cluster, place: Place, settings: PlatformSettings, roots: Roots) -> Rendered:
+    """Processes, files and certificate requests of the control plane."""
+    network = cluster.spec.network
+    in_manager = f"{CONTROL_PLANE}.{namespace(cluster.name)}"
+    plane = control_plane.ControlPlane(
+        version=cluster.spec.version,
+        advertise_address=place.address,
+        port=API_PORT,
+        names=(place.address, in_manager, f"{in_manager}.svc", *settings.endpoints),
+        etcd_servers=place.etcd_servers,
+        etcd_user=place.etcd_user,
+        etcd_prefix=place.etcd_prefix,
+        pods=network.pods,
+        services=network.services,
+        domain=network.domain,
+        replicas=cluster.spec.control_plane.replicas,
+        manages_endpoints=False,
+        probe_address="0.0.0.0",  # noqa: S104 - the kubelet probes it; it tells nobody else anything without a login
+    )
+    return control_plane.render(plane, roots)
+
+
+def control_plane_documents(
+    cluster: Cluster,
+    place: Place,
+    settings: PlatformSettings,
+    roots: Roots,
+    *,
+    datastore: pki.CertificateAuthority,
+    seen: Mapping[str, Secret],
+) -> list[Document]:
+    """The Secret and the Deployment; `seen` is what the Secret holds now, so that fitting certificates stay."""
+    plane = rendered(cluster, place, settings, roots)
+    files = documents.below(control_plane.CONFIG, plane.files)
+    files["etcd-ca.crt"] = place.etcd_ca
+    # The datastore is another cluster's etcd: its authority, not this cluster's, signs the client certificate.
+    authorities = {**roots.authorities, "etcd": datastore}
+    certificates = {
+        f"{control_plane.CONFIG}/{name.removesuffix('.crt')}": text.reveal()
+        for name, text in seen.items()
+        if name.endswith(".crt") and f"{name.removesuffix('.crt')}.key" in seen
+    }
+    issued = issue.issue(plane.certificates, authorities, certificates)
+    for stem in issued.kept:
+        name = stem.removeprefix(f"{control_plane.CONFIG}/")
+        files |= {f"{name}.crt": seen[f"{name}.crt"], f"{name}.key": seen[f"{name}.key"]}
+    files |= documents.credential_files(control_plane.CONFIG, issued.new)
+    where = namespace(cluster.name)
+    return [
+        documents.secret(CONTROL_PLANE, where, files, labels={CLUSTER_LABEL: cluster.name}),
+        _deployment(cluster, settings, plane, files),
+    ]
+
+
+def admin_kubeconfig(cluster: str, place: Place, settings: PlatformSettings, roots: Roots) -> Document:
+    """The Secret with a kubeconfig for the cluster's administrator, to be used from outside."""
+    authority = roots.authorities["kubernetes"]
+    credential = authority.issue(pki.Subject(f"{cluster}-admin", (control_plane.ADMIN_GROUP,)))
+    text = kubeconfig.embedded(
+        server=f"https://{settings.endpoints[0]}:{place.node_port}",
+        ca_pem=authority.cert_pem,
+        credential=credential,
+        context=cluster,
+        user=f"{cluster}-admin",
+    )
+    return documents.secret(ADMIN_KUBECONFIG, namespace(cluster), {"kubeconfig": text}, labels={CLUSTER_LABEL: cluster})
+
+
+def _deployment(
+    cluster: Cluster, settings: PlatformSettings, plane: Rendered, files: Mapping[str, str | Secret]
+) -> Document:
+    mine = labels(cluster.name, CONTROL_PLANE)
+    # What is read only at start decides when pods are replaced; the rest is read again while they run.
+    at_start = {path for process in plane.processes for path in process.reads}
+    config = documents.digest(*(files[path.rpartition("/")[2]] for path in sorted(at_start)))
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": CONTROL_PLANE, "namespace": namespace(cluster.name), "labels": mine},
+        "spec": {
+            "replicas": cluster.spec.control_plane.replicas,
+            "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
+            "selector": {"matchLabels": mine},
+            "template": {
+                "metadata": {"labels": mine, "annotations": {_CONFIG: config}},
+                "spec": {
+                    "automountServiceAccountToken": False,
+                    "enableServiceLinks": False,
+                    "terminationGracePeriodSeconds": 15,
+                    "tolerations": [
+                        {"key": "node-role.kubernetes.io/control-plane", "operator": "Exists"},
+                        *addons.eviction_after(20),
+                    ],
+                    "topologySpreadConstraints": addons.spread_over_hosts_and_zones(mine),
+                    "securityContext": {
+                        "runAsNonRoot": True,
+                        "runAsUser": _USER,
+                        "runAsGroup": _USER,
+                        "fsGroup": _USER,
+                        "seccompProfile": {"type": "RuntimeDefault"},
+                    },
+                    "containers": [_container(process, settings) for process in plane.processes],
+                    "volumes": [
+                        addons.release_volume(settings.bundle),
+                        {"name": "config", "secret": {"secretName": CONTROL_PLANE, "defaultMode": 0o440}},
+                    ],
+                },
+            },
+        },
+    }
+
+
+def _container(process: Process, settings: PlatformSettings) -> dict[str, Any]:
+    return {
+        "name": process.name,
+        "image": settings.images["pause"],
+        "imagePullPolicy": "Never",
+        "command": list(process.argv),
+        "env": documents.environment({"GOMAXPROCS": "2", **process.env}),
+        "resources": {"requests": _REQUESTS[process.name]},
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+        "volumeMounts": documents.mounts([("release", layout.CURRENT), ("config", control_plane.CONFIG)]),
+        **_probes(process.name),
+    }
+
+
+def _probes(name: str) -> dict[str, Any]:
+    """Readiness decides on traffic, so only the API server has it; the others are watched for being stuck."""
+    if name == "kube-apiserver":
+        return {
+            "readinessProbe": _probe("/readyz", API_PORT, period=1, failures=3),
+            "livenessProbe": _probe("/livez", API_PORT, period=10, failures=6, delay=15),
+        }
+    ports = {
+        "kube-controller-manager": control_plane.CONTROLLER_MANAGER_PORT,
+        "kube-scheduler": control_plane.SCHEDULER_PORT,
+    }
+    return {"livenessProbe": _probe("/healthz", ports[name], period=10, failures=6, delay=15)}
+
+
+def _probe(path: str, port: int, *, period: int, failures: int, delay: int = 0) -> dict[str, Any]:
+    return {
+        "httpGet": {"path": path, "port": port, "scheme": "HTTPS"},
+        "periodSeconds": period,
+        "timeoutSeconds": 5,
+        "failureThreshold": failures,
+        "initialDelaySeconds": delay,
+    }

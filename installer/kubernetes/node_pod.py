@@ -1,0 +1,175 @@
+"""A node pod: containerd, kubelet, kube-proxy and flannel of one tenant node, in one pod of the manager."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from dataclasses import dataclass
+from typing import Any, Final
+
+from installer.core import layout
+from installer.kubernetes import addons, documents, host, hosted, issue, node
+from installer.kubernetes.documents import Document
+from installer.kubernetes.rendering import Process, Rendered
+from installer.kubernetes.roots import Roots
+from installer.kubernetes.settings import PlatformSettings
+from installer.spec.cluster import Cluster, SharedPool
+from installer.spec.quantity import cpu_millis, memory_bytes
+
+PART: Final = "node"
+POOL_LABEL: Final = "moorage.dev/pool"
+POOL_LABEL_IN_CLUSTER: Final = "moorage.dev/pool"
+SHAPE: Final = "moorage.dev/shape"  # digest of everything but its name: another one means another pod
+# CPU is shared by weight: a node may use all of its CPU while others are idle, and is sure of this part of it.
+CPU_SHARE: Final = 20
+_VETH_MTU = 50  # bytes that the manager's own VXLAN takes from each packet
+_SUFFIX_BYTES = 3
+_VOLUMES: Final = {"containerd": "/var/lib/containerd", "kubelet": "/var/lib/kubelet", "run": "/run"}
+_PREPARE: Final = "prepare.sh"
+_RUN: Final = "run.json"
+_DROP_IN: Final = "/run/moorage/kubelet.d"
+
+
+@dataclass(frozen=True)
+class NodePod:
+    """The pod and the Secret of the same name that it reads."""
+
+    name: str
+    shape: str
+    documents: tuple[Document, ...]
+
+
+def new_name(pool: str) -> str:
+    """A name for a new node, which no node had before."""
+    return f"{pool}-{secrets.token_hex(_SUFFIX_BYTES)}"
+
+
+def shape(cluster: Cluster, pool: SharedPool, address: str, settings: PlatformSettings) -> str:
+    """The digest of all that decides how a node of this pool is made."""
+    tried = _render(cluster, pool, "node", address, settings, ca_pem="")
+    pod = _pod("node", "", cluster, pool, settings)
+    return documents.digest(pod, _supervised(tried), _prepare(pool), sorted(tried.files.items(), key=str))
+
+
+def render(
+    cluster: Cluster, pool: SharedPool, name: str, *, address: str, settings: PlatformSettings, roots: Roots
+) -> NodePod:
+    """A node called `name`; `address` is the ClusterIP of the cluster's API."""
+    made = _render(cluster, pool, name, address, settings, ca_pem=roots.authorities["kubernetes"].cert_pem)
+    issued = issue.issue(made.certificates, roots.authorities, {})
+    files = documents.below(node.CONFIG, made.files) | documents.credential_files(node.CONFIG, issued.new)
+    files |= {_RUN: json.dumps(_supervised(made), indent=1), _PREPARE: _prepare(pool)}
+    files |= {"import-pause.sh": host.import_script({"pause": settings.images["pause"]})}
+    files |= {"import-dns.sh": host.import_script({"coredns": settings.images["coredns"]})}
+    found = shape(cluster, pool, address, settings)
+    mine = {**hosted.labels(cluster.name, PART), POOL_LABEL: pool.name}
+    secret = documents.secret(name, hosted.namespace(cluster.name), files, labels=mine)
+    return NodePod(name, found, (secret, _pod(name, found, cluster, pool, settings)))
+
+
+def _render(
+    cluster: Cluster, pool: SharedPool, name: str, address: str, settings: PlatformSettings, *, ca_pem: str
+) -> Rendered:
+    network = cluster.spec.network
+    return node.render(
+        node.Node(
+            name=name,
+            version=cluster.spec.version,
+            server=f"https://{address}:{hosted.API_PORT}",
+            ca_pem=ca_pem,
+            pods=network.pods,
+            dns=network.dns_service,
+            domain=network.domain,
+            pause_image=settings.images["pause"],
+            traits=node.Traits(
+                cgroup_version=settings.cgroup_version, nested=True, systemd=False, mtu=settings.mtu - _VETH_MTU
+            ),
+            labels={POOL_LABEL_IN_CLUSTER: pool.name, **pool.labels},
+            signed_serving=False,
+            kubelet_drop_ins=_DROP_IN,
+        )
+    )
+
+
+def _supervised(made: Rendered) -> dict[str, Any]:
+    """What `moorage-host run` does as the pod's first process."""
+    by_name = {process.name: process for process in made.processes}
+    return {
+        "prepare": [["/bin/sh", f"{node.CONFIG}/{_PREPARE}"]],
+        "processes": [
+            _process(by_name["containerd"], ready={"unix": node.CONTAINERD_SOCKET}),
+            _once("import-pause"),
+            _process(by_name["kubelet"]),
+            _process(by_name["kube-proxy"]),
+            _process(by_name["flanneld"]),
+            _once("import-dns"),  # needed only once the node is ready
+        ],
+    }
+
+
+def _process(process: Process, *, ready: dict[str, str] | None = None) -> dict[str, Any]:
+    found: dict[str, Any] = {"name": process.name, "argv": list(process.argv), "env": dict(process.env)}
+    return found | ({"ready": ready} if ready else {})
+
+
+def _once(name: str) -> dict[str, Any]:
+    return {"name": name, "argv": ["/bin/sh", f"{node.CONFIG}/{name}.sh"], "once": True}
+
+
+def _prepare(pool: SharedPool) -> str:
+    """Mounts that pods inside may share; a kubelet that offers what the pool says, though it sees the whole host."""
+    cpu, memory = cpu_millis(pool.cpu), memory_bytes(pool.memory)
+    return f"""set -eu
+mount --make-rshared /
+mkdir -p {_DROP_IN}
+cpu=$(( $(nproc) * 1000 - {cpu} )); [ "$cpu" -gt 0 ] || cpu=0
+memory=$(( $(awk '/^MemTotal:/ {{print $2}}' /proc/meminfo) * 1024 - {memory} )); [ "$memory" -gt 0 ] || memory=0
+printf '{{"apiVersion":"kubelet.config.k8s.io/v1beta1","kind":"KubeletConfiguration",\
+"systemReserved":{{"cpu":"%sm","memory":"%s"}}}}' "$cpu" "$memory" >{_DROP_IN}/50-pool.conf
+"""
+
+
+def _pod(name: str, found: str, cluster: Cluster, pool: SharedPool, settings: PlatformSettings) -> Document:
+    mine = {**hosted.labels(cluster.name, PART), POOL_LABEL: pool.name}
+    supervisor = [f"{layout.CURRENT}/{layout.BIN}/moorage-host", "run", f"{node.CONFIG}/{_RUN}"]
+    millis = cpu_millis(pool.cpu)
+    container = {
+        "name": PART,
+        "image": settings.images["node"],
+        "imagePullPolicy": "Never",
+        "command": supervisor,
+        "securityContext": {"privileged": True},
+        "resources": {
+            "requests": {"cpu": f"{max(1, millis // CPU_SHARE)}m", "memory": pool.memory},
+            "limits": {"cpu": f"{millis}m", "memory": pool.memory},
+        },
+        "volumeMounts": [
+            *documents.mounts([("release", layout.CURRENT), ("config", node.CONFIG)]),
+            *documents.mounts(_VOLUMES.items(), read_only=False),
+        ],
+    }
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "name": name,
+            "namespace": hosted.namespace(cluster.name),
+            "labels": mine,
+            "annotations": {SHAPE: found},
+        },
+        "spec": {
+            "hostname": name,
+            "automountServiceAccountToken": False,
+            "enableServiceLinks": False,
+            "terminationGracePeriodSeconds": 10,
+            "restartPolicy": "Always",
+            "tolerations": addons.eviction_after(20),
+            "topologySpreadConstraints": addons.spread_over_hosts_and_zones(mine),
+            "containers": [container],
+            "volumes": [
+                addons.release_volume(settings.bundle),
+                {"name": "config", "secret": {"secretName": name, "defaultMode": 0o400}},
+                *({"name": volume, "emptyDir": {}} for volume in _VOLUMES),
+            ],
+        },
+    }

@@ -57,6 +57,7 @@ def components(release: Release, *, arch: str) -> tuple[Component, ...]:
     """Every component of `release`, the quick ones first."""
     versions = release.components
     wanted = [
+        ("pause", ""),
         ("moorage-host", ""),
         ("etcd", versions.etcd),
         ("containerd", versions.containerd),

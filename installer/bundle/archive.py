@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from installer.bundle.store import digest_of
+from installer.core.errors import BundleError
 
 REGISTRY: Final = "moorage.local"  # no such registry exists: images come from the bundle, never from a network
 FORMAT: Final = 1  # of the archives: another one makes other bytes of the same content
@@ -69,10 +70,12 @@ def write_image(target: Path, name: str, arch: str, config: ImageConfig, layer: 
 
 
 def reference(archive: Path) -> str:
-    """The reference by which an image is known once it is imported."""
+    """The reference by which an image is known once it is imported; raises BundleError."""
     with tarfile.open(archive) as tar:
-        content = tar.extractfile(_MANIFEST)
-        assert content is not None, f"{archive} is an image archive of ours"
+        first = tar.next()
+        content = tar.extractfile(first) if first is not None and first.name == _MANIFEST else None
+        if content is None:
+            raise BundleError(f"{archive} is no image archive of ours", hint="build the bundle again")
         return str(json.load(content)[0]["RepoTags"][0])
 
 

@@ -7,6 +7,7 @@ from importlib import resources
 from typing import Any, Final
 
 import yaml
+from pydantic import Field
 
 from installer.bundle.release import Model, Release
 from installer.core.version import Version
@@ -17,8 +18,8 @@ PARTS: Final = "parts/"  # outputs below it only go into an image
 class Cgo(Model):
     """What a build with C parts needs beside gcc: program, or library known to pkg-config -> Debian package."""
 
-    programs: dict[str, str] = {}
-    libraries: dict[str, str] = {}
+    programs: dict[str, str] = Field(default_factory=dict)
+    libraries: dict[str, str] = Field(default_factory=dict)
 
 
 class Source(Model):
@@ -28,7 +29,7 @@ class Source(Model):
     packages: dict[str, str]  # path of the output -> Go package
     cgo: Cgo | None = None
     tags: tuple[str, ...] = ()
-    variables: dict[str, str] = {}  # Go variables that the linker sets
+    variables: dict[str, str] = Field(default_factory=dict)  # Go variables that the linker sets
 
 
 class Upstream(Model):

@@ -17,7 +17,7 @@ from installer.bundle.recipe import Made, Progress, digest
 from installer.core.errors import BundleError
 
 CA_BUNDLE: Final = "etc/ssl/certs/ca-certificates.crt"
-# What no program reads in a container: documentation, translations, package management, and what only scripts of it use.
+# What no program reads in a container: documentation, translations, package management and its scripts' needs.
 PRUNED: Final = (
     "dev/*",
     "boot/*",

@@ -145,7 +145,7 @@ def _compiles(arch: str) -> bool:
 
 
 def _compile(interpreter: Path, folders: Sequence[str], tree: Path) -> None:
-    """Compile modules of `tree` with the Python that is unpacked at `interpreter`, for the place they have in the image."""
+    """Compile modules of `tree` for their place in the image, with the Python that is unpacked at `interpreter`."""
     machine = platform.machine()
     loader = next((interpreter / f"usr/lib/{machine}-linux-gnu").glob("ld-linux*"))
     program = [str(loader), "--library-path", str(loader.parent), str(interpreter / f"usr/bin/python{_VERSION}")]

@@ -1,4 +1,4 @@
-"""Fetches official builds by URL, each checked by a pinned sha256; what was fetched before a break is not fetched again."""
+"""Fetches official builds by URL, each checked by a pinned sha256; a transfer that broke off goes on later."""
 
 from __future__ import annotations
 

@@ -125,7 +125,8 @@ def _images(arch: str) -> tuple[ImageRecipe, ...]:
         ImageRecipe(
             name="pause",
             arch=arch,
-            config=ImageConfig(entrypoint=("/pause",), user="65535:65535"),
+            # Pods that bring their program with a volume start from this image, and say themselves as whom.
+            config=ImageConfig(entrypoint=("/pause",)),
             files={"pause": f"{PARTS}pause"},
         ),
         ImageRecipe(

@@ -1,0 +1,321 @@
+"""Brings a bundle to the hosts of a region: sent to one of them, from there on handed from host to host."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from installer.bundle.bundle import Artefact, Bundle
+from installer.core import layout
+from installer.core.errors import BundleError, InstallerError
+from installer.transport.connection import Connection, Event
+from installer.transport.fleet import fan_out
+
+PORT: Final = 7444  # TCP, between the hosts of a region, only while a bundle is handed on
+_AT_ONCE: Final = 32
+_TRIES: Final = 2  # of each host, the second time from another one
+_UNIT: Final = "moorage-transfer.service"
+_SECRETS: Final = "/run/moorage/transfer.json"
+_PROGRAM: Final = f"{layout.BIN}/moorage-host"
+_FETCH_TIMEOUT_S: Final = 3600.0
+_VALID: Final = timedelta(days=1)
+_EXECUTABLE: Final = 0o555
+
+_SURVEY: Final = f"""set -eu
+mkdir -p {layout.STORE} {layout.RELEASES}
+cd {layout.STORE}
+while read -r sha256 size; do
+  if [ -f "$sha256" ] && [ "$(stat -c %s "$sha256")" = "$size" ]; then continue; fi
+  printf '\\036{{"lacks":"%s"}}\\n' "$sha256"
+done
+"""
+# Nothing of a transfer stays: the manifest goes with the script, the secrets as soon as they are read.
+_FETCH: Final = f"""set -eu
+folder=$(mktemp -d /run/moorage-fetch.XXXXXX)
+trap 'rm -rf "$folder"' EXIT
+head -c {{size}} >"$folder/manifest.json"
+{{program}} fetch {{source}} --store={layout.STORE} --releases={layout.RELEASES} --manifest="$folder/manifest.json"
+"""
+_SERVE: Final = f"""set -eu
+systemctl stop {_UNIT} 2>/dev/null || true
+mkdir -p /run/moorage
+(umask 077; cat >{_SECRETS})
+trap 'rm -f {_SECRETS}' EXIT
+systemd-run --quiet --collect --unit={_UNIT} --property=RuntimeMaxSec=6h \
+  {{program}} serve --listen=:{PORT} --store={layout.STORE} --secrets={_SECRETS} --idle-timeout=10m
+for _ in $(seq 100); do
+  if ss -Hltn 'sport = :{PORT}' | grep -q .; then exit 0; fi
+  systemctl is-active --quiet {_UNIT} || break
+  sleep 0.1
+done
+journalctl --unit={_UNIT} --lines=5 --output=cat 2>/dev/null || true
+echo "{_UNIT} does not listen on port {PORT}" >&2
+exit 1
+"""
+_STOP: Final = f"systemctl stop {_UNIT} 2>/dev/null || true\nrm -f {_SECRETS}\n"
+
+OnProgress = Callable[[str], None]
+
+
+def distribute(
+    bundle: Bundle, connections: Mapping[str, Connection], addresses: Mapping[str, str], on_progress: OnProgress
+) -> None:
+    """Every host ends with the files of `bundle` in its store, each read and compared, and with its release laid out.
+
+    `addresses` are those by which the hosts reach each other. What is there already is not sent again. Raises the
+    error of the host that failed, or a BundleError that names all of them; the others have the bundle then.
+    """
+    if connections:
+        _Transfer(bundle, connections, addresses, on_progress).run()
+
+
+@dataclass(frozen=True)
+class _Secrets:
+    """One token and one certificate for one transfer; whoever serves needs the key, too."""
+
+    token: str
+    certificate: str
+    key: str
+
+    @property
+    def of_server(self) -> bytes:
+        return json.dumps(vars(self)).encode()
+
+    @property
+    def of_client(self) -> bytes:
+        return json.dumps({"token": self.token, "certificate": self.certificate}).encode()
+
+
+@dataclass
+class _Waiting:
+    """A host that has not got the bundle yet."""
+
+    name: str
+    tries: int = 0
+
+
+class _Transfer:
+    """One distribution: a first host, then every host that has the bundle hands it to one that has not."""
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        connections: Mapping[str, Connection],
+        addresses: Mapping[str, str],
+        on_progress: OnProgress,
+    ) -> None:
+        self._bundle = bundle
+        self._connections = connections
+        self._addresses = addresses
+        self._files = {artefact.sha256: artefact for artefact in bundle.artefacts}
+        self._program = next(a.sha256 for a in bundle.artefacts if a.path == _PROGRAM)
+        self._secrets = _make_secrets()
+        self._serving: set[str] = set()
+        self._failed: dict[str, InstallerError] = {}
+        self._told = threading.Lock()
+        self._on_progress = on_progress
+
+    def run(self) -> None:
+        lacking = self._survey()
+        try:
+            first = self._first(lacking)
+            if first is not None:
+                self._hand_on(first, [name for name in lacking if name != first and name not in self._failed], lacking)
+        finally:
+            self._stop_serving()
+        self._raise_failures()
+
+    def _survey(self) -> dict[str, list[Artefact]]:
+        """What each host lacks, by the sizes of its files; hosts that cannot be asked have failed."""
+        found = fan_out(list(self._connections), self._lacks, at_once=_AT_ONCE)
+        lacking: dict[str, list[Artefact]] = {}
+        for name, result in found.items():
+            if isinstance(result, InstallerError):
+                self._failed[name] = result
+            else:
+                lacking[name] = result
+        return lacking
+
+    def _lacks(self, name: str) -> list[Artefact]:
+        wanted = "".join(f"{artefact.sha256} {artefact.size}\n" for artefact in self._files.values())
+        lacking: list[Artefact] = []
+
+        def note(event: Event) -> None:
+            lacking.append(self._files[str(event["lacks"])])
+
+        self._connections[name].run(_SURVEY, payload=wanted.encode(), on_event=note, step="look for the bundle")
+        return lacking
+
+    def _first(self, lacking: Mapping[str, list[Artefact]]) -> str | None:
+        """Complete the host that lacks least; another one where that fails."""
+        for name in sorted(lacking, key=lambda name: sum(artefact.size for artefact in lacking[name])):
+            try:
+                self._complete(name, lacking[name])
+            except InstallerError as exc:
+                self._failed[name] = exc
+            else:
+                return name
+        return None
+
+    def _complete(self, name: str, lacking: list[Artefact]) -> None:
+        self._upload(name, lacking)
+        try:
+            self._fetch(name, None)
+        except InstallerError:
+            damaged = self._lacks(name)  # the check has removed what was there but not right
+            if not damaged:
+                raise
+            self._upload(name, damaged)
+            self._fetch(name, None)
+
+    def _upload(self, name: str, files: list[Artefact]) -> None:
+        total, sent = sum(artefact.size for artefact in files), 0
+        for artefact in sorted(files, key=lambda artefact: artefact.sha256 != self._program):
+            self._tell(name, f"sending {artefact.path}, {sent / 1e6:.0f} of {total / 1e6:.0f} MB are there")
+            self._put(name, artefact)
+            sent += artefact.size
+
+    def _put(self, name: str, artefact: Artefact) -> None:
+        with self._bundle.store.path(artefact.sha256).open("rb") as source:
+            self._connections[name].put(
+                source, f"{layout.STORE}/{artefact.sha256}", sha256=artefact.sha256, mode=_EXECUTABLE
+            )
+
+    def _hand_on(self, first: str, names: list[str], lacking: Mapping[str, list[Artefact]]) -> None:
+        """Each host that has the bundle serves one host at a time, so that their number doubles in each round."""
+        idle, waiting = deque([first]), deque(_Waiting(name) for name in names)
+        running: dict[Future[None], tuple[_Waiting, str]] = {}
+        with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:
+            while waiting or running:
+                while waiting and idle and len(running) < _AT_ONCE:
+                    host, server = waiting.popleft(), idle.popleft()
+                    running[pool.submit(self._bring, host.name, server, lacking[host.name])] = host, server
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    host, server = running.pop(future)
+                    again = self._ended(future, host)
+                    idle.append(server)
+                    if again:
+                        waiting.append(host)
+                        idle.rotate(1)  # another server's turn, where there is one
+                    elif host.name not in self._failed:
+                        idle.append(host.name)
+
+    def _ended(self, future: Future[None], host: _Waiting) -> bool:
+        """Whether the host is to be tried again; what is no InstallerError is a fault of ours and goes on up."""
+        try:
+            future.result()
+        except InstallerError as exc:
+            host.tries += 1
+            if host.tries < _TRIES:
+                return True
+            self._failed[host.name] = exc
+        return False
+
+    def _bring(self, name: str, server: str, lacking: list[Artefact]) -> None:
+        self._serve(server)
+        if any(artefact.sha256 == self._program for artefact in lacking):
+            self._put(name, self._files[self._program])
+        self._fetch(name, server)
+
+    def _serve(self, name: str) -> None:
+        """Let a host serve; one host is never given to two at a time, so nothing races for it."""
+        if name not in self._serving:
+            self._serving.add(name)
+            self._connections[name].run(
+                _SERVE.format(program=self._path_of_program),
+                payload=self._secrets.of_server,
+                step="hand the bundle on",
+                timeout_s=60,
+            )
+
+    def _fetch(self, name: str, server: str | None) -> None:
+        """Bring what is lacking from `server`, check everything, and lay the release out."""
+        manifest = self._bundle.manifest.encode()
+        source = "" if server is None else f"--from=https://{self._addresses[server]}:{PORT} --secrets=-"
+        script = _FETCH.format(size=len(manifest), program=self._path_of_program, source=source)
+
+        def note(event: Event) -> None:
+            done, total = float(event["done"]), float(event["total"])
+            self._tell(
+                name, f"{done / 1e6:.0f} of {total / 1e6:.0f} MB" + (f", from {server}" if server else ", checked")
+            )
+
+        try:
+            self._connections[name].run(
+                script,
+                payload=manifest + self._secrets.of_client,
+                on_event=note,
+                step="bring the bundle",
+                timeout_s=_FETCH_TIMEOUT_S,
+            )
+        except InstallerError as exc:
+            if server is not None and not exc.hint:
+                exc.hint = (
+                    f"hosts of a region reach each other on TCP port {PORT}; is a firewall between {server} and it?"
+                )
+            raise
+
+    @property
+    def _path_of_program(self) -> str:
+        return f"{layout.STORE}/{self._program}"
+
+    def _stop_serving(self) -> None:
+        for name, result in fan_out(sorted(self._serving), self._stop).items():
+            if isinstance(result, InstallerError):
+                self._tell(name, f"it stops serving the bundle by itself in 10 minutes: {result}")
+
+    def _stop(self, name: str) -> None:
+        self._connections[name].run(_STOP, step="stop handing the bundle on", timeout_s=60)
+
+    def _tell(self, host: str, text: str) -> None:
+        with self._told:
+            self._on_progress(f"{host}: {text}")
+
+    def _raise_failures(self) -> None:
+        if not self._failed:
+            return
+        for name, error in self._failed.items():
+            error.with_place(host=name)
+        if len(self._failed) == 1:
+            raise next(iter(self._failed.values()))
+        raise BundleError(
+            f"{len(self._failed)} of {len(self._connections)} hosts did not get the bundle",
+            last_lines=[line for error in self._failed.values() for line in error.explain().splitlines()],
+            hint="repeat the command: what arrived is not sent again",
+        )
+
+
+def _make_secrets() -> _Secrets:
+    """A certificate that only this transfer's clients trust, by its very bytes."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "moorage transfer")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - _VALID)  # clocks of hosts differ
+        .not_valid_after(now + _VALID)
+        .sign(key, hashes.SHA256())
+    )
+    return _Secrets(
+        token=secrets.token_urlsafe(32),
+        certificate=certificate.public_bytes(serialization.Encoding.PEM).decode(),
+        key=key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        ).decode(),
+    )

@@ -8,7 +8,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -38,8 +38,9 @@ mkdir -p {layout.STORE} {layout.RELEASES}
 cd {layout.STORE}
 while read -r sha256 size; do
   if [ -f "$sha256" ] && [ "$(stat -c %s "$sha256")" = "$size" ]; then continue; fi
-  printf '\\036{{"lacks":"%s"}}\\n' "$sha256"
+  printf '\\036{{{{"lacks":"%s"}}}}\\n' "$sha256"
 done
+if [ -d {layout.RELEASES}/{{digest}} ]; then printf '\\036{{{{"release":"%s"}}}}\\n' {{digest}}; fi
 """
 # Nothing of a transfer stays: the manifest goes with the script, the secrets as soon as they are read.
 _FETCH: Final = f"""set -eu
@@ -72,10 +73,11 @@ OnProgress = Callable[[str], None]
 def distribute(
     bundle: Bundle, connections: Mapping[str, Connection], addresses: Mapping[str, str], on_progress: OnProgress
 ) -> None:
-    """Every host ends with the files of `bundle` in its store, each read and compared, and with its release laid out.
+    """Every host ends with the files of `bundle` in its store, compared with their digests, and its release laid out.
 
-    `addresses` are those by which the hosts reach each other. What is there already is not sent again. Raises the
-    error of the host that failed, or a BundleError that names all of them; the others have the bundle then.
+    `addresses` are those by which the hosts reach each other. A host that has the release already only hands it on; of
+    what a host has, nothing is sent again. Raises the error of the host that failed, or a BundleError that names all
+    of them; the others have the bundle then.
     """
     if connections:
         _Transfer(bundle, connections, addresses, on_progress).run()
@@ -96,6 +98,14 @@ class _Secrets:
     @property
     def of_client(self) -> bytes:
         return json.dumps({"token": self.token, "certificate": self.certificate}).encode()
+
+
+@dataclass
+class _Seen:
+    """What a host has of the bundle."""
+
+    lacks: list[Artefact] = field(default_factory=list)
+    release: bool = False  # it was laid out, which happens once every file is there and right
 
 
 @dataclass
@@ -128,53 +138,58 @@ class _Transfer:
         self._on_progress = on_progress
 
     def run(self) -> None:
-        lacking = self._survey()
+        found = self._survey()
+        whole = [name for name, seen in found.items() if seen.release and not seen.lacks]
+        waiting = {name: seen.lacks for name, seen in found.items() if name not in whole}
         try:
-            first = self._first(lacking)
-            if first is not None:
-                self._hand_on(first, [name for name in lacking if name != first and name not in self._failed], lacking)
+            if not whole:
+                whole = self._first(waiting)
+            if whole:
+                self._hand_on(whole, {n: lacks for n, lacks in waiting.items() if n not in {*whole, *self._failed}})
         finally:
             self._stop_serving()
         self._raise_failures()
 
-    def _survey(self) -> dict[str, list[Artefact]]:
-        """What each host lacks, by the sizes of its files; hosts that cannot be asked have failed."""
-        found = fan_out(list(self._connections), self._lacks, at_once=_AT_ONCE)
-        lacking: dict[str, list[Artefact]] = {}
-        for name, result in found.items():
+    def _survey(self) -> dict[str, _Seen]:
+        """What each host has, by the sizes of its files; hosts that cannot be asked have failed."""
+        seen: dict[str, _Seen] = {}
+        for name, result in fan_out(list(self._connections), self._look, at_once=_AT_ONCE).items():
             if isinstance(result, InstallerError):
                 self._failed[name] = result
             else:
-                lacking[name] = result
-        return lacking
+                seen[name] = result
+        return seen
 
-    def _lacks(self, name: str) -> list[Artefact]:
+    def _look(self, name: str) -> _Seen:
         wanted = "".join(f"{artefact.sha256} {artefact.size}\n" for artefact in self._files.values())
-        lacking: list[Artefact] = []
+        seen = _Seen()
 
         def note(event: Event) -> None:
-            lacking.append(self._files[str(event["lacks"])])
+            if "lacks" in event:
+                seen.lacks.append(self._files[str(event["lacks"])])
+            seen.release = seen.release or "release" in event
 
-        self._connections[name].run(_SURVEY, payload=wanted.encode(), on_event=note, step="look for the bundle")
-        return lacking
+        script = _SURVEY.format(digest=self._bundle.digest)
+        self._connections[name].run(script, payload=wanted.encode(), on_event=note, step="look for the bundle")
+        return seen
 
-    def _first(self, lacking: Mapping[str, list[Artefact]]) -> str | None:
-        """Complete the host that lacks least; another one where that fails."""
-        for name in sorted(lacking, key=lambda name: sum(artefact.size for artefact in lacking[name])):
+    def _first(self, waiting: Mapping[str, list[Artefact]]) -> list[str]:
+        """Complete the host that lacks least; another one where that fails. Empty: none could be completed."""
+        for name in sorted(waiting, key=lambda name: sum(artefact.size for artefact in waiting[name])):
             try:
-                self._complete(name, lacking[name])
+                self._complete(name, waiting[name])
             except InstallerError as exc:
                 self._failed[name] = exc
             else:
-                return name
-        return None
+                return [name]
+        return []
 
-    def _complete(self, name: str, lacking: list[Artefact]) -> None:
-        self._upload(name, lacking)
+    def _complete(self, name: str, lacks: list[Artefact]) -> None:
+        self._upload(name, lacks)
         try:
             self._fetch(name, None)
         except InstallerError:
-            damaged = self._lacks(name)  # the check has removed what was there but not right
+            damaged = self._look(name).lacks  # the check has removed what was there but not right
             if not damaged:
                 raise
             self._upload(name, damaged)
@@ -193,9 +208,9 @@ class _Transfer:
                 source, f"{layout.STORE}/{artefact.sha256}", sha256=artefact.sha256, mode=_EXECUTABLE
             )
 
-    def _hand_on(self, first: str, names: list[str], lacking: Mapping[str, list[Artefact]]) -> None:
+    def _hand_on(self, whole: list[str], lacking: Mapping[str, list[Artefact]]) -> None:
         """Each host that has the bundle serves one host at a time, so that their number doubles in each round."""
-        idle, waiting = deque([first]), deque(_Waiting(name) for name in names)
+        idle, waiting = deque(whole), deque(_Waiting(name) for name in lacking)
         running: dict[Future[None], tuple[_Waiting, str]] = {}
         with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:
             while waiting or running:
@@ -223,9 +238,9 @@ class _Transfer:
             self._failed[host.name] = exc
         return False
 
-    def _bring(self, name: str, server: str, lacking: list[Artefact]) -> None:
+    def _bring(self, name: str, server: str, lacks: list[Artefact]) -> None:
         self._serve(server)
-        if any(artefact.sha256 == self._program for artefact in lacking):
+        if any(artefact.sha256 == self._program for artefact in lacks):
             self._put(name, self._files[self._program])
         self._fetch(name, server)
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from installer.bundle import distribute
 from installer.engine.events import StepReport
 from installer.engine.plan import Action, Change, Target
 from installer.workflows.registry import STEPS
 from installer.workflows.session import Session
+
+_SOURCES: Final = 8  # of them, each serves one host at a time; those that got the bundle serve, too
 
 
 @STEPS.step("distribute-bundle")
@@ -27,13 +30,22 @@ class DistributeBundle:
 
     def run(self, session: Session, target: Target, report: StepReport) -> None:
         lacking = _lacking(session, target)
-        connections = {name: session.connection(name) for name in lacking}
-        addresses = {name: str(session.hosts[name].cluster_address) for name in lacking}
+        names = [*lacking, *_sources(session, target, lacking)]
+        connections = {name: session.connection(name) for name in names}
+        addresses = {name: str(session.hosts[name].cluster_address) for name in names}
         distribute.distribute(session.bundle, connections, addresses, on_progress=report.progress)
         for name in lacking:
             session.forget(name)
 
 
 def _lacking(session: Session, target: Target) -> list[str]:
-    names = [host.name for host in session.hosts.values() if host.region == target.name]
-    return [name for name in names if session.bundle.digest not in session.facts(name).releases]
+    return [name for name in _region(session, target) if session.bundle.digest not in session.facts(name).releases]
+
+
+def _sources(session: Session, target: Target, lacking: Sequence[str]) -> list[str]:
+    """Hosts that hand the bundle on, so that nothing is sent to a region twice."""
+    return [name for name in _region(session, target) if name not in lacking][:_SOURCES]
+
+
+def _region(session: Session, target: Target) -> list[str]:
+    return [host.name for host in session.hosts.values() if host.region == target.name]

@@ -24,8 +24,9 @@ import (
 )
 
 const (
-	atOnce      = 4 // files in flight; more only makes them wait for each other's disk
-	tries       = 4 // of each file, every time from the next source
+	atOnce      = 4                      // files in flight; more only makes them wait for each other's disk
+	tries       = 4                      // of each file, every time from the next source
+	pauseStep   = 300 * time.Millisecond // longer with every try
 	eventEvery  = 500 * time.Millisecond
 	eventMark   = "\x1e" // record separator, RFC 7464: what the installer reads as an event, not as a log line
 	idleTimeout = 30 * time.Second
@@ -148,7 +149,7 @@ func (f *fetcher) one(ctx context.Context, a artefact, turn int) error {
 	}
 	for attempt := range tries {
 		err = f.transfer(ctx, a, f.sources[(turn+attempt)%len(f.sources)])
-		if err == nil || ctx.Err() != nil {
+		if err == nil || !sleep(ctx, time.Duration(attempt)*pauseStep) {
 			break
 		}
 	}

@@ -88,24 +88,51 @@ func digestOf(path string) (string, error) {
 	return hex.EncodeToString(hash.Sum(nil)), nil
 }
 
-// layOut makes releases/<digest>/ of hard links into the store; it appears whole or not at all.
+// layOut makes releases/<digest>/ of hard links into the store; it appears whole or not at all. One that is there gets
+// links to files that were brought anew.
 func layOut(store, releases string, m *manifest) error {
 	target := filepath.Join(releases, m.digest)
 	if _, err := os.Stat(target); err == nil {
-		return nil
+		return m.link(store, target)
 	}
 	building := filepath.Join(releases, "."+m.digest+".new")
 	if err := os.RemoveAll(building); err != nil {
 		return err
 	}
+	if err := m.link(store, building); err != nil {
+		return err
+	}
+	return os.Rename(building, target)
+}
+
+func (m *manifest) link(store, release string) error {
 	for _, a := range m.Artefacts {
-		link := filepath.Join(building, a.Path)
+		file, link := filepath.Join(store, a.SHA256), filepath.Join(release, a.Path)
+		if same(file, link) {
+			continue
+		}
 		if err := os.MkdirAll(filepath.Dir(link), 0o755); err != nil {
 			return err
 		}
-		if err := os.Link(filepath.Join(store, a.SHA256), link); err != nil {
+		building := link + ".new"
+		if err := os.Remove(building); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+		if err := os.Link(file, building); err != nil {
+			return err
+		}
+		if err := os.Rename(building, link); err != nil {
 			return err
 		}
 	}
-	return os.Rename(building, target)
+	return nil
+}
+
+func same(a, b string) bool {
+	first, err := os.Stat(a)
+	if err != nil {
+		return false
+	}
+	second, err := os.Stat(b)
+	return err == nil && os.SameFile(first, second)
 }

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, Literal
 
-from installer.bundle import golang, images, upstream
+from installer.bundle import golang, images, python, upstream
 from installer.bundle.bundle import Artefact, Bundle
 from installer.bundle.components import PARTS, Component, components
 from installer.bundle.errors import SourceUnreachableError
@@ -38,16 +38,22 @@ def build(
 ) -> Bundle:
     """The bundle of `release`, whole and verified; what is in the cache is used, what is damaged there made again."""
     root = cache or default_cache()
+    sources = python.sources_digest()
     made = Builder(root, on_event).run(plan(release, arch=arch, source=source))
     artefacts = [
         Artefact(path, file.name, file.stat().st_size, images.reference(file) if path.startswith("images/") else "")
         for path, file in sorted(made.items())
         if not path.startswith(PARTS)
     ]
-    bundle = Bundle(release.name, arch, tuple(artefacts), Store(root))
+    bundle = Bundle(release.name, arch, tuple(artefacts), Store(root), sources)
     bundle.save()
     golang.discard_caches(root)
     return bundle
+
+
+def is_current(bundle: Bundle) -> bool:
+    """Whether the controller in `bundle` is of this Moorage; one of another may not understand what this one writes."""
+    return bundle.sources == python.sources_digest()
 
 
 def plan(release: Release, *, arch: str, source: SourceChoice) -> tuple[Item, ...]:

@@ -37,6 +37,7 @@ class Bundle:
     arch: str
     artefacts: tuple[Artefact, ...]
     store: Store
+    sources: str = ""  # digest of our own modules in it
 
     @classmethod
     def load(cls, release: str, *, arch: str = "amd64", cache: Path | None = None) -> Bundle:
@@ -59,7 +60,7 @@ class Bundle:
             if data["format"] != FORMAT:
                 raise BundleError(f"bundle format {data['format']} is not known", hint="use a newer moorage")
             artefacts = tuple(Artefact(**entry) for entry in data["artefacts"])
-            return cls(data["release"], data["arch"], artefacts, store)
+            return cls(data["release"], data["arch"], artefacts, store, data["sources"])
         except (ValueError, KeyError, TypeError) as exc:
             raise BundleError("the bundle's manifest is damaged", hint="build or import the bundle again") from exc
 
@@ -67,7 +68,13 @@ class Bundle:
     def manifest(self) -> str:
         """The canonical manifest, which the digest is taken of."""
         entries: list[dict[str, Any]] = [vars(artefact) for artefact in sorted(self.artefacts)]
-        document = {"format": FORMAT, "release": self.release, "arch": self.arch, "artefacts": entries}
+        document = {
+            "format": FORMAT,
+            "release": self.release,
+            "arch": self.arch,
+            "sources": self.sources,
+            "artefacts": entries,
+        }
         return json.dumps(document, indent=1, sort_keys=True) + "\n"
 
     @property

@@ -91,8 +91,7 @@ class ControllerRecipe:
     arch: str
 
     def key(self, made: Made) -> str:
-        files = {str(file.relative_to(_INSTALLER)): digest_of(file) for file in sources()}
-        return digest("controller", archive.FORMAT, files, made[self.base].name, _compiles(self.arch))
+        return digest("controller", archive.FORMAT, sources_digest(), made[self.base].name, _compiles(self.arch))
 
     def make(self, folder: Path, made: Made, progress: Progress) -> None:
         progress("modules", 0.0)
@@ -115,6 +114,11 @@ def sources() -> Iterator[Path]:
         for file in sorted((_INSTALLER / folder).rglob("*")):
             if file.suffix in _SUFFIXES and file.is_file():
                 yield file
+
+
+def sources_digest() -> str:
+    """One digest over those files."""
+    return digest({str(file.relative_to(_INSTALLER)): digest_of(file) for file in sources()})
 
 
 def _install_wheels(target: Path, arch: str) -> None:

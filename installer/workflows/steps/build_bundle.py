@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from installer.bundle import build
 from installer.bundle.bundle import Bundle
+from installer.bundle.recipe import BuildEvent
 from installer.bundle.release import load_release
 from installer.core.errors import BundleError
 from installer.engine.events import StepReport
@@ -23,11 +24,22 @@ class BuildBundle:
     def plan(self, session: Session, target: Target) -> Sequence[Change]:
         release = session.platform.spec.release
         try:
-            Bundle.load(release)
+            bundle = Bundle.load(release)
         except BundleError:
             return (Change(target.name, Action.CREATE, f"get or build release {release}"),)
-        return ()
+        if build.is_current(bundle):
+            return ()
+        return (Change(target.name, Action.UPDATE, f"build release {release} with the controller of this Moorage"),)
 
     def run(self, session: Session, target: Target, report: StepReport) -> None:
         release = load_release(session.platform.spec.release)
-        build.build(release, on_event=lambda event: report.progress(str(event)))
+        build.build(release, on_event=lambda event: report.progress(_line(event), _share(event)))
+
+
+def _line(event: BuildEvent) -> str:
+    what = f"{event.title}: {event.detail}" if event.detail else event.title
+    return f"{event.number} of {event.of}, {what}; about {event.remaining_s / 60:.0f} min left"
+
+
+def _share(event: BuildEvent) -> float:
+    return event.elapsed_s / max(event.elapsed_s + event.remaining_s, 1.0)

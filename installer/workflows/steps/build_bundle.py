@@ -33,7 +33,9 @@ class BuildBundle:
 
     def run(self, session: Session, target: Target, report: StepReport) -> None:
         release = load_release(session.platform.spec.release)
-        build.build(release, on_event=lambda event: report.progress(_line(event), _share(event)))
+        session.bundle = build.build(release, on_event=lambda event: report.progress(_line(event), _share(event)))
+        for name in session.hosts:
+            session.forget(name)  # what is wanted of hosts names the bundle
 
 
 def _line(event: BuildEvent) -> str:

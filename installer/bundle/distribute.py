@@ -133,6 +133,7 @@ class _Transfer:
         self._program = next(a.sha256 for a in bundle.artefacts if a.path == _PROGRAM)
         self._secrets = _make_secrets()
         self._serving: set[str] = set()
+        self._to_stop: set[str] = set()
         self._failed: dict[str, InstallerError] = {}
         self._told = threading.Lock()
         self._on_progress = on_progress
@@ -220,10 +221,9 @@ class _Transfer:
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
                     host, server = running.pop(future)
                     again = self._ended(future, host)
-                    idle.append(server)
+                    idle.append(server)  # at the end: a second try is another one's turn, where there is another
                     if again:
                         waiting.append(host)
-                        idle.rotate(1)  # another server's turn, where there is one
                     elif host.name not in self._failed:
                         idle.append(host.name)
 
@@ -246,14 +246,16 @@ class _Transfer:
 
     def _serve(self, name: str) -> None:
         """Let a host serve; one host is never given to two at a time, so nothing races for it."""
-        if name not in self._serving:
-            self._serving.add(name)
-            self._connections[name].run(
-                _SERVE.format(program=self._path_of_program),
-                payload=self._secrets.of_server,
-                step="hand the bundle on",
-                timeout_s=60,
-            )
+        if name in self._serving:
+            return
+        self._to_stop.add(name)
+        self._connections[name].run(
+            _SERVE.format(program=self._path_of_program),
+            payload=self._secrets.of_server,
+            step="hand the bundle on",
+            timeout_s=60,
+        )
+        self._serving.add(name)
 
     def _fetch(self, name: str, server: str | None) -> None:
         """Bring what is lacking from `server`, check everything, and lay the release out."""
@@ -287,7 +289,7 @@ class _Transfer:
         return f"{layout.STORE}/{self._program}"
 
     def _stop_serving(self) -> None:
-        for name, result in fan_out(sorted(self._serving), self._stop).items():
+        for name, result in fan_out(sorted(self._to_stop), self._stop).items():
             if isinstance(result, InstallerError):
                 self._tell(name, f"it stops serving the bundle by itself in 10 minutes: {result}")
 

@@ -77,18 +77,27 @@ class PlainLines:
     def report(self, event: events.Event) -> None:
         with self._lock:
             now = self._clock.now()
-            text = self._progress(event, now) if isinstance(event, events.StepProgress) else _line(event)
+            text = self._line(event, now)
             if text:
                 self._stream.write(f"[{tree.duration(now - self._started):>6}] {text}\n")
                 self._stream.flush()
 
-    def _progress(self, event: events.StepProgress, now: float) -> str:
-        """The line for progress, or nothing when the step said much the same a moment ago."""
-        text, when = self._told.get(str(event.id), ("", 0.0))
-        if event.text == text or now - when < _QUIET_S:
+    def _line(self, event: events.Event, now: float) -> str:
+        """The line, or nothing when the step said much the same a moment ago."""
+        match event:
+            case events.StepProgress(step, said):
+                return self._once(step, f"{step}: {said}", now)
+            case events.StepWaiting(step, reason):
+                return self._once(step, f"{step}: waiting: {reason}", now)
+            case _:
+                return _line(event)
+
+    def _once(self, step: events.StepId, line: str, now: float) -> str:
+        text, when = self._told.get(str(step), ("", 0.0))
+        if line == text or now - when < _QUIET_S:
             return ""
-        self._told[str(event.id)] = (event.text, now)
-        return f"{event.id}: {event.text}"
+        self._told[str(step)] = (line, now)
+        return line
 
 
 class JsonLines:
@@ -123,8 +132,6 @@ def _line(event: events.Event) -> str:
             text = f"{phase}: ended early after {tree.duration(seconds)}"
         case events.StepStarted(step, title):
             text = f"{step}: {title}"
-        case events.StepWaiting(step, reason):
-            text = f"{step}: waiting: {reason}"
         case events.StepDone(step, True, seconds):
             text = f"{step}: done in {tree.duration(seconds)}"
         case events.StepFailed(step, error, seconds):

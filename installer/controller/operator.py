@@ -11,10 +11,11 @@ from tempfile import mkdtemp
 from typing import Any
 
 import kopf
-from lightkube import Client
+from lightkube import Client, KubeConfig
+from lightkube.types import PatchType
 
 from installer.controller.datastores import Datastores
-from installer.controller.manager_api import Api
+from installer.controller.manager_api import FIELD_MANAGER, Api
 from installer.controller.reconciler import ClusterReconciler, Look
 from installer.controller.status import Condition, Found, status
 from installer.core.errors import InstallerError
@@ -53,15 +54,17 @@ class World:
 
 def run(settings: PlatformSettings) -> None:
     """Serve until a signal ends it."""
-    api = Api(Client(field_manager="moorage-controller", trust_env=False))
+    api = Api(Client(KubeConfig.from_service_account(), field_manager=FIELD_MANAGER, trust_env=False))
     world = World(settings, api, Datastores(api, settings, Path(mkdtemp(prefix="moorage-"))))
     registry = kopf.OperatorRegistry()
     _register(registry, world)
     kopf.configure(verbose=False)
-    logging.getLogger("httpx2").setLevel(logging.WARNING)
+    for chatty in ("httpx2", "aiohttp.access"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
     kopf.run(
         registry=registry,
         clusterwide=True,
+        identity=FIELD_MANAGER,  # else kopf asks for the name of a user, and nobody has one here
         standalone=True,  # the Deployment never runs two
         liveness_endpoint="http://0.0.0.0:8080/healthz",
     )
@@ -128,7 +131,7 @@ async def _one_pass(world: World, name: str, body: kopf.Body) -> float:
 
 def _write_status(api: Api, name: str, wanted: dict[str, Any]) -> None:
     with client.translated(f"write the status of {name}"):
-        api.client.patch(client.ClusterResource.Status, name, {"status": wanted})
+        api.client.patch(client.ClusterResource.Status, name, {"status": wanted}, patch_type=PatchType.MERGE)
 
 
 async def _wait(waker: asyncio.Event, stopped: kopf.DaemonStopped, pause: float) -> None:

@@ -119,6 +119,8 @@ def _apiserver(plane: ControlPlane) -> Process:
         "enable-admission-plugins": "NodeRestriction",
         "encryption-provider-config": f"{CONFIG}/encryption.json",
         "allow-privileged": True,
+        # Watches are ended one after the other when it stops; else it waits a minute for their clients to leave.
+        "shutdown-watch-termination-grace-period": "3s",
         "profiling": False,
     }
     if plane.audit_log:

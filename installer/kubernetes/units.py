@@ -35,6 +35,7 @@ Type={_type(process)}
 {environment}ExecStart={command}
 {delegation}{restart}RestartSec=1
 TimeoutStartSec=10min
+TimeoutStopSec=20s
 LimitNOFILE=infinity
 LimitNPROC=infinity
 TasksMax=infinity

@@ -5,6 +5,7 @@ Everything is found when it is first asked for, so that a command pays only for 
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -58,6 +59,7 @@ class Session:
         self.reporter = reporter
         self.ignore = ignore
         self.fleet = Fleet()
+        self.one_manager = threading.Lock()  # held while a manager host that serves is changed
         self.facts = Remembered(self._facts)
         self.wanted = Remembered(self._wanted)
         self._provided: Provided | None = None

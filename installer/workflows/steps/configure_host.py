@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 from installer.core.errors import InstallerError
 from installer.engine.events import StepReport
@@ -10,6 +11,7 @@ from installer.engine.plan import Action, Change, Target
 from installer.hostops import apply, diff
 from installer.hostops.diff import Act, HostChange
 from installer.transport.connection import Event
+from installer.workflows.manager_api import await_api_server
 from installer.workflows.registry import STEPS
 from installer.workflows.session import Session
 
@@ -37,14 +39,19 @@ class ConfigureHost:
         def tell(event: Event) -> None:
             report.progress(str(event.get("step", "")))
 
+        serving = target.name in session.managers and session.facts(target.name).manifest.units
         try:
-            apply.apply(
-                session.connection(target.name),
-                session.wanted(target.name),
-                session.facts(target.name),
-                _todo(session, target),
-                on_event=tell,
-            )
+            with session.one_manager if serving else nullcontext():
+                apply.apply(
+                    session.connection(target.name),
+                    session.wanted(target.name),
+                    session.facts(target.name),
+                    _todo(session, target),
+                    on_event=tell,
+                )
+                if serving:
+                    # The next manager is touched once this one has its part in the quorum again.
+                    await_api_server(session, target.name, report)
         except InstallerError as exc:
             exc.hint = exc.hint or "mend the cause and repeat `moorage up`: it goes on from what it finds"
             raise

@@ -15,10 +15,10 @@ from installer.engine.events import StepReport
 from installer.engine.plan import Action, Change, Target
 from installer.kubernetes import addons, client
 from installer.workflows import manager_settings
+from installer.workflows.manager_api import await_api
 from installer.workflows.registry import STEPS
 from installer.workflows.session import BOOTSTRAP_ADMIN, Session
 
-_API_TIMEOUT_S = 180
 _NODES_TIMEOUT_S = 180
 
 
@@ -48,27 +48,6 @@ class ConfigureManager:
 
     def verify(self, session: Session, target: Target, report: StepReport) -> None:
         await_nodes(session, report)
-
-
-def await_api(session: Session, report: StepReport) -> None:
-    """Wait until an API server of the manager is ready."""
-    authority = session.roots.authorities["kubernetes"]
-
-    def unready() -> str | None:
-        reasons = [f"{server}: {client.not_ready(server, authority.cert_pem)}" for server in session.api_servers]
-        if any(reason.endswith(": None") for reason in reasons):
-            return None
-        report.waiting(reasons[0])
-        return "; ".join(reasons)
-
-    clock.wait_until(
-        unready,
-        what="the manager's API is ready",
-        timeout_s=_API_TIMEOUT_S,
-        clock=clock.SystemClock(),
-        every_s=0.25,
-        hint="on a manager host: `journalctl -u kube-apiserver -u etcd -n 50`",
-    )
 
 
 def await_nodes(session: Session, report: StepReport) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import platform
 import re
@@ -12,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Final, TextIO
 
 from installer.bundle.components import Cgo, Component
 from installer.bundle.errors import ToolMissingError
@@ -40,6 +41,11 @@ class GoRecipe:
         return digest("go", self.component.source.model_dump(), self.arch, files, _go_version(self._module), compiler)
 
     def make(self, folder: Path, made: Made, progress: Progress) -> None:
+        with _users_of_caches(default_cache()) as users:
+            fcntl.flock(users, fcntl.LOCK_SH)
+            self._make(folder, progress)
+
+    def _make(self, folder: Path, progress: Progress) -> None:
         if self.component.source.cgo:
             _check_tools(self.component.source.cgo, _gcc(self.arch))
         env = self._env(folder)
@@ -96,8 +102,23 @@ def caches(cache: Path) -> dict[str, str]:
 
 
 def discard_caches(cache: Path) -> None:
-    """Remove what Go builds left below `cache`: gigabytes that only another build of the same would use."""
-    shutil.rmtree(cache / "go", ignore_errors=True)
+    """Remove what Go builds left below `cache`: gigabytes that only another build of the same would use.
+
+    Where another moorage builds at this moment it needs them, and removes them when it is done.
+    """
+    with _users_of_caches(cache) as users:
+        try:
+            fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return
+        shutil.rmtree(cache / "go", ignore_errors=True)
+
+
+def _users_of_caches(cache: Path) -> TextIO:
+    """The file that whoever builds holds a shared lock of, for as long as it is open."""
+    path = cache / "locks" / "go"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path.open("w")
 
 
 def program_name(package: str, go_mod: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -23,6 +24,9 @@ needs_go = pytest.mark.skipif(shutil.which("go") is None, reason="go is not inst
 def pause(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The module of pause, copied to where it may be changed."""
     shutil.copytree(golang.PROGRAMS / "pause", tmp_path / "pause")
+    monkeypatch.setenv("MOORAGE_CACHE", str(tmp_path / "cache"))
+    known = subprocess.run(["go", "env", "GOCACHE"], capture_output=True, text=True, check=True).stdout.strip()
+    monkeypatch.setenv("GOCACHE", known)  # Go's own library is compiled there
     monkeypatch.setattr(golang, "PROGRAMS", tmp_path)
     return tmp_path / "pause"
 
@@ -81,3 +85,14 @@ def test_our_go_files_are_formatted(name: str) -> None:
     files = sorted(str(file) for file in (golang.PROGRAMS / name).glob("*.go"))
     assert files
     assert subprocess.run(["gofmt", "-l", *files], capture_output=True, text=True, check=True).stdout == ""
+
+
+def test_gos_caches_stay_while_another_builds(tmp_path: Path) -> None:
+    """Whoever is done last removes them."""
+    (tmp_path / "go/build").mkdir(parents=True)
+    with golang._users_of_caches(tmp_path) as other:
+        fcntl.flock(other, fcntl.LOCK_SH)
+        golang.discard_caches(tmp_path)
+        assert (tmp_path / "go/build").exists()
+    golang.discard_caches(tmp_path)
+    assert not (tmp_path / "go").exists()

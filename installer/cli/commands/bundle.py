@@ -118,10 +118,11 @@ def pin(common: Common, release: Release = "", *, arch: Arch = "amd64") -> None:
 
 
 def _name(common: Common, release: str) -> str:
-    """The release that is named, else that of the specification."""
+    """The release that is named, else that of the specification; raises BundleError when there is none of that name."""
+    from installer.bundle.release import load_release
     from installer.cli import loading
 
-    return release or loading.platform(loading.load(common), common).spec.release
+    return load_release(release or loading.platform(loading.load(common), common).spec.release).name
 
 
 def _show(common: Common, bundle: Bundle) -> None:

@@ -1,0 +1,172 @@
+"""Distribution to real hosts: systemd, sshd and our own program on local hosts, with a bundle of a few small files."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from installer.bundle import golang
+from installer.bundle.bundle import Artefact, Bundle
+from installer.bundle.components import component
+from installer.bundle.distribute import PORT, distribute
+from installer.bundle.store import Store, default_cache
+from installer.core.errors import InstallerError
+from installer.core.secret import Secret
+from installer.provision.local import machine, network, rootfs
+from installer.transport.connection import Connection, dial
+from installer.transport.target import Target
+
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.skipif(shutil.which("podman") is None or os.getuid() != 0, reason="local hosts need podman and root"),
+]
+
+PLATFORM = "t-bundle"
+HOSTS = ("one", "two", "three")
+
+
+def key_pair() -> tuple[str, str]:
+    """A key as OpenSSH writes it, and its public half."""
+    key = Ed25519PrivateKey.generate()
+    openssh = serialization.Encoding.OpenSSH
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
+    )
+    return private.decode(), key.public_key().public_bytes(openssh, serialization.PublicFormat.OpenSSH).decode()
+
+
+@pytest.fixture(scope="module")
+def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, Connection]]:
+    """Local hosts that are connected, and gone afterwards."""
+    folder = tmp_path_factory.mktemp("hosts")
+    (private, public), (host_private, host_public) = key_pair(), key_pair()
+    found: dict[str, Connection] = {}
+    try:
+        addresses = network.create(PLATFORM, PLATFORM)
+        for number, name in enumerate(HOSTS, start=10):
+            wanted = machine.Machine(
+                container=f"{PLATFORM}-{name}",
+                hostname=name,
+                network=PLATFORM,
+                address=str(addresses[number]),
+                folder=folder / name,
+                rootfs=rootfs.ensure(default_cache()),
+                routes=(),
+                public_key=public,
+                host_key=host_private,
+            )
+            machine.create(wanted)
+            found[name] = dial(
+                Target(name=name, address=str(addresses[number]), host_key=host_public, key=Secret(private))
+            )
+        yield found
+    finally:
+        for connection in found.values():
+            connection.close()
+        for name in HOSTS:
+            machine.delete(f"{PLATFORM}-{name}", folder / name)
+        network.delete(PLATFORM)
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    return Store(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture(scope="module")
+def program(store: Store) -> Artefact:
+    """The program that hosts serve and fetch with, built from its source."""
+    recipe = golang.GoRecipe(component("moorage-host", "", arch="amd64"), "amd64")
+    folder = store.root / "tmp" / "program"
+    folder.mkdir(parents=True)
+    recipe.make(folder, {}, lambda detail, share: None)
+    size = (folder / "bin/moorage-host").stat().st_size
+    return Artefact("bin/moorage-host", store.move_in(folder / "bin/moorage-host"), size)
+
+
+def bundle(store: Store, program: Artefact, **contents: str) -> Bundle:
+    """A bundle of the program and of small files in bin/."""
+    artefacts = [program]
+    for name, content in contents.items():
+        with store.scratch() as scratch:
+            scratch.write_text(content)
+            artefacts.append(Artefact(f"bin/{name}", store.move_in(scratch), len(content)))
+    return Bundle("2026.11", "amd64", tuple(artefacts), store)
+
+
+def bring(wanted: Bundle, hosts: Mapping[str, Connection]) -> list[str]:
+    told: list[str] = []
+    distribute(wanted, hosts, {name: host.target.address for name, host in hosts.items()}, told.append)
+    return told
+
+
+def on(host: Connection, script: str) -> str:
+    return "\n".join(host.run(script).tail)
+
+
+def uploads(told: list[str]) -> list[str]:
+    return [line for line in told if ": sending " in line]
+
+
+def test_every_host_has_the_release(hosts: Mapping[str, Connection], store: Store, program: Artefact) -> None:
+    """The same files, linked from the store; one host was sent them, and nothing of the transfer stays."""
+    wanted = bundle(store, program, etcd="etcd" * 100_000, runc="runc")
+    told = bring(wanted, hosts)
+    assert len(uploads(told)) == len(wanted.artefacts)
+    assert len({line.split(":")[0] for line in uploads(told)}) == 1
+    for host in hosts.values():
+        assert on(host, "ls -A /opt/moorage/releases") == wanted.digest
+        release = f"/opt/moorage/releases/{wanted.digest}"
+        sums = on(host, f"cd {release} && sha256sum bin/etcd bin/moorage-host bin/runc").split()
+        assert sums[::2] == [a.sha256 for a in sorted(wanted.artefacts)]
+        assert on(host, f"stat -c '%a %h' {release}/bin/etcd") == "555 2"
+        assert on(host, f"{release}/bin/moorage-host serve --help 2>&1 | head -n 1") == "Usage of serve:"
+        assert on(host, "ls -A /run/moorage 2>/dev/null; ls -d /run/moorage-fetch.* 2>/dev/null || true") == ""
+        assert on(host, f"ss -Hltn 'sport = :{PORT}'") == ""
+    assert uploads(bring(wanted, hosts)) == []
+
+
+def test_a_host_that_is_cut_off_gets_it_from_its_neighbours_later(
+    hosts: Mapping[str, Connection], store: Store, program: Artefact
+) -> None:
+    """Nothing but what is new is sent to a region, and only once."""
+    wanted = bundle(store, program, etcd="etcd 2" * 100_000, runc="runc")
+    told = bring(wanted, {name: hosts[name] for name in ("one", "two")})
+    assert [line.split()[2] for line in uploads(told)] == ["bin/etcd,"]
+    assert uploads(bring(wanted, hosts)) == []
+    assert wanted.digest in on(hosts["three"], "ls /opt/moorage/releases")
+
+
+def test_a_damaged_file_of_a_release_is_made_good(
+    hosts: Mapping[str, Connection], store: Store, program: Artefact
+) -> None:
+    """A host whose release is brought again reads every file of it."""
+    wanted = bundle(store, program, etcd="etcd 3" * 100_000)
+    bring(wanted, hosts)
+    etcd = next(a for a in wanted.artefacts if a.path == "bin/etcd")
+    release = f"/opt/moorage/releases/{wanted.digest}"
+    # One byte is another one, and the release is not there yet, as after a crash.
+    damage = f"printf X | dd of=/opt/moorage/store/{etcd.sha256} conv=notrunc status=none; rm -r {release}"
+    on(hosts["two"], damage)
+    assert uploads(bring(wanted, hosts)) == []
+    assert on(hosts["two"], f"sha256sum {release}/bin/etcd").split()[0] == etcd.sha256
+
+
+def test_a_host_without_room_is_named(hosts: Mapping[str, Connection], store: Store, program: Artefact) -> None:
+    """With what it says itself; the others have the release."""
+    wanted = bundle(store, program, etcd="etcd 4" * 100_000)
+    on(hosts["three"], "mount -t tmpfs -o size=64k,nr_inodes=64 tmpfs /opt/moorage/store")
+    try:
+        with pytest.raises(InstallerError) as caught:
+            bring(wanted, hosts)
+    finally:
+        on(hosts["three"], "umount /opt/moorage/store")
+    assert caught.value.host == "three"
+    assert "No space left" in caught.value.explain()
+    for name in ("one", "two"):
+        assert wanted.digest in on(hosts[name], "ls /opt/moorage/releases")

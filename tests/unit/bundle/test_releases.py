@@ -161,3 +161,14 @@ def test_every_wheel_is_pinned_by_digest() -> None:
     project = (Path(__file__).parents[3] / "pyproject.toml").read_text()
     for name in ("kopf", "lightkube", "lightkube-models", "cryptography", "pydantic", "PyYAML"):
         assert f'"{name}=={pinned[name.lower()]}"' in project
+
+
+def test_the_reference_page_tells_every_release() -> None:
+    """With the versions of its components."""
+    page = (Path(__file__).parents[3] / "docs/reference/releases.md").read_text()
+    for release in releases():
+        parts = release.components
+        cells = [release.name, release.kubernetes.manager, ", ".join(release.kubernetes.clusters)]
+        cells += [parts.etcd, parts.containerd, parts.runc, parts.cni, parts.flannel, parts.coredns]
+        cells += [", ".join(release.reached_from) or "-"]
+        assert f"| {' | '.join(cells)} |" in page

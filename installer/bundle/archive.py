@@ -16,7 +16,7 @@ from installer.bundle.store import digest_of
 from installer.core.errors import BundleError
 
 REGISTRY: Final = "moorage.local"  # no such registry exists: images come from the bundle, never from a network
-FORMAT: Final = 1  # of the archives: another one makes other bytes of the same content
+FORMAT: Final = 2  # of the archives: another one makes other bytes of the same content
 _MANIFEST: Final = "manifest.json"
 _LAYER: Final = "layer.tar"
 _TAG_LENGTH: Final = 12

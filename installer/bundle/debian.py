@@ -8,7 +8,7 @@ import subprocess
 import tarfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Final
 
 from installer.bundle import archive
@@ -21,6 +21,8 @@ CA_BUNDLE: Final = "etc/ssl/certs/ca-certificates.crt"
 PRUNED: Final = (
     "dev/*",
     "boot/*",
+    "etc/apt/*",
+    "etc/dpkg/*",
     "usr/share/doc/*",
     "usr/share/man/*",
     "usr/share/info/*",
@@ -101,7 +103,9 @@ def unpack(packages: Sequence[str], suite: str, arch: str, tree: Path) -> None:
         )
     packed = tree.with_name(tree.name + ".tar")
     options = [f"--architectures={arch}", f"--include={','.join(packages)}", "--format=tar", "--quiet"]
-    argv = ["nice", "-n", "10", "mmdebstrap", "--variant=extract", *options, suite, str(packed)]
+    # Nothing is run in it, so no chroot is needed, and nobody needs to be root.
+    how = ["--variant=extract", "--mode=chrootless"]
+    argv = ["nice", "-n", "10", "mmdebstrap", *how, *options, suite, str(packed)]
     result = subprocess.run(argv, capture_output=True, text=True, check=False)
     if result.returncode:
         raise BundleError(
@@ -117,13 +121,36 @@ def unpack(packages: Sequence[str], suite: str, arch: str, tree: Path) -> None:
 
 
 def extract(packed: Path, tree: Path) -> None:
-    """Unpack a tar file of ours or of mmdebstrap's; owners and devices are left out."""
+    """Unpack a tar file of ours or of mmdebstrap's; owners, times and devices are left out."""
     with tarfile.open(packed) as tar:
-        members = [m for m in tar if m.isfile() or m.isdir() or m.issym() or m.islnk()]
-        tree.mkdir(parents=True, exist_ok=True)
-        for member in members:
-            member.mode |= 0o700 if member.isdir() else 0o600  # to fill it, and to read it again
-            tar.extract(member, tree, set_attrs=not member.issym(), filter=_unowned)
+        for member in tar:
+            _place(tar, member, tree)
+
+
+def _place(tar: tarfile.TarFile, member: tarfile.TarInfo, tree: Path) -> None:
+    # By hand: tarfile's own filters came with Python 3.11.4, and Debian 12 has 3.11.2.
+    target = _below(tree, member.name)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if member.isdir():
+        target.mkdir(exist_ok=True)
+    elif member.issym():
+        target.unlink(missing_ok=True)
+        target.symlink_to(member.linkname)
+    elif member.islnk():
+        target.unlink(missing_ok=True)
+        target.hardlink_to(_below(tree, member.linkname))
+    elif (content := tar.extractfile(member)) is not None:
+        target.unlink(missing_ok=True)
+        with target.open("wb") as out:
+            shutil.copyfileobj(content, out)
+        target.chmod(0o755 if member.mode & 0o111 else 0o644)
+
+
+def _below(tree: Path, name: str) -> Path:
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts:
+        raise BundleError(f"an archive has the path {name}, which leaves its directory", hint="do not use that source")
+    return tree / path
 
 
 def prune(tree: Path, patterns: Sequence[str]) -> None:
@@ -134,10 +161,6 @@ def prune(tree: Path, patterns: Sequence[str]) -> None:
                 shutil.rmtree(found)
             else:
                 found.unlink()
-
-
-def _unowned(member: tarfile.TarInfo, path: str) -> tarfile.TarInfo | None:
-    return tarfile.tar_filter(member.replace(uid=None, gid=None, uname=None, gname=None, deep=False), path)  # type: ignore[arg-type]
 
 
 def _trusted_authorities(tree: Path) -> str:

@@ -137,7 +137,7 @@ def _write_status(api: Api, name: str, wanted: dict[str, Any]) -> None:
 async def _wait(waker: asyncio.Event, stopped: kopf.DaemonStopped, pause: float) -> None:
     """Return after `pause` seconds, or when woken or stopped; never at once, so that a burst is one pass."""
     await asyncio.sleep(min(pause, 0.1))
-    tasks = [asyncio.create_task(waker.wait()), asyncio.create_task(stopped.wait())]
+    tasks = [asyncio.ensure_future(waker.wait()), asyncio.ensure_future(stopped.wait())]
     try:
         await asyncio.wait(tasks, timeout=pause, return_when=asyncio.FIRST_COMPLETED)
     finally:

@@ -193,7 +193,7 @@ def _container(process: Process, settings: PlatformSettings) -> dict[str, Any]:
         "name": process.name,
         "image": settings.images["pause"],
         "imagePullPolicy": "Never",
-        "command": list(process.argv),
+        "command": _command(process),
         "env": documents.environment({"GOMAXPROCS": "2", **process.env}),
         "resources": {"requests": _REQUESTS[process.name]},
         "securityContext": {
@@ -204,6 +204,13 @@ def _container(process: Process, settings: PlatformSettings) -> dict[str, Any]:
         "volumeMounts": documents.mounts([("release", layout.CURRENT), ("config", control_plane.CONFIG)]),
         **_probes(process.name),
     }
+
+
+def _command(process: Process) -> list[str]:
+    if "kube-apiserver" not in process.after:
+        return list(process.argv)
+    program = f"{layout.CURRENT}/{layout.BIN}/moorage-host"
+    return [program, "wait", f"--tcp=127.0.0.1:{API_PORT}", "--", *process.argv]
 
 
 def _probes(name: str) -> dict[str, Any]:

@@ -121,6 +121,7 @@ def _prepare(pool: SharedPool) -> str:
     cpu, memory = cpu_millis(pool.cpu), memory_bytes(pool.memory)
     return f"""set -eu
 mount --make-rshared /
+tr -d - </proc/sys/kernel/random/uuid >/etc/machine-id
 mkdir -p {_DROP_IN}
 cpu=$(( $(nproc) * 1000 - {cpu} )); [ "$cpu" -gt 0 ] || cpu=0
 memory=$(( $(awk '/^MemTotal:/ {{print $2}}' /proc/meminfo) * 1024 - {memory} )); [ "$memory" -gt 0 ] || memory=0

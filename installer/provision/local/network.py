@@ -56,6 +56,11 @@ def delete(name: str) -> None:
         shell.run(["podman", "network", "rm", name])
 
 
+def any_left() -> bool:
+    """Whether any platform still has a network here."""
+    return bool(shell.run(["podman", "network", "ls", "--quiet", "--filter", f"label={LABEL}"]).stdout.split())
+
+
 def _candidates(platform: str) -> list[IPv4Network]:
     """Ranges that no network here has, starting at one that depends on the platform's name: two rarely race for one."""
     taken = _taken()

@@ -9,7 +9,7 @@ from ipaddress import IPv4Network
 from pathlib import Path
 
 from installer.core import cache
-from installer.provision.local import machine, network, rootfs
+from installer.provision.local import kernel, machine, network, rootfs
 from installer.provision.provider.resource import Made, Properties
 from installer.provision.provider.secrets import new_ssh_key, public_key_of
 
@@ -26,6 +26,7 @@ class LocalNetwork:
 
     def create(self, inputs: Properties) -> Made:
         name = f"moorage-{inputs['platform']}"
+        kernel.raise_limits(_kernel_note())
         return Made(name, {**inputs, "name": name, "range": str(network.create(name, inputs["platform"]))})
 
     def read(self, id_: str, outputs: Properties) -> Made | None:
@@ -37,6 +38,8 @@ class LocalNetwork:
 
     def delete(self, id_: str, outputs: Properties) -> None:
         network.delete(id_)
+        if not network.any_left():
+            kernel.restore(_kernel_note())
 
 
 @dataclass(frozen=True)
@@ -105,4 +108,8 @@ def _reservation(folder: Path) -> Path:
 
 
 def _folder(properties: Properties) -> Path:
-    return cache.root() / "hosts" / str(properties["platform"]) / str(properties["name"])
+    return cache.hosts() / str(properties["platform"]) / str(properties["name"])
+
+
+def _kernel_note() -> Path:
+    return cache.hosts() / "kernel.json"

@@ -16,6 +16,7 @@ const usage = `usage: moorage-host COMMAND [OPTION]...
   run       a supervisor for the processes of a node pod
   serve     hand the files of a store to other hosts, over TLS and with a token
   fetch     get the files of a bundle from other hosts, and lay out its release
+  wait      become another program once an address answers
   proxy     HTTP CONNECT over mutual TLS, the way of an API server to pods
 
 moorage-host COMMAND --help tells the options.
@@ -29,6 +30,7 @@ func main() {
 		"serve":   serveCommand,
 		"fetch":   fetchCommand,
 		"proxy":   proxyCommand,
+		"wait":    waitCommand,
 	}
 	if len(os.Args) < 2 || commands[os.Args[1]] == nil {
 		fmt.Fprint(os.Stderr, usage)

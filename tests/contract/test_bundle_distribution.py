@@ -10,10 +10,10 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from installer.bundle import golang
+from installer.bundle.build import Builder, plan
 from installer.bundle.bundle import Artefact, Bundle
-from installer.bundle.components import component
 from installer.bundle.distribute import PORT, distribute
+from installer.bundle.release import load_release
 from installer.bundle.store import Store, default_cache
 from installer.core.errors import InstallerError
 from installer.core.secret import Secret
@@ -27,6 +27,7 @@ pytestmark = [
 ]
 
 PLATFORM = "t-bundle"
+_PROGRAM = "bin/moorage-host"
 HOSTS = ("one", "two", "three")
 
 
@@ -80,13 +81,11 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
 
 @pytest.fixture(scope="module")
 def program(store: Store) -> Artefact:
-    """The program that hosts serve and fetch with, built from its source."""
-    recipe = golang.GoRecipe(component("moorage-host", "", arch="amd64"), "amd64")
-    folder = store.root / "tmp" / "program"
-    folder.mkdir(parents=True)
-    recipe.make(folder, {}, lambda detail, share: None)
-    size = (folder / "bin/moorage-host").stat().st_size
-    return Artefact("bin/moorage-host", store.move_in(folder / "bin/moorage-host"), size)
+    """The program that hosts serve and fetch with, as the bundle has it; built first where it is not there yet."""
+    items = [item for item in plan(load_release("2026.11"), arch="amd64", source="source") if _PROGRAM in item.outputs]
+    made = Builder(default_cache(), lambda event: None).run(items)[_PROGRAM]
+    with made.open("rb") as content:
+        return Artefact(_PROGRAM, store.add(content), made.stat().st_size)
 
 
 def bundle(store: Store, program: Artefact, **contents: str) -> Bundle:

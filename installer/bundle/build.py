@@ -15,10 +15,11 @@ from typing import Final, Literal
 from installer.bundle import golang, images, python, upstream
 from installer.bundle.bundle import Artefact, Bundle
 from installer.bundle.components import PARTS, Component, components
-from installer.bundle.errors import SourceUnreachableError
+from installer.bundle.errors import SourceUnreachableError, ToolMissingError
 from installer.bundle.recipe import BuildEvent, Item, Made, Recipe
 from installer.bundle.release import Release
 from installer.bundle.store import Store, default_cache, digest_of
+from installer.core.errors import BundleError
 
 SourceChoice = Literal["auto", "release", "source"]
 OnEvent = Callable[[BuildEvent], None]
@@ -39,7 +40,12 @@ def build(
     """The bundle of `release`, whole and verified; what is in the cache is used, what is damaged there made again."""
     root = cache or default_cache()
     sources = python.sources_digest()
-    made = Builder(root, on_event).run(plan(release, arch=arch, source=source))
+    try:
+        made = Builder(root, on_event).run(plan(release, arch=arch, source=source))
+    except ToolMissingError:
+        if imported := _whole(release, arch, root):  # nothing has to be built, so nothing is needed for it
+            return imported
+        raise
     artefacts = [
         Artefact(path, file.name, file.stat().st_size, images.reference(file) if path.startswith("images/") else "")
         for path, file in sorted(made.items())
@@ -49,6 +55,14 @@ def build(
     bundle.save()
     golang.discard_caches(root)
     return bundle
+
+
+def _whole(release: Release, arch: str, root: Path) -> Bundle | None:
+    try:
+        bundle = Bundle.load(release.name, arch=arch, cache=root)
+    except BundleError:
+        return None
+    return bundle if is_current(bundle) and not bundle.faults() else None
 
 
 def is_current(bundle: Bundle) -> bool:

@@ -35,6 +35,18 @@ def embedded(*, server: str, ca_pem: str, credential: Credential, context: str, 
     )
 
 
+def server_of(config: Secret) -> str:
+    """The URL that a kubeconfig of ours names."""
+    return str(json.loads(config.reveal())["clusters"][0]["cluster"]["server"])
+
+
+def with_server(config: Secret, server: str) -> Secret:
+    """The same access at another address of the same API."""
+    document = json.loads(config.reveal())
+    document["clusters"][0]["cluster"]["server"] = server
+    return Secret(json.dumps(document, indent=2) + "\n")
+
+
 def _render(context: str, user: str, cluster: dict[str, Any], credentials: dict[str, Any]) -> str:
     document = {
         "apiVersion": "v1",

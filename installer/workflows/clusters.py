@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import socket
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
+from urllib.parse import urlsplit
 
 from lightkube import ApiError
 from lightkube.resources.core_v1 import Secret as SecretResource
@@ -13,7 +15,8 @@ from lightkube.resources.core_v1 import Secret as SecretResource
 from installer.core import clock
 from installer.core.errors import KubernetesError
 from installer.core.secret import Secret
-from installer.kubernetes import client, hosted
+from installer.kubernetes import client, control_plane, hosted, pki
+from installer.kubernetes import kubeconfig as access
 from installer.kubernetes.client import ClusterResource
 from installer.spec.cluster import Cluster
 from installer.workflows.session import Session
@@ -21,6 +24,9 @@ from installer.workflows.session import Session
 _READY_TIMEOUT_S = 300
 _GONE_TIMEOUT_S = 180
 _NOT_FOUND = 404
+_CONNECT_TIMEOUT_S = 2
+MANAGER: Final = "manager"  # no cluster may have this name
+_MANAGER_DAYS = 30
 
 
 @dataclass(frozen=True)
@@ -85,7 +91,9 @@ def describe(session: Session, name: str) -> ClusterInfo:
 
 
 def kubeconfig(session: Session, name: str) -> Secret:
-    """The kubeconfig of a cluster's administrator."""
+    """The kubeconfig of a cluster's administrator, at the first host that answers; `manager` is the manager itself."""
+    if name == MANAGER:
+        return _managers(session)
     describe(session, name)
     try:
         found = session.api.get(SecretResource, hosted.ADMIN_KUBECONFIG, namespace=hosted.namespace(name))
@@ -97,7 +105,33 @@ def kubeconfig(session: Session, name: str) -> Secret:
             cause="it is still being made",
             hint=f"`moorage cluster describe {name}`",
         ) from exc
-    return Secret(base64.b64decode((found.data or {})["kubeconfig"]).decode())
+    config = Secret(base64.b64decode((found.data or {})["kubeconfig"]).decode())
+    port = urlsplit(access.server_of(config)).port
+    # Its port is open on every host; the one it was made with may be gone by now.
+    urls = [f"https://{address}:{port}" for address in session.endpoints]
+    return access.with_server(config, next((url for url in urls if _answers(url)), urls[0]))
+
+
+def _managers(session: Session) -> Secret:
+    authority = session.roots.authorities["kubernetes"]
+    servers = session.api_servers
+    user = "moorage-admin"
+    return access.embedded(
+        server=next((url for url in servers if client.not_ready(url, authority.cert_pem) is None), servers[0]),
+        ca_pem=authority.cert_pem,
+        credential=authority.issue(pki.Subject(user, (control_plane.ADMIN_GROUP,)), days=_MANAGER_DAYS),
+        context=MANAGER,
+        user=user,
+    )
+
+
+def _answers(url: str) -> bool:
+    where = urlsplit(url)
+    try:
+        with socket.create_connection((where.hostname or "", where.port or 0), timeout=_CONNECT_TIMEOUT_S):
+            return True
+    except OSError:
+        return False
 
 
 def delete(session: Session, name: str, *, wait: bool = True) -> None:

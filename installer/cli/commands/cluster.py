@@ -78,7 +78,10 @@ def kubeconfig(
         str, typer.Option("--name", help="With --merge: the context's name.", show_default="PLATFORM-CLUSTER")
     ] = "",
 ) -> None:
-    """Write the kubeconfig of a cluster's administrator to stdout."""
+    """Write the kubeconfig of a cluster's administrator to stdout.
+
+    The name `manager` stands for the manager itself.
+    """
     from installer.cli import sessions
     from installer.workflows import clusters as workflow
 

@@ -6,7 +6,7 @@ DEMO := examples/01-local
 
 # Debian packages: local hosts (podman and what it runs on, mmdebstrap) and builds from source (gcc, libc6-dev).
 PACKAGES := podman runc netavark iptables nftables iproute2 mmdebstrap openssh-server openssh-client \
-	gcc libc6-dev python3-venv ca-certificates
+	gcc libc6-dev libseccomp-dev pkg-config python3-venv ca-certificates
 
 .PHONY: help setup demo clean-demo test lint unit contract e2e bench bundle
 

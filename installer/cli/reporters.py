@@ -14,6 +14,7 @@ from installer.cli import tree
 from installer.cli.run_view import RunView, State
 from installer.core.clock import Clock, SystemClock
 from installer.engine import events
+from installer.engine.plan import StepId
 
 _STYLES = {
     State.PENDING: "dim",
@@ -92,7 +93,7 @@ class PlainLines:
             case _:
                 return _line(event)
 
-    def _once(self, step: events.StepId, line: str, now: float) -> str:
+    def _once(self, step: StepId, line: str, now: float) -> str:
         text, when = self._told.get(str(step), ("", 0.0))
         if line == text or now - when < _QUIET_S:
             return ""

@@ -1,4 +1,4 @@
-"""The first example on real hosts: it comes up, its clusters work, a manager may be lost, and it goes without a trace."""
+"""The first example on real hosts: it comes up, its clusters work, a manager may be lost, it goes without a trace."""
 
 from __future__ import annotations
 

@@ -29,8 +29,14 @@ spec:
   pools:
     - {name: general, kind: shared, count: 1, cpu: 1, memory: 1Gi}
 """
-# A text of the line after which it is killed: hosts half made, bundle half sent, hosts half configured, cluster begun.
-_POINTS = ("create host", "distribute/home", "receive files", "applying what runs", "apply-cluster: apply")
+# The line after which it is killed: hosts half made, bundle half sent, hosts half configured, cluster begun.
+_POINTS = (
+    "provide-hosts: create",
+    "distribute/home",
+    "receive files",
+    "configure-manager: waiting",
+    "apply-cluster: apply",
+)
 
 
 @pytest.fixture
@@ -59,6 +65,6 @@ def test_up_goes_on_from_wherever_it_was_killed(platform: PlatformUnderTest) -> 
 
 def test_destroy_after_a_kill_leaves_nothing(platform: PlatformUnderTest) -> None:
     """Hosts that were begun and never noted as made are found by their names."""
-    platform.kill_when(lambda line: "create host" in line, "up", "--yes")
+    platform.kill_when(lambda line: "provide-hosts: create" in line, "up", "--yes")
     platform.must("destroy", "--yes")
     assert platform.leftovers() == []

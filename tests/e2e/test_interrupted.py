@@ -29,14 +29,9 @@ spec:
   pools:
     - {name: general, kind: shared, count: 1, cpu: 1, memory: 1Gi}
 """
-# The line after which it is killed: hosts half made, bundle half sent, hosts half configured, cluster begun.
-_POINTS = (
-    "provide-hosts: create",
-    "distribute/home",
-    "receive files",
-    "configure-manager: waiting",
-    "apply-cluster: apply",
-)
+# What the event says after which it is killed: hosts half made, bundle half sent, hosts half configured, manager
+# half set up, cluster begun.
+_POINTS = ("create host", "sending kubernetes", "receive files", "applying what runs", "apply-cluster")
 
 
 @pytest.fixture
@@ -53,7 +48,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlatformUnder
 def test_up_goes_on_from_wherever_it_was_killed(platform: PlatformUnderTest) -> None:
     """Each run gets further than the one before; the last ends with a working cluster on the very same hosts."""
     for point in _POINTS:
-        platform.kill_when(lambda line, point=point: point in line, "up", "--yes")
+        platform.kill_when(lambda line, point=point: point in line, "up", "--yes", "-o", "json")
     hosts = platform.containers()
     assert len(hosts) == 2
     platform.must("up", "--yes")
@@ -65,6 +60,6 @@ def test_up_goes_on_from_wherever_it_was_killed(platform: PlatformUnderTest) -> 
 
 def test_destroy_after_a_kill_leaves_nothing(platform: PlatformUnderTest) -> None:
     """Hosts that were begun and never noted as made are found by their names."""
-    platform.kill_when(lambda line: "provide-hosts: create" in line, "up", "--yes")
+    platform.kill_when(lambda line: "create host" in line, "up", "--yes", "-o", "json")
     platform.must("destroy", "--yes")
     assert platform.leftovers() == []

@@ -130,12 +130,6 @@ def _images(arch: str) -> tuple[ImageRecipe, ...]:
             files={"pause": f"{PARTS}pause"},
         ),
         ImageRecipe(
-            name="coredns",
-            arch=arch,
-            config=ImageConfig(entrypoint=("/coredns",)),
-            files={"coredns": f"{PARTS}coredns", debian.CA_BUNDLE: _CA_BUNDLE},
-        ),
-        ImageRecipe(
             name="node",
             arch=arch,
             config=ImageConfig(entrypoint=("/bin/sh",), env={"PATH": _PATH}),

@@ -57,7 +57,7 @@ class Inside:
         self._api.apply(
             [
                 *addons.tenant(
-                    image=settings.images["coredns"],
+                    image=settings.images["pause"],
                     address=network.dns_service,
                     domain=network.domain,
                     nodes=sum(pool.count for pool in cluster.spec.pools),

@@ -23,7 +23,8 @@ Documents = list[dict[str, Any]]
 def manager(settings: PlatformSettings) -> Documents:
     """Everything that Moorage runs in the manager, in the order in which it is applied."""
     dns = _dns(
-        image=settings.images["coredns"],
+        image=settings.images["pause"],
+        release=release_volume(settings.bundle),
         address=settings.services[10],
         domain=settings.domain,
         replicas=min(2, settings.managers + settings.workers),
@@ -40,7 +41,10 @@ def manager(settings: PlatformSettings) -> Documents:
 
 def tenant(*, image: str, address: IPv4Address, domain: str, nodes: int) -> Documents:
     """Everything that Moorage runs inside a tenant's cluster."""
-    return [*access(), *_dns(image=image, address=address, domain=domain, replicas=max(1, min(2, nodes)))]
+    # A node pod has the release that it was made from at the usual place, for its own pods, too.
+    release = {"name": "release", "hostPath": {"path": layout.CURRENT, "type": "Directory"}}
+    replicas = max(1, min(2, nodes))
+    return [*access(), *_dns(image=image, release=release, address=address, domain=domain, replicas=replicas)]
 
 
 def access() -> Documents:
@@ -62,8 +66,11 @@ def access() -> Documents:
     ]
 
 
-def _dns(*, image: str, address: IPv4Address, domain: str, replicas: int) -> Documents:
-    """CoreDNS as Kubernetes' own documentation has it: Service kube-dns at the address that kubelets hand out."""
+def _dns(*, image: str, release: dict[str, Any], address: IPv4Address, domain: str, replicas: int) -> Documents:
+    """CoreDNS as Kubernetes' own documentation has it: Service kube-dns at the address that kubelets hand out.
+
+    Its program is the release's, like that of a control plane: nothing large is brought into each node's containerd.
+    """
     corefile = f""".:53 {{
     errors
     health {{
@@ -131,7 +138,7 @@ def _dns(*, image: str, address: IPv4Address, domain: str, replicas: int) -> Doc
                         "tolerations": [{"key": host.MANAGER_TAINT["key"], "operator": "Exists"}],
                         "topologySpreadConstraints": [_spread("kubernetes.io/hostname", labels)],
                         "containers": [_coredns(image)],
-                        "volumes": [{"name": "config", "configMap": {"name": "coredns"}}],
+                        "volumes": [{"name": "config", "configMap": {"name": "coredns"}}, release],
                     },
                 },
             },
@@ -150,7 +157,7 @@ def _coredns(image: str) -> dict[str, Any]:
         "name": "coredns",
         "image": image,
         "imagePullPolicy": "Never",
-        "args": ["-conf", "/etc/coredns/Corefile"],
+        "command": [f"{layout.CURRENT}/{layout.BIN}/coredns", "-conf", "/etc/coredns/Corefile"],
         "ports": [
             {"name": "dns", "containerPort": 53, "protocol": "UDP"},
             {"name": "dns-tcp", "containerPort": 53, "protocol": "TCP"},
@@ -164,7 +171,10 @@ def _coredns(image: str) -> dict[str, Any]:
             "readOnlyRootFilesystem": True,
             "capabilities": {"drop": ["ALL"], "add": ["NET_BIND_SERVICE"]},
         },
-        "volumeMounts": [{"name": "config", "mountPath": "/etc/coredns", "readOnly": True}],
+        "volumeMounts": [
+            {"name": "config", "mountPath": "/etc/coredns", "readOnly": True},
+            {"name": "release", "mountPath": layout.CURRENT, "readOnly": True},
+        ],
     }
 
 

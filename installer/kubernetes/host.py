@@ -123,7 +123,7 @@ def _balancer(plan: ManagerPlan) -> Rendered:
 
 
 def _images(host: ManagerHost, plan: ManagerPlan) -> Rendered:
-    wanted = ["pause", "coredns"]
+    wanted = ["pause"]
     if host.role == "manager":
         wanted.append("controller")
     if host.role == "worker" or not plan.workers:

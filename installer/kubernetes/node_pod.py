@@ -59,8 +59,7 @@ def render(
     issued = issue.issue(made.certificates, roots.authorities, {})
     files = documents.below(node.CONFIG, made.files) | documents.credential_files(node.CONFIG, issued.new)
     files |= {_RUN: json.dumps(_supervised(made), indent=1), _PREPARE: _prepare(pool)}
-    files |= {"import-pause.sh": host.import_script({"pause": settings.images["pause"]})}
-    files |= {"import-dns.sh": host.import_script({"coredns": settings.images["coredns"]})}
+    files |= {"import-images.sh": host.import_script({"pause": settings.images["pause"]})}
     found = shape(cluster, pool, address, settings)
     mine = {**hosted.labels(cluster.name, PART), POOL_LABEL: pool.name}
     secret = documents.secret(name, hosted.namespace(cluster.name), files, labels=mine)
@@ -98,11 +97,10 @@ def _supervised(made: Rendered) -> dict[str, Any]:
         "prepare": [["/bin/sh", f"{node.CONFIG}/{_PREPARE}"]],
         "processes": [
             _process(by_name["containerd"], ready={"unix": node.CONTAINERD_SOCKET}),
-            _once("import-pause"),
+            _once("import-images"),
             _process(by_name["kubelet"]),
             _process(by_name["kube-proxy"]),
             _process(by_name["flanneld"]),
-            _once("import-dns"),  # needed only once the node is ready
         ],
     }
 

@@ -151,6 +151,7 @@ class _Stack:
             if self.file.load().resources:
                 raise InfrastructureError(f"stack {self.name} still has resources", hint="`moorage destroy` first")
             self.file.remove()
+            self._lock_path.unlink()
 
     def outputs(self, *, show_secrets: bool) -> dict[str, Any]:
         self.require()
@@ -183,6 +184,8 @@ class _Stack:
         with self._locked():
             snapshot = self.file.load()
             crypter = self._crypter(snapshot)
+            if self.file.interrupted and "--preview-only" not in options and kind != "preview":
+                self.file.save(snapshot, crypter)  # a journal that was cut off is never written on
             plugins = Plugins(self.folder, self.project)
             log = EventLog(options.get("--event-log"))
             deployment = Deployment(
@@ -283,14 +286,25 @@ class _Stack:
                 hint=f"when none runs any more: `pulumi cancel --stack {self.name}`",
             )
         self.file.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.file.path.with_suffix(".lock").open("w") as lock:
+        with self._lock_path.open("w") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                raise InfrastructureError(
-                    "the stack is currently locked by another run of moorage", hint="wait until it has ended"
-                ) from None
+                raise _in_use() from None
+            # Whoever removed the stack in between took the file with it: then this is the lock of nothing.
+            if not self._lock_path.exists() or not self._lock_path.samefile(f"/proc/self/fd/{lock.fileno()}"):
+                raise _in_use()
             yield
+
+    @property
+    def _lock_path(self) -> Path:
+        return self.file.path.with_suffix(".lock")
+
+
+def _in_use() -> InfrastructureError:
+    return InfrastructureError(
+        "the stack is currently locked by another run of moorage", hint="wait until it has ended"
+    )
 
 
 def _parsed(args: Sequence[str]) -> _Call:

@@ -6,8 +6,8 @@ import threading
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, TypeVar
 
 from pulumi.runtime.proto import provider_pb2_grpc
 
@@ -19,12 +19,18 @@ from installer.provision.embedded.plugins import Plugins
 from installer.provision.embedded.state import Resource, Snapshot, StateFile, opened, used_by
 from installer.provision.embedded.steps import ResourceCalls
 
-_AT_ONCE = 32
+T = TypeVar("T")
+
+_AT_ONCE: Final = 32
 
 
 @dataclass(frozen=True)
 class Happened:
-    """Something about one resource: `op` is create, update, replace, delete, same, read or refresh."""
+    """Something about one resource.
+
+    `op` is create, update, delete, same, refresh or replace; the parts of a replacement are create-replacement and
+    delete-replaced.
+    """
 
     op: str
     urn: str
@@ -50,6 +56,8 @@ class Deployment:
     seen: set[str] = field(default_factory=set)
     failed: dict[str, str] = field(default_factory=dict)  # urn -> why
     outputs: dict[str, Any] = field(default_factory=dict)
+    replacing: set[str] = field(default_factory=set)  # deleted with what they use, to come back
+    announced: set[str] = field(default_factory=set)  # whose failure was told
     lock: threading.RLock = field(default_factory=threading.RLock)
     cancelled: bool = False
 
@@ -67,7 +75,9 @@ class Deployment:
         except InstallerError as exc:
             with self.lock:
                 self.failed[goal.urn] = exc.explain()
-            self.emit(Happened("create", goal.urn, goal.type, "failed", error=exc.explain()))
+                op = "update" if self.snapshot.find(goal.urn) else "create"
+            if goal.urn not in self.announced:
+                self.emit(Happened(op, goal.urn, goal.type, "failed", error=exc.explain()))
             raise
 
     def register_outputs(self, urn: str, outputs: Mapping[str, Any]) -> None:
@@ -91,7 +101,8 @@ class Deployment:
     def _component(self, goal: Goal) -> Resource:
         old = self._old(goal)
         resource = _resource(goal, dict(goal.inputs), {} if old is None else old["outputs"])
-        self._step("same" if old else "create", goal, lambda: self._put(resource, instead_of=old), ())
+        op = "same" if old else "replace" if goal.urn in self.replacing else "create"
+        self._step(op, goal, lambda: self._put(resource, instead_of=old), ())
         return resource
 
     def _custom(self, goal: Goal) -> Resource:
@@ -103,12 +114,18 @@ class Deployment:
         if old is not None and goal.ignore_changes:
             goal = _with_ignored(goal, old)
         inputs = calls.check(goal, old)
+        if old is None and goal.urn in self.replacing:
+            return self._step("replace", goal, lambda: self._create(goal, calls, inputs, provider, successor=True), ())
         if old is None:
             return self._create(goal, calls, inputs, provider)
         difference = calls.diff(goal, old, inputs)
         if difference.replaces:
-            return self._replace(
-                goal, calls, inputs, provider, old=old, keys=difference.replaces, first=difference.delete_first
+            keys, first = difference.replaces, difference.delete_first
+            return self._step(
+                "replace",
+                goal,
+                lambda: self._replace(goal, calls, inputs, provider, old=old, keys=keys, first=first),
+                keys,
             )
         if difference.any:
             return self._update(goal, calls, inputs, provider, old=old, keys=difference.changed)
@@ -116,19 +133,30 @@ class Deployment:
         self._step("same", goal, lambda: self._put(resource, instead_of=old), ())
         return resource
 
-    def _create(self, goal: Goal, calls: ResourceCalls, inputs: dict[str, Any], provider: str) -> Resource:
-        made: list[Resource] = []
+    def _create(
+        self,
+        goal: Goal,
+        calls: ResourceCalls,
+        inputs: dict[str, Any],
+        provider: str,
+        *,
+        successor: bool = False,
+        instead_of: Resource | None = None,
+    ) -> Resource:
+        """Make it. `successor`: as part of a replacement; `instead_of`: of what is to be deleted at the end."""
 
-        def act() -> None:
+        def act() -> Resource:
             if not self.dry_run:
                 # On the disk before anything happens: whatever is made from here on is found again.
                 self._begin(_resource(goal, inputs, {}, provider=provider))
             id_, outputs = calls.create(goal, inputs, preview=self.dry_run)
-            made.append(_resource(goal, inputs, outputs, id_=id_, provider=provider))
-            self._put(made[0])
+            made = _resource(goal, inputs, outputs, id_=id_, provider=provider)
+            if instead_of is not None and not self.dry_run:
+                self._condemn(instead_of)
+            self._put(made)
+            return made
 
-        self._step("create", goal, act, ())
-        return made[0]
+        return self._step("create-replacement" if successor else "create", goal, act, ())
 
     def _update(
         self,
@@ -140,15 +168,13 @@ class Deployment:
         old: Resource,
         keys: tuple[str, ...],
     ) -> Resource:
-        made: list[Resource] = []
-
-        def act() -> None:
+        def act() -> Resource:
             outputs = calls.update(goal, old, inputs, preview=self.dry_run)
-            made.append(_resource(goal, inputs, outputs, id_=old["id"], provider=provider))
-            self._put(made[0], instead_of=old)
+            made = _resource(goal, inputs, outputs, id_=old["id"], provider=provider)
+            self._put(made, instead_of=old)
+            return made
 
-        self._step("update", goal, act, keys)
-        return made[0]
+        return self._step("update", goal, act, keys)
 
     def _replace(
         self,
@@ -162,17 +188,21 @@ class Deployment:
         first: bool,
     ) -> Resource:
         """Make its successor; the old one goes before that when both cannot be, with all that depends on it."""
-        if old.get("protect"):
-            raise InfrastructureError(f"{goal.name} is protected and would have to be replaced ({', '.join(keys)})")
-        self.emit(Happened("replace", goal.urn, goal.type, "pre", keys))
-        if first:
-            users = self._users(old["urn"])
-            self.delete_all([*users, old])
-        elif not self.dry_run:
-            with self.lock:
-                self._note("condemn", old)
-                self.snapshot.condemn(old["urn"])
-        return self._create(goal, calls, inputs, provider)
+        gone = [*self._users(old["urn"]), old] if first else [old]
+        if held := [r for r in gone if r.get("protect")]:
+            raise InfrastructureError(
+                f"{_name(held[0])} is protected and would have to be replaced ({', '.join(keys)})"
+            )
+        if not first:
+            return self._create(goal, calls, inputs, provider, successor=True, instead_of=old)
+        with self.lock:
+            self.replacing.update(r["urn"] for r in gone)
+        if stuck := self.delete_all(gone, op="delete-replaced"):
+            raise InfrastructureError(
+                f"{goal.name} is not replaced, since {', '.join(map(_name, stuck))} could not be deleted",
+                last_lines=[line for r in stuck for line in self.failed.get(r["urn"], "").splitlines()],
+            )
+        return self._create(goal, calls, inputs, provider, successor=True)
 
     def _provider(self, goal: Goal) -> Resource:
         old = self._old(goal)
@@ -206,54 +236,73 @@ class Deployment:
     def delete_unseen(self) -> None:
         """Delete what the program no longer has, and what was replaced; users before what they use."""
         gone = [r for r in self.snapshot.resources if r.get("delete") or r["urn"] not in self.seen]
-        self.delete_all(gone)
+        self.delete_all([*gone, *(r for r in self._begun() if r["urn"] not in self.seen)])
+        for urn in self.replacing - self.seen:  # gone already, with what they used
+            kind = urn.split("::")[2].rpartition("$")[2]
+            self.emit(Happened("delete", urn, kind, "pre"))
+            self.emit(Happened("delete", urn, kind, "done"))
 
     def delete_everything(self) -> None:
         """Delete all resources, and what an interrupted operation had begun: its provider finds that by name."""
-        with self.lock:
-            begun = [
-                {**r, "id": r.get("id") or r["urn"].rsplit("::", 1)[-1], "outputs": r["inputs"]}
-                for r in self.snapshot.pending.values()
-                if self.snapshot.find(r["urn"]) is None
-            ]
-        self.delete_all([*self.snapshot.resources, *begun])
+        self.delete_all([*self.snapshot.resources, *self._begun()])
 
-    def delete_all(self, resources: Iterable[Resource]) -> None:
-        """Delete these in an order that no user outlives what it uses, side by side where that allows it."""
+    def delete_all(self, resources: Iterable[Resource], op: str = "delete") -> list[Resource]:
+        """Delete these, side by side where it is allowed; returns those that stay because something went wrong.
+
+        No user outlives what it uses: whatever a resource that stays needs, however far away, stays, too.
+        """
         left = list(resources)
-        stuck: set[str] = set()
+        stuck: list[Resource] = []
+        kept: list[Resource] = []
         with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:
             while left:
                 free = [r for r in left if not any(_uses(other, r) for other in left if other is not r)]
                 free = free or left[-1:]
-                for resource, error in zip(free, pool.map(self._delete, free), strict=True):
+                for resource, error in zip(free, pool.map(lambda r: self._delete(r, op), free), strict=True):
                     left.remove(resource)
                     if error is not None:
-                        stuck.add(resource["urn"])
+                        stuck.append(resource)
                         self.failed[resource["urn"]] = error.explain()
-                left = [r for r in left if not any(_uses(self._by_urn(urn), r) for urn in stuck)]
+                kept += [r for r in stuck if r not in kept]
+                while held := [r for r in left if any(_uses(user, r) for user in kept)]:
+                    kept += held
+                    left = [r for r in left if r not in held]
+        return stuck
 
-    def _delete(self, resource: Resource) -> InstallerError | None:
+    def _begun(self) -> list[Resource]:
+        """What an interrupted operation began and nobody saw the end of, as if it were made."""
+        with self.lock:
+            return [
+                {**r, "id": r.get("id") or _name(r), "outputs": r["inputs"]}
+                for r in self.snapshot.pending.values()
+                if self.snapshot.find(r["urn"]) is None
+            ]
+
+    def _delete(self, resource: Resource, op: str) -> InstallerError | None:
         urn, kind = resource["urn"], resource["type"]
         condemned = bool(resource.get("delete"))
+        provider = kind.startswith(PROVIDER_PREFIX)
+        op = "delete-replaced" if condemned else op
+
+        def tell(phase: str, error: str = "") -> None:
+            if not provider:
+                self.emit(Happened(op, urn, kind, phase, error=error))
+
         try:
             if resource.get("protect"):
-                raise InfrastructureError(f"{urn.rsplit('::', 1)[-1]} is protected", hint="take `protect` off first")
-            if not kind.startswith(PROVIDER_PREFIX):
-                self.emit(Happened("delete", urn, kind, "pre"))
-            if not self.dry_run:
-                if resource["custom"] and not kind.startswith(PROVIDER_PREFIX) and not resource.get("retainOnDelete"):
-                    self._calls(_package(kind), resource.get("provider", "")).delete(opened(resource, self.crypter))
-                with self.lock:
-                    self._note("drop-condemned" if condemned else "drop", resource)
-                    self.snapshot.drop(urn, condemned=condemned)
-                    if not condemned:
-                        self.snapshot.pending.pop(urn, None)
-            if not kind.startswith(PROVIDER_PREFIX):
-                self.emit(Happened("delete", urn, kind, "done"))
+                raise InfrastructureError(f"{_name(resource)} is protected", hint="take `protect` off first")
+            tell("pre")
+            if not self.dry_run and resource["custom"] and not provider and not resource.get("retainOnDelete"):
+                self._calls(_package(kind), resource.get("provider", "")).delete(opened(resource, self.crypter))
         except InstallerError as exc:
-            self.emit(Happened("delete", urn, kind, "failed", error=exc.explain()))
+            tell("failed", exc.explain())
             return exc
+        with self.lock:
+            self._note("drop-condemned" if condemned else "drop", resource)
+            self.snapshot.drop(urn, condemned=condemned)
+            if not condemned:
+                self.snapshot.pending.pop(urn, None)
+        tell("done")
         return None
 
     # --- refresh --------------------------------------------------------------------------------------------------
@@ -275,9 +324,9 @@ class Deployment:
         with self.lock:
             if found is None:
                 self.emit(Happened("refresh", resource["urn"], resource["type"], "done", ("gone",)))
-                if not self.dry_run:
-                    self._note("drop", resource)
-                self.snapshot.drop(resource["urn"], condemned=bool(resource.get("delete")))
+                condemned = bool(resource.get("delete"))
+                self._note("drop-condemned" if condemned else "drop", resource)
+                self.snapshot.drop(resource["urn"], condemned=condemned)
             elif found != known["outputs"]:
                 self._put({**known, "outputs": found})
         return None
@@ -297,7 +346,7 @@ class Deployment:
             renamed = instead_of is not None and instead_of["urn"] != resource["urn"]
             known = self.snapshot.find(resource["urn"])
             unchanged = known is not None and opened(known, self.crypter) == resource
-            if not self.dry_run and not unchanged:
+            if not unchanged:
                 self._note("put", resource)
                 if renamed and instead_of is not None:
                     self._note("drop", instead_of)
@@ -311,8 +360,14 @@ class Deployment:
             self._note("begin", resource)
             self.snapshot.pending[resource["urn"]] = resource
 
+    def _condemn(self, resource: Resource) -> None:
+        with self.lock:
+            self._note("condemn", resource)
+            self.snapshot.condemn(resource["urn"])
+
     def _note(self, op: str, resource: Resource) -> None:
-        self.file.append(op, resource, self.crypter)
+        if not self.dry_run:
+            self.file.append(op, resource, self.crypter)
 
     def _users(self, urn: str) -> list[Resource]:
         """Everything that depends on `urn`, however far away."""
@@ -324,9 +379,6 @@ class Deployment:
                     urns.add(resource["urn"])
                     found.append(resource)
         return found
-
-    def _by_urn(self, urn: str) -> Resource:
-        return self.snapshot.find(urn) or {"urn": urn}
 
     def _calls(self, package: str, provider: str) -> ResourceCalls:
         """Calls to the provider behind a reference `<urn>::<id>`."""
@@ -342,10 +394,19 @@ class Deployment:
         prefix = f"{package}:"
         return {key.removeprefix(prefix): value for key, value in self.config.items() if key.startswith(prefix)}
 
-    def _step(self, op: str, goal: Goal, act: Callable[[], None], keys: tuple[str, ...]) -> None:
+    def _step(self, op: str, goal: Goal, act: Callable[[], T], keys: tuple[str, ...]) -> T:
+        """Do it between two events; a failure is told once, by the innermost step."""
         self.emit(Happened(op, goal.urn, goal.type, "pre", keys))
-        act()
+        try:
+            result = act()
+        except InstallerError as exc:
+            with self.lock:
+                told = goal.urn in self.announced
+                self.announced.add(goal.urn)
+            self.emit(Happened(op, goal.urn, goal.type, "failed", keys, "" if told else exc.explain()))
+            raise
         self.emit(Happened(op, goal.urn, goal.type, "done", keys))
+        return result
 
 
 def _resource(
@@ -373,13 +434,24 @@ def _resource(
 
 def _with_ignored(goal: Goal, old: Resource) -> Goal:
     """The goal with the old inputs wherever changes are to be ignored."""
+    if "*" in goal.ignore_changes:
+        return replace(goal, inputs=old["inputs"])
+    if nested := [key for key in goal.ignore_changes if "." in key or "[" in key]:
+        raise InfrastructureError(
+            f"{goal.name}: the embedded engine ignores changes of whole inputs only, not of {nested[0]}",
+            hint="install the pulumi CLI (https://www.pulumi.com/docs/install/): it is used when it is on PATH",
+        )
     inputs = dict(goal.inputs)
     for key in goal.ignore_changes:
         if key in old["inputs"]:
             inputs[key] = old["inputs"][key]
         else:
             inputs.pop(key, None)
-    return Goal(**{**vars(goal), "inputs": inputs})
+    return replace(goal, inputs=inputs)
+
+
+def _name(resource: Resource) -> str:
+    return str(resource["urn"]).rpartition("::")[2]
 
 
 def _package(kind: str) -> str:

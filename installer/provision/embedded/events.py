@@ -51,7 +51,8 @@ class EventLog:
                 self._put({"resOutputsEvent": {"metadata": metadata}})
             case _:
                 self._put({"resOpFailedEvent": {"metadata": metadata, "status": 1, "steps": 1}})
-                self.message("error", event.error, event.urn)
+                if event.error:
+                    self.message("error", event.error, event.urn)
 
     def message(self, severity: str, text: str, urn: str) -> None:
         """A diagnostic."""

@@ -40,8 +40,11 @@ class Crypter:
     @classmethod
     def load(cls, state: str, passphrase: Secret) -> Crypter:
         """The crypter of an existing state; raises InfrastructureError for the wrong passphrase."""
-        _, salt, proof = state.split(":", 2)
-        crypter = cls(state, _derive(passphrase, base64.b64decode(salt)))
+        try:
+            _, salt, proof = state.split(":", 2)
+            crypter = cls(state, _derive(passphrase, base64.b64decode(salt)))
+        except ValueError as exc:
+            raise InfrastructureError("the state does not say how its secrets are encrypted", cause=str(exc)) from exc
         if crypter.decrypt(proof) != _PROOF:
             raise InfrastructureError("the passphrase does not fit the state")
         return crypter

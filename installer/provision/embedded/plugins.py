@@ -55,13 +55,11 @@ class Plugins:
         channel = grpc.insecure_channel(f"127.0.0.1:{port}", options=_OPTIONS)
         self._channels.append(channel)
         client = provider_pb2_grpc.ResourceProviderStub(channel)
-        news = values.to_struct(config)
-        checked = client.CheckConfig(provider_pb2.CheckRequest(news=news)) if package != "pulumi-python" else None
-        client.Configure(
-            provider_pb2.ConfigureRequest(
-                args=checked.inputs if checked else news, acceptSecrets=True, acceptResources=True
-            )
-        )
+        try:
+            _configure(client, package, values.to_struct(config))
+        except grpc.RpcError as exc:
+            lines = (exc.details() or str(exc.code())).splitlines()
+            raise InfrastructureError(f"the provider {package} cannot be configured", last_lines=lines) from exc
         return client
 
     def _attached(self) -> dict[str, str]:
@@ -86,6 +84,16 @@ class Plugins:
         for pipe in (process.stdout, process.stderr):
             threading.Thread(target=_drain, args=(pipe,), daemon=True).start()
         return line
+
+
+def _configure(client: provider_pb2_grpc.ResourceProviderStub, package: str, settings: Any) -> None:
+    if package != "pulumi-python":  # which has nothing to check
+        checked = client.CheckConfig(provider_pb2.CheckRequest(news=settings))
+        if checked.failures:
+            wrong = [f"{f.property}: {f.reason}" if f.property else f.reason for f in checked.failures]
+            raise InfrastructureError(f"the provider {package} refuses its settings", last_lines=wrong)
+        settings = checked.inputs
+    client.Configure(provider_pb2.ConfigureRequest(args=settings, acceptSecrets=True, acceptResources=True))
 
 
 def _drain(pipe: Any) -> None:

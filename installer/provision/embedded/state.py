@@ -8,6 +8,7 @@ https://github.com/pulumi/pulumi/blob/master/sdk/go/common/apitype/core.go
 from __future__ import annotations
 
 import copy
+import hashlib
 import json
 import os
 import threading
@@ -69,30 +70,39 @@ class StateFile:
     def exists(self) -> bool:
         return self.path.exists()
 
+    @property
+    def interrupted(self) -> bool:
+        """Whether a run was killed before it could write its checkpoint."""
+        return self._journal.exists()
+
     def load(self) -> Snapshot:
-        """The last checkpoint with the journal played over it; raises InfrastructureError when it is damaged."""
+        """The last checkpoint with the journal played over it; raises InfrastructureError when either is damaged."""
         try:
-            latest = json.loads(self.path.read_text())["checkpoint"].get("latest") or {}
+            text = self.path.read_bytes()
         except FileNotFoundError:
             return Snapshot()
-        except (ValueError, KeyError, AttributeError) as exc:
+        try:
+            snapshot = from_deployment(json.loads(text)["checkpoint"].get("latest") or {})
+        except (ValueError, KeyError, AttributeError, TypeError) as exc:
             raise InfrastructureError(
                 f"the state {self.path} is damaged",
-                cause=str(exc),
-                hint=f"restore it from {self.path.name}.bak beside it",
+                cause=f"{type(exc).__name__}: {exc}",
+                hint=f"restore it from {self._backup.name} beside it",
             ) from exc
-        snapshot = from_deployment(latest)
-        for entry in self._entries():
+        for entry in self._entries(_digest(text)):
             _play(snapshot, entry)
         return snapshot
 
     def append(self, op: str, resource: Resource, crypter: Crypter) -> None:
         """Write one journal entry through to the disk: begin, put, condemn, drop or drop-condemned."""
         line = json.dumps({"op": op, "resource": sealed(resource, crypter)}).encode() + b"\n"
-        with self._lock, self._journal.open("ab") as file:
-            file.write(line)
-            file.flush()
-            os.fsync(file.fileno())
+        with self._lock:
+            if not self._journal.exists():
+                line = json.dumps({"over": _digest(self.path.read_bytes())}).encode() + b"\n" + line
+            with self._journal.open("ab") as file:
+                file.write(line)
+                file.flush()
+                os.fsync(file.fileno())
 
     def save(self, snapshot: Snapshot, crypter: Crypter) -> None:
         """Write a checkpoint, keep the one before it as a backup, and empty the journal."""
@@ -104,21 +114,41 @@ class StateFile:
             json.dump({"version": VERSION, "checkpoint": checkpoint}, file, indent=2)
             file.flush()
             os.fsync(file.fileno())
-        if self.path.exists():
-            self.path.replace(self.path.with_name(self.path.name + ".bak"))
+        if self.path.exists():  # a second name for it: at no instant is there no state
+            self._backup.unlink(missing_ok=True)
+            self._backup.hardlink_to(self.path)
         new.replace(self.path)
         self._journal.unlink(missing_ok=True)
 
     def remove(self) -> None:
         """Forget the stack."""
-        for path in (self.path, self._journal, self.path.with_name(self.path.name + ".bak")):
+        for path in (self.path, self._journal, self._backup):
             path.unlink(missing_ok=True)
 
-    def _entries(self) -> Iterator[dict[str, Any]]:
-        if self._journal.exists():
-            # What follows the last line feed was cut off: it never counted.
-            for line in self._journal.read_bytes().split(b"\n")[:-1]:
-                yield json.loads(line)
+    @property
+    def _backup(self) -> Path:
+        return self.path.with_name(self.path.name + ".bak")
+
+    def _entries(self, checkpoint: str) -> Iterator[dict[str, Any]]:
+        """Of the journal over this checkpoint; one over another was left when its checkpoint had just been written."""
+        if not self._journal.exists():
+            return
+        # What follows the last line feed was cut off: it never counted.
+        lines = self._journal.read_bytes().split(b"\n")[:-1]
+        try:
+            entries = [json.loads(line) for line in lines]
+            if entries and entries[0]["over"] == checkpoint:
+                yield from entries[1:]
+        except (ValueError, KeyError, TypeError) as exc:
+            raise InfrastructureError(
+                f"the journal {self._journal} is damaged",
+                cause=f"{type(exc).__name__}: {exc}",
+                hint="look at its last lines; without it, what the interrupted run made is found again by name",
+            ) from exc
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def _play(snapshot: Snapshot, entry: Mapping[str, Any]) -> None:

@@ -46,18 +46,18 @@ def test_a_release_is_reached_from_releases_there_are(release: Release) -> None:
 @RELEASES
 @pytest.mark.parametrize("arch", ARCHITECTURES)
 def test_a_bundle_consists_of(release: Release, arch: str) -> None:
-    """Programs, network plugins, the binaries of each Kubernetes version, and four images."""
+    """Programs, network plugins, the binaries of each Kubernetes version, and three images."""
     outputs = [output for item in plan(release, arch=arch, source="source") for output in item.outputs]
     kubernetes = ["kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy", "kubectl"]
     assert len(outputs) == len(set(outputs))
     assert {output for output in outputs if not output.startswith(PARTS)} == {
         *(
             f"bin/{name}"
-            for name in ("containerd", "containerd-shim-runc-v2", "ctr", "runc", "flanneld", "moorage-host")
+            for name in ("containerd", "containerd-shim-runc-v2", "ctr", "runc", "flanneld", "coredns", "moorage-host")
         ),
         *(f"bin/{name}" for name in ("etcd", "etcdctl", "etcdutl")),
         *(f"cni/{name}" for name in ("bridge", "host-local", "loopback", "portmap")),
-        *(f"images/{name}.tar" for name in ("pause", "node", "coredns", "controller")),
+        *(f"images/{name}.tar" for name in ("pause", "node", "controller")),
         *(f"kubernetes/{version}/{name}" for version in ("1.36.3", "1.37.2") for name in kubernetes),
     }
 

@@ -1,0 +1,73 @@
+"""What is done about node pods."""
+
+from __future__ import annotations
+
+import pytest
+
+from installer.controller.pools import Action, Create, Delete, SeenPod, WantedPool, decide
+
+
+def pod(name: str, *, pool: str = "general", shape: str = "now", ready: bool = True, **more: bool) -> SeenPod:
+    """A pod; names sort as ages do."""
+    return SeenPod(name=name, pool=pool, shape=shape, created=f"2026-01-01T00:00:0{name[-1]}Z", ready=ready, **more)
+
+
+def summary(actions: list[Action]) -> list[str]:
+    """`+pool` for each creation, `-pod` for each deletion."""
+    return [f"+{action.pool}" if isinstance(action, Create) else f"-{action.pod}" for action in actions]
+
+
+CASES: dict[str, tuple[int, list[SeenPod], list[str]]] = {
+    "nothing yet": (2, [], ["+general", "+general"]),
+    "all there": (2, [pod("a1"), pod("a2")], []),
+    "one is missing": (3, [pod("a1"), pod("a2", ready=False)], ["+general"]),
+    "one is leaving": (2, [pod("a1"), pod("a2", leaving=True)], ["+general"]),
+    "one has ended": (2, [pod("a1"), pod("a2", ended=True)], ["-a2", "+general"]),
+    "ended and leaving": (1, [pod("a1"), pod("a2", ended=True, leaving=True)], []),
+    "fewer are wanted: the newest goes": (1, [pod("a1"), pod("a2")], ["-a2"]),
+    "fewer are wanted: one that is not ready goes first": (1, [pod("a1", ready=False), pod("a2")], ["-a1"]),
+    "none is wanted": (0, [pod("a1"), pod("a2")], ["-a2", "-a1"]),
+    "made differently: a successor first": (2, [pod("a1", shape="old"), pod("a2", shape="old")], ["+general"]),
+    "made differently and not ready: it is no loss": (
+        2,
+        [pod("a1", shape="old", ready=False), pod("a2", shape="old")],
+        ["-a1"],
+    ),
+    "the successor is not ready yet": (1, [pod("a1", shape="old"), pod("a2", ready=False)], []),
+    "the successor is ready": (1, [pod("a1", shape="old"), pod("a2")], ["-a1"]),
+    "replaced one by one": (2, [pod("a1", shape="old"), pod("a2", shape="old"), pod("a3")], ["-a1"]),
+    "half replaced": (2, [pod("a2", shape="old"), pod("a3")], ["+general"]),
+    "half replaced, and the new one is not ready": (2, [pod("a2", shape="old"), pod("a3", ready=False)], []),
+}
+
+
+@pytest.mark.parametrize(("count", "seen", "wanted"), CASES.values(), ids=CASES)
+def test_actions(count: int, seen: list[SeenPod], wanted: list[str]) -> None:
+    """The next actions for one pool."""
+    assert summary(decide([WantedPool(name="general", count=count, shape="now")], seen)) == wanted
+
+
+def test_nodes_of_a_pool_that_is_gone_go() -> None:
+    """With the reason in words."""
+    (action,) = decide([], [pod("a1", pool="other")])
+    assert action == Delete("a1", "there is no pool other any more")
+
+
+@pytest.mark.parametrize("start", [("old", 3), ("old", 1)])
+def test_a_pool_made_differently_is_replaced_without_ever_lacking_a_node(start: tuple[str, int]) -> None:
+    """Carried out step by step, it ends with new nodes alone, and at no time fewer were ready than wanted."""
+    shape, count = start
+    pods = [pod(f"a{number}", shape=shape) for number in range(count)]
+    wanted = [WantedPool(name="general", count=count, shape="now")]
+    made = count
+    for _ in range(4 * count):
+        for action in decide(wanted, pods):
+            match action:
+                case Create():
+                    pods.append(pod(f"b{made}"))
+                    made += 1
+                case Delete(name):
+                    pods = [one for one in pods if one.name != name]
+        assert sum(one.ready for one in pods) >= count
+    assert [one.shape for one in pods] == ["now"] * count
+    assert decide(wanted, pods) == []

@@ -1,0 +1,57 @@
+"""The status of a cluster."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from installer.controller.status import Condition, Found, status
+
+NOW = datetime(2026, 5, 4, 3, 2, 1, tzinfo=UTC)
+GOOD = Condition("ControlPlaneReady", True, "Ready")
+BAD = Condition("NodesReady", False, "Starting", "1 of 2 nodes are ready")
+
+
+def of(*conditions: Condition, before: dict[str, Any] | None = None) -> dict[str, Any]:
+    return status(Found(conditions=conditions), generation=3, before=before or {}, now=NOW)
+
+
+def test_ready_follows_from_the_others() -> None:
+    """It is true when all are, and else repeats the first that is not."""
+    assert of(GOOD)["conditions"][-1]["status"] == "True"
+    ready = of(GOOD, BAD)["conditions"][-1]
+    assert (ready["type"], ready["status"], ready["message"]) == ("Ready", "False", "1 of 2 nodes are ready")
+
+
+@pytest.mark.parametrize(
+    ("conditions", "before", "phase"),
+    [
+        ((GOOD,), "", "Ready"),
+        ((BAD,), "", "Pending"),
+        ((BAD,), "Pending", "Pending"),
+        ((BAD,), "Ready", "Degraded"),
+        ((BAD,), "Degraded", "Degraded"),
+        ((GOOD,), "Degraded", "Ready"),
+        ((Condition("ControlPlaneReady", False, "VersionRefused"),), "Ready", "Refused"),
+    ],
+)
+def test_phase(conditions: tuple[Condition, ...], before: str, phase: str) -> None:
+    """One word for people."""
+    assert of(*conditions, before={"phase": before})["phase"] == phase
+
+
+def test_a_condition_that_stays_keeps_its_time() -> None:
+    """Only a transition has a new one; the generation is always the one that was looked at."""
+    earlier = "2026-01-01T00:00:00Z"
+    before = {
+        "conditions": [
+            {"type": "ControlPlaneReady", "status": "True", "lastTransitionTime": earlier},
+            {"type": "NodesReady", "status": "True", "lastTransitionTime": earlier},
+        ]
+    }
+    times = {c["type"]: c["lastTransitionTime"] for c in of(GOOD, BAD, before=before)["conditions"]}
+    assert times["ControlPlaneReady"] == earlier
+    assert times["NodesReady"] == "2026-05-04T03:02:01Z"
+    assert {c["observedGeneration"] for c in of(GOOD, BAD)["conditions"]} == {3}

@@ -18,38 +18,12 @@ from pulumi import automation
 
 from installer.core.errors import InfrastructureError, InstallerError
 from installer.core.secret import Secret
+from installer.provision.changes import ResourceChange, ResourceEvent
 from installer.provision.embedded.command import EmbeddedCommand
 from installer.spec.contract import SECRETS_VARIABLE
 
 _STACK_TYPE: Final = "pulumi:pulumi:Stack"
 _REPLACED: Final = {"create-replacement", "delete-replaced"}  # parts of what is announced as `replace`
-
-
-@dataclass(frozen=True, kw_only=True)
-class ResourceChange:
-    """What an operation would do to one resource: create, update, replace or delete."""
-
-    op: str
-    type: str
-    name: str
-    urn: str
-    detail: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class ResourceEvent:
-    """Something that happens to one resource. `phase`: begins, done, failed or said."""
-
-    op: str
-    type: str
-    name: str
-    phase: str
-    text: str = ""
-
-    def __str__(self) -> str:
-        kind = self.type.rpartition(":")[2].lower()
-        words = {"begins": f"{self.op} {kind} {self.name}", "done": f"{kind} {self.name}: {self.op} done"}
-        return words.get(self.phase) or f"{kind} {self.name}: {self.text or self.phase}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,7 +111,7 @@ class ProjectStack:
             "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
             # The CLI's Python is the one that runs us: it has the SDK, and our packages.
             "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]),
-            "PYTHONPATH": os.pathsep.join(str(Path(entry).absolute()) for entry in sys.path if entry),
+            "PYTHONPATH": os.pathsep.join(str(Path(entry).absolute()) for entry in sys.path),
             SECRETS_VARIABLE: json.dumps({key: value.reveal() for key, value in self.secret_config.items()}),
         }
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 def start(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str]) -> subprocess.Popen[bytes]:
     """Start a program with our packages importable; its standard error is a pipe, its standard output, too."""
-    path = os.pathsep.join(str(Path(entry).absolute()) for entry in sys.path if entry)
+    path = os.pathsep.join(str(Path(entry).absolute()) for entry in sys.path)
     return subprocess.Popen(
         argv,
         cwd=cwd,

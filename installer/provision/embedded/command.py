@@ -28,6 +28,7 @@ from installer.provision.embedded.events import EventLog
 from installer.provision.embedded.monitor import EngineLog, Monitor, served
 from installer.provision.embedded.passphrase import Crypter
 from installer.provision.embedded.plugins import Plugins
+from installer.provision.embedded.refusal import needs_cli
 from installer.provision.embedded.state import Snapshot, StateFile, from_deployment, opened, to_deployment
 
 _VERSION: Final = VersionInfo(3, 272, 0)  # of the CLI that the SDK beside us belongs to
@@ -106,10 +107,7 @@ class EmbeddedCommand(PulumiCommand):  # type: ignore[misc]  # the SDK has no ty
             case ("preview" | "up" | "refresh" | "destroy" as kind,):
                 self._last = stack.operate(kind, call.options)
             case _:
-                raise InfrastructureError(
-                    f"the embedded engine does not know `pulumi {' '.join(call.words)}`",
-                    hint="install the pulumi CLI (https://www.pulumi.com/docs/install/): it is used when it is on PATH",
-                )
+                raise needs_cli(f"the embedded engine does not know `pulumi {' '.join(call.words)}`")
         return ""
 
 
@@ -129,9 +127,9 @@ class _Stack:
         project = yaml.safe_load((folder / "Pulumi.yaml").read_text())["name"]
         backend = env.get("PULUMI_BACKEND_URL", "")
         if not backend.startswith("file://"):
-            raise InfrastructureError(
+            raise needs_cli(
                 f"the embedded engine keeps its state in a directory, not in {backend or 'a service'}",
-                hint="install the pulumi CLI (https://www.pulumi.com/docs/install/), or keep the state in a directory",
+                otherwise="; or keep the state in a directory",
             )
         file = StateFile(Path(backend.removeprefix("file://")), project, call.stack)
         return cls(call.stack, folder, project, file, Secret(env.get("PULUMI_CONFIG_PASSPHRASE", "")), env)

@@ -16,6 +16,7 @@ from installer.provision import values
 from installer.provision.embedded.goal import PROVIDER_PREFIX, STACK_TYPE, Goal
 from installer.provision.embedded.passphrase import Crypter
 from installer.provision.embedded.plugins import Plugins
+from installer.provision.embedded.refusal import needs_cli
 from installer.provision.embedded.state import Resource, Snapshot, StateFile, opened, used_by
 from installer.provision.embedded.steps import ResourceCalls
 
@@ -437,10 +438,7 @@ def _with_ignored(goal: Goal, old: Resource) -> Goal:
     if "*" in goal.ignore_changes:
         return replace(goal, inputs=old["inputs"])
     if nested := [key for key in goal.ignore_changes if "." in key or "[" in key]:
-        raise InfrastructureError(
-            f"{goal.name}: the embedded engine ignores changes of whole inputs only, not of {nested[0]}",
-            hint="install the pulumi CLI (https://www.pulumi.com/docs/install/): it is used when it is on PATH",
-        )
+        raise needs_cli(f"{goal.name}: the embedded engine ignores changes of whole inputs only, not of {nested[0]}")
     inputs = dict(goal.inputs)
     for key in goal.ignore_changes:
         if key in old["inputs"]:

@@ -19,6 +19,8 @@ from installer.core.errors import InstallerError
 from installer.provision import values
 from installer.provision.embedded import goal
 from installer.provision.embedded.deployment import Deployment
+from installer.provision.embedded.refusal import needs_cli
+from installer.provision.embedded.state import Resource
 
 # What is not in this list makes the SDK refuse a program that needs it, in its own words.
 _FEATURES: Final = (
@@ -58,7 +60,7 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
             deployment = self._deployment
             wanted = goal.read(request, stack=deployment.stack, project=deployment.project)
             try:
-                resource = deployment.register(wanted)
+                resource = _registered(deployment, wanted)
             except InstallerError as exc:
                 context.abort(grpc.StatusCode.UNKNOWN, exc.explain())
                 raise  # abort does not return
@@ -91,6 +93,18 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
         failures = [provider_pb2.CheckFailure(property=f.property, reason=f.reason) for f in answer.failures]
         return resource_pb2.ResourceInvokeResponse(**{"return": getattr(answer, "return")}, failures=failures)
 
+    def ReadResource(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+        self._refuse("read resources that it did not make, or other stacks", context)
+
+    def Call(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+        self._refuse("call methods of resources", context)
+
+    def RegisterPackage(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+        self._refuse("use parameterized packages", context)
+
+    def _refuse(self, what: str, context: grpc.ServicerContext) -> None:
+        context.abort(grpc.StatusCode.UNIMPLEMENTED, needs_cli(f"the embedded engine does not {what}").explain())
+
     def SignalAndWaitForShutdown(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
         return empty_pb2.Empty()
 
@@ -109,6 +123,14 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
             with self._idle:
                 self._running -= 1
                 self._idle.notify_all()
+
+
+def _registered(deployment: Deployment, wanted: goal.Goal) -> Resource:
+    if wanted.request.remote:
+        raise needs_cli(f"{wanted.name}: the embedded engine does not know remote components")
+    if wanted.request.importId:
+        raise needs_cli(f"{wanted.name}: the embedded engine does not import existing resources")
+    return deployment.register(wanted)
 
 
 class EngineLog(engine_pb2_grpc.EngineServicer):

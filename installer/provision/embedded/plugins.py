@@ -16,6 +16,7 @@ from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
 from installer.core.errors import InfrastructureError
 from installer.provision import values
 from installer.provision.embedded import child
+from installer.provision.embedded.refusal import needs_cli
 
 _OPTIONS: Final = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
 _COMMANDS: Final = {
@@ -68,10 +69,9 @@ class Plugins:
 
     def _spawn(self, package: str) -> str:
         if package not in _COMMANDS:
-            raise InfrastructureError(
+            raise needs_cli(
                 f"the embedded engine has no provider {package}",
                 cause="it runs Moorage's own provider and dynamic resources; others are programs of Pulumi's",
-                hint="install the pulumi CLI (https://www.pulumi.com/docs/install/): it is used when it is on PATH",
             )
         argv = [sys.executable, *_COMMANDS[package]]
         process = child.start(argv, cwd=self._directory, env={"PULUMI_PROJECT": self._project})

@@ -10,15 +10,19 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from installer.core.errors import InfrastructureError
 from installer.core.secret import Secret
 from installer.kubernetes.roots import Roots
-from installer.provision.stack import ProjectStack, ResourceChange, ResourceEvent
+from installer.provision import outputs
+from installer.provision.changes import ResourceChange, ResourceEvent
 from installer.spec.contract import RegionOutputs
 from installer.spec.platform import OnPremRegion, Platform, Region
 from installer.workflows.state_location import StateLocation
+
+if TYPE_CHECKING:
+    from installer.provision.stack import ProjectStack
 
 _PASSPHRASE_VARIABLES = ("MOORAGE_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE")
 _SECRETS = "secrets"  # output of the platform's stack
@@ -54,15 +58,15 @@ class Infrastructure:
 
     def outputs(self) -> Provided | None:
         """What the stacks gave when they last ran; None when the platform was never provided."""
-        made = self._secrets_stack().outputs()
-        regions = [self._region_stack(region, _public_key(made)).outputs() for region in self._regions] if made else []
+        made = self._outputs_of("platform", self._platform.name)
+        regions = [self._outputs_of(r.provider.kind, self._region_name(r)) for r in self._regions] if made else []
         if made is None or any(_REGION not in (region or {}) for region in regions):
             return None
         return self._provided(made, [region for region in regions if region])
 
     def exists(self) -> bool:
         """Whether there is anything that `destroy` would remove."""
-        return self._secrets_stack().outputs() is not None
+        return self._outputs_of("platform", self._platform.name) is not None
 
     def preview(self) -> Mapping[str, tuple[ResourceChange, ...]]:
         """What would change, by region; the root secrets count to the first region."""
@@ -111,8 +115,15 @@ class Infrastructure:
         if isinstance(region, OnPremRegion):
             access = self._given_access(region)
             hidden = {"key": access.key or Secret(""), "sudoPassword": access.sudo_password or Secret("")}
-        name = f"{self._platform.name}-{region.name}"
-        return self._stack(region.provider.kind, name, config, hidden, on_event)
+        return self._stack(region.provider.kind, self._region_name(region), config, hidden, on_event)
+
+    def _region_name(self, region: Region) -> str:
+        return f"{self._platform.name}-{region.name}"
+
+    def _outputs_of(self, project: str, name: str) -> Mapping[str, Any] | None:
+        if self._state.url.startswith(outputs.FILE_BACKEND):
+            return outputs.read(self._state.url, project=f"moorage-{project}", stack=name, passphrase=self._passphrase)
+        return self._stack(project, name, {}, {}, None).outputs()
 
     def _stack(
         self,
@@ -122,6 +133,8 @@ class Infrastructure:
         hidden: Mapping[str, Secret],
         on_event: Listener | None,
     ) -> ProjectStack:
+        from installer.provision.stack import ProjectStack  # half a second, which only those who change things pay
+
         return ProjectStack(
             project_dir=Path(str(resources.files("stacks").joinpath(project))),
             stack=name,

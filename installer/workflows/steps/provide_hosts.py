@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from installer.core.errors import InfrastructureError
 from installer.engine.events import StepReport
 from installer.engine.plan import Action, Change, Target
-from installer.provision.stack import ResourceChange, ResourceEvent
+from installer.provision.changes import ResourceChange, ResourceEvent
 from installer.spec.hosts import wanted_hosts
 from installer.workflows.registry import STEPS
 from installer.workflows.session import Session

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from installer.engine.events import StepReport
 from installer.engine.plan import Action, Change, Target
-from installer.provision.stack import ResourceEvent
+from installer.provision.changes import ResourceEvent
 from installer.workflows.registry import STEPS
 from installer.workflows.session import Session
 

@@ -11,7 +11,7 @@ from lightkube.resources.core_v1 import Namespace, Node, Pod, Service
 from lightkube.resources.core_v1 import Secret as SecretResource
 from pydantic import ValidationError
 
-from installer.controller import pools
+from installer.controller import pools, room
 from installer.controller.datastores import DatastoreNotReadyError, Datastores
 from installer.controller.inside import Inside, PodOfNode
 from installer.controller.manager_api import Api
@@ -226,12 +226,17 @@ class ClusterReconciler:
             name = _meta(pod).name
             for condition in (pod.status.conditions or []) if pod.status else []:
                 if condition.type == "PodScheduled" and condition.status == "False":
-                    reasons.append(f"{name} cannot be placed: {condition.message}")
+                    reasons.append(f"{name} cannot be placed: {self._why_unplaced(pod) or condition.message}")
             for container in (pod.status.containerStatuses or []) if pod.status else []:
                 waiting = container.state.waiting if container.state else None
                 if waiting and waiting.reason not in {"ContainerCreating", "PodInitializing"}:
                     reasons.append(f"{name}: {container.name}: {waiting.reason}: {waiting.message or ''}".rstrip(": "))
         return reasons
+
+    def _why_unplaced(self, pod: Pod) -> str:
+        """Requested against free on each host that may carry it; empty when room is not what it lacks."""
+        hosts = [node for node in self._api.list(Node) if not (node.spec and node.spec.taints)]
+        return room.explain(room.requested(pod), room.free(hosts, self._api.list(Pod, "*")))
 
 
 @dataclass(frozen=True)

@@ -119,7 +119,9 @@ class FakeProvider(provider_pb2_grpc.ResourceProviderServicer):  # type: ignore[
         old = self._noted("delete", request, request.old_inputs)
         self._act("delete", request, old, context)
         with self.lock:
-            gone = self.things.pop(request.id, {"serial": 0})
+            # One whose creation nobody saw the end of comes with its name for an id.
+            id_ = f"{request.name}-{old.get('shape', 'plain')}" if request.id == request.name else request.id
+            gone = self.things.pop(id_, {"serial": 0})
             users = [
                 id_ for id_, thing in self.things.items() if thing.get("uses") == f"{request.name} {gone['serial']}"
             ]

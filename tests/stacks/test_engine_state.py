@@ -17,8 +17,8 @@ class Fake(pulumi.ProviderResource):
         super().__init__("fake", name, {})
 group = Group("group")
 first = Thing("first", opts=pulumi.ResourceOptions(parent=group, protect=True))
-Thing("second", uses=after(first), hidden=pulumi.Output.secret("word"))
-Thing("third", opts=pulumi.ResourceOptions(provider=Fake("mine")))
+second = Thing("second", uses=after(first), hidden=pulumi.Output.secret("word"))
+Thing("third", opts=pulumi.ResourceOptions(provider=Fake("mine"), depends_on=[second]))
 pulumi.export("serial", first.serial)
 """
 

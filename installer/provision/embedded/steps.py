@@ -151,8 +151,8 @@ def _call(urn: str, act: str, call: Any) -> Any:
         return call()
     except grpc.RpcError as exc:
         name = urn.rsplit("::", 1)[-1]
-        details = (exc.details() or str(exc.code())).splitlines()
-        raise InfrastructureError(f"{act} {name}: {details[0]}", last_lines=details[1:]) from exc
+        first, *rest = (exc.details() or str(exc.code())).splitlines()
+        raise InfrastructureError(f"{act} {name}: {first.removeprefix(f'{name}: ')}", last_lines=rest) from exc
 
 
 def _seconds(text: str) -> float:

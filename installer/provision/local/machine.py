@@ -8,10 +8,12 @@ import shutil
 import socket
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from ipaddress import IPv4Network, ip_address
 from pathlib import Path
 
 from installer.core import clock
 from installer.provision.local import shell
+from installer.spec import quantity
 
 _SSH_TIMEOUT_S = 30
 # Directories that must be on a real file system: overlay on overlay is refused, etcd wants fsync to mean something.
@@ -23,6 +25,7 @@ _VOLUMES = {
     "opt": "/opt/moorage",
     "log": "/var/log",
 }
+_KEYS, _ROUTES = "authorized_keys", "routes"
 _MADE = "made"  # written once the host was whole; holds its address
 _SHARED = "kubelet"  # mounts that the kubelet makes must be seen by containerd
 
@@ -50,19 +53,22 @@ def create(machine: Machine) -> None:
     for name in _VOLUMES:
         (machine.folder / name).mkdir(parents=True)
     _share(machine.folder)
-    _write(machine.folder / "authorized_keys", machine.public_key + "\n")
+    _write(machine.folder / _KEYS, _lines([machine.public_key]))
     _write(machine.folder / "host_key", machine.host_key)
-    _write(machine.folder / "routes", "".join(f"{route}\n" for route in machine.routes))
+    _write(machine.folder / _ROUTES, _lines(machine.routes))
     shell.run(_command(machine))
     _await_ssh(machine.container, machine.address)
     _write(machine.folder / _MADE, machine.address)
 
 
-def restart(container: str, folder: Path) -> str | None:
+def restart(container: str, folder: Path, *, within: IPv4Network, routes: Sequence[str], public_key: str) -> str | None:
     """Boot a host that was once whole and is down, data and all; returns its address, None if there is no such host."""
     if not (folder / _MADE).exists() or shell.run(["podman", "container", "exists", container], check=False).returncode:
         return None
     address = (folder / _MADE).read_text()
+    made_for = ((folder / _KEYS).read_text(), (folder / _ROUTES).read_text(), ip_address(address) in within)
+    if made_for != (_lines([public_key]), _lines(routes), True):
+        return None
     if not running(container):
         _share(folder)
         shell.run(["podman", "start", container])
@@ -71,8 +77,8 @@ def restart(container: str, folder: Path) -> str | None:
 
 
 def limit(container: str, *, cpu: str | None, memory: str | None) -> None:
-    """Change what a running host may use."""
-    shell.run(["podman", "update", f"--cpus={cpu or 0}", f"--memory={memory or -1}", container])
+    """Change what a running host may use; None: all of this machine."""
+    shell.run(["podman", "update", *_limits(cpu, memory), container])
 
 
 def running(container: str) -> bool:
@@ -95,6 +101,10 @@ def _share(folder: Path) -> None:
     if shared not in _mounts_below(folder):
         shell.run(["mount", "--bind", shared, shared])
         shell.run(["mount", "--make-rshared", shared])
+
+
+def _lines(lines: Sequence[str]) -> str:
+    return "".join(f"{line}\n" for line in lines)
 
 
 def _write(path: Path, text: str) -> None:
@@ -127,15 +137,20 @@ def _command(machine: Machine) -> list[str]:
             f"--volume={source}:{path}{':rshared' if source.name == _SHARED else ''}"
             for source, path in volumes.items()
         ),
-        f"--volume={folder / 'authorized_keys'}:/root/.ssh/authorized_keys:ro",
+        f"--volume={folder / _KEYS}:/root/.ssh/authorized_keys:ro",
         f"--volume={folder / 'host_key'}:/etc/ssh/ssh_host_ed25519_key:ro",
-        f"--volume={folder / 'routes'}:/etc/local-routes:ro",
+        f"--volume={folder / _ROUTES}:/etc/local-routes:ro",
     ]
-    if machine.cpu:
-        options.append(f"--cpus={machine.cpu}")
-    if machine.memory:
-        options.append(f"--memory={machine.memory}")
+    if machine.cpu or machine.memory:
+        options += _limits(machine.cpu, machine.memory)
     return ["podman", "--runtime=runc", "run", *options, "--rootfs", f"{machine.rootfs}:O", "/sbin/init"]
+
+
+def _limits(cpu: str | None, memory: str | None) -> list[str]:
+    """Kubernetes' quantities as podman counts: cores and bytes, with as much swap again, as its own default is."""
+    cores = quantity.cpu_millis(cpu) / 1000 if cpu else 0
+    size = quantity.memory_bytes(memory) if memory else -1
+    return [f"--cpus={cores:g}", f"--memory={size}", f"--memory-swap={size if size < 0 else 2 * size}"]
 
 
 def _await_ssh(container: str, address: str) -> None:

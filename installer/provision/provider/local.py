@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from contextlib import suppress
 from dataclasses import dataclass
-from ipaddress import IPv4Network
+from ipaddress import IPv4Network, ip_address
 from pathlib import Path
 
 from installer.core import cache
@@ -21,13 +21,17 @@ _ADDRESSES = threading.Lock()  # of one platform only one provider runs at a tim
 class LocalNetwork:
     """Inputs: `platform`. Outputs: `name`, `range`."""
 
+    required: frozenset[str] = frozenset({"platform"})
+    optional: frozenset[str] = frozenset()
     replaced_by: frozenset[str] = frozenset({"platform"})
     secret_outputs: frozenset[str] = frozenset()
 
     def create(self, inputs: Properties) -> Made:
         name = f"moorage-{inputs['platform']}"
-        kernel.raise_limits(_kernel_note())
-        return Made(name, {**inputs, "name": name, "range": str(network.create(name, inputs["platform"]))})
+        with kernel.held():
+            kernel.raise_limits()
+            found = network.create(name, inputs["platform"])
+        return Made(name, {**inputs, "name": name, "range": str(found)})
 
     def read(self, id_: str, outputs: Properties) -> Made | None:
         found = network.find(id_)
@@ -37,27 +41,33 @@ class LocalNetwork:
         return Made(id_, {**outputs, **inputs})
 
     def delete(self, id_: str, outputs: Properties) -> None:
-        network.delete(id_)
-        if not network.any_left():
-            kernel.restore(_kernel_note())
+        with kernel.held():
+            network.delete(f"moorage-{outputs['platform']}")
+            if not network.any_left():
+                kernel.restore()
 
 
 @dataclass(frozen=True)
 class LocalHost:
     """Inputs: `platform`, `name`, `network`, `range`, `routes`, `publicKey`, `cpu`, `memory`.
 
-    Outputs: `address`, `hostKey` (public). A host that was stopped counts as gone: it is made anew.
+    Outputs: `address`, `hostKey` (public). A host that is down counts as gone: creating it starts it, data and all. One
+    that was made for another key, other routes or another range is not the one wanted: it is made anew.
     """
 
+    required: frozenset[str] = frozenset({"platform", "name", "network", "range", "publicKey"})
+    optional: frozenset[str] = frozenset({"routes", "cpu", "memory"})
     replaced_by: frozenset[str] = frozenset({"platform", "name", "network", "range", "routes", "publicKey"})
     secret_outputs: frozenset[str] = frozenset()
 
     def create(self, inputs: Properties) -> Made:
         container = f"moorage-{inputs['platform']}-{inputs['name']}"
         folder = _folder(inputs)
-        if address := machine.restart(container, folder):
+        within, routes, public_key = IPv4Network(inputs["range"]), inputs.get("routes") or [], inputs["publicKey"]
+        if address := machine.restart(container, folder, within=within, routes=routes, public_key=public_key):
+            machine.limit(container, cpu=inputs.get("cpu"), memory=inputs.get("memory"))
             return Made(container, {**inputs, "address": address, "hostKey": public_key_of(folder / "host_key")})
-        address = _reserve(folder, IPv4Network(inputs["range"]))
+        address = _reserve(folder, within)
         private, public = new_ssh_key()
         machine.create(
             machine.Machine(
@@ -67,8 +77,8 @@ class LocalHost:
                 address=address,
                 folder=folder,
                 rootfs=rootfs.ensure(cache.root()),
-                routes=inputs["routes"],
-                public_key=inputs["publicKey"],
+                routes=routes,
+                public_key=public_key,
                 host_key=private.reveal(),
                 cpu=inputs.get("cpu"),
                 memory=inputs.get("memory"),
@@ -96,7 +106,7 @@ def _reserve(folder: Path, network: IPv4Network) -> str:
     mine = _reservation(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with _ADDRESSES:
-        if not mine.exists():
+        if not mine.exists() or ip_address(mine.read_text()) not in network:
             taken = {path.read_text() for path in folder.parent.glob("*.address")}
             free = (str(network[number]) for number in range(_FIRST_HOST, network.num_addresses - 1))
             mine.write_text(next(address for address in free if address not in taken))
@@ -109,7 +119,3 @@ def _reservation(folder: Path) -> Path:
 
 def _folder(properties: Properties) -> Path:
     return cache.hosts() / str(properties["platform"]) / str(properties["name"])
-
-
-def _kernel_note() -> Path:
-    return cache.hosts() / "kernel.json"

@@ -18,6 +18,8 @@ class OnPremHost:
     Outputs: `hostKey` (the whole key), `machineId`, `arch`, `os`. Deleting it removes what Moorage installed.
     """
 
+    required: frozenset[str] = frozenset({"name", "address", "port", "user"})
+    optional: frozenset[str] = frozenset({"hostKey", "key", "sudoPassword", "bastion"})
     replaced_by: frozenset[str] = frozenset({"address"})
     secret_outputs: frozenset[str] = frozenset({"key", "sudoPassword"})
 

@@ -21,6 +21,16 @@ class Resource(Protocol):
     """One resource type. `create` finds what an interrupted one left, by name, and goes on from there."""
 
     @property
+    def required(self) -> frozenset[str]:
+        """Inputs that must be given."""
+        ...
+
+    @property
+    def optional(self) -> frozenset[str]:
+        """Inputs that may be given; there are no others."""
+        ...
+
+    @property
     def replaced_by(self) -> frozenset[str]:
         """Inputs that cannot change without a new resource."""
         ...

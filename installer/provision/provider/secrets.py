@@ -24,6 +24,8 @@ from installer.provision.provider.resource import Made, Properties
 class PlatformSecrets:
     """Inputs: `platform`. Outputs: `values`, the flat names and values of `Roots` and of an SSH key pair."""
 
+    required: frozenset[str] = frozenset({"platform"})
+    optional: frozenset[str] = frozenset()
     replaced_by: frozenset[str] = frozenset({"platform"})
     secret_outputs: frozenset[str] = frozenset({"values"})
 

@@ -60,8 +60,13 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         return provider_pb2.ConfigureResponse(acceptSecrets=False, supportsPreview=True)
 
     def Check(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
-        self._resource(request, context)
-        return provider_pb2.CheckResponse(inputs=request.news)
+        resource, given = self._resource(request, context), set(from_struct(request.news))
+        wrong = {
+            **dict.fromkeys(given - resource.required - resource.optional, "there is no such input"),
+            **dict.fromkeys(resource.required - given, "this input is missing"),
+        }
+        failures = [provider_pb2.CheckFailure(property=key, reason=reason) for key, reason in sorted(wrong.items())]
+        return provider_pb2.CheckResponse(inputs=request.news, failures=failures)
 
     def Diff(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
         resource = self._resource(request, context)
@@ -78,12 +83,12 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         resource, inputs = self._resource(request, context), from_struct(request.properties)
         if request.preview:
             return provider_pb2.CreateResponse(properties=request.properties)
-        made = _told(context, lambda: resource.create(inputs))
+        made = _told(request, context, lambda: resource.create(inputs))
         return provider_pb2.CreateResponse(id=made.id, properties=_outputs(resource, made))
 
     def Read(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
         resource = self._resource(request, context)
-        made = _told(context, lambda: resource.read(request.id, from_struct(request.properties)))
+        made = _told(request, context, lambda: resource.read(request.id, from_struct(request.properties)))
         if made is None:
             return provider_pb2.ReadResponse()
         return provider_pb2.ReadResponse(id=made.id, properties=_outputs(resource, made), inputs=request.inputs)
@@ -91,13 +96,14 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
     def Update(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
         resource, inputs = self._resource(request, context), from_struct(request.news)
         if request.preview:
-            return provider_pb2.UpdateResponse(properties=request.news)
-        made = _told(context, lambda: resource.update(request.id, from_struct(request.olds), inputs))
+            known = {**from_struct(request.olds), **inputs}
+            return provider_pb2.UpdateResponse(properties=to_struct(known, secret=resource.secret_outputs))
+        made = _told(request, context, lambda: resource.update(request.id, from_struct(request.olds), inputs))
         return provider_pb2.UpdateResponse(properties=_outputs(resource, made))
 
     def Delete(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
         resource = self._resource(request, context)
-        _told(context, lambda: resource.delete(request.id, from_struct(request.properties)))
+        _told(request, context, lambda: resource.delete(request.id, from_struct(request.properties)))
         return empty_pb2.Empty()
 
     def Cancel(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
@@ -114,11 +120,13 @@ def _outputs(resource: Resource, made: Made) -> struct_pb2.Struct:
     return to_struct(made.outputs, secret=resource.secret_outputs)
 
 
-def _told(context: grpc.ServicerContext, act: Callable[[], T]) -> T:
-    """Do it; what goes wrong reaches the engine in words."""
+def _told(request: Any, context: grpc.ServicerContext, act: Callable[[], T]) -> T:
+    """Do it; what goes wrong reaches the engine in words, with the host's name."""
+    _, _, kind, name = request.urn.split("::", 3)
     try:
         return act()
     except InstallerError as exc:
+        exc.with_place(host=name if kind.endswith(":Host") else "")
         context.abort(grpc.StatusCode.UNKNOWN, exc.explain())
         raise  # abort does not return
 

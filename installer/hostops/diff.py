@@ -113,7 +113,7 @@ def _units(wanted: HostState, seen: HostFacts) -> Iterator[HostChange]:
         if found is None or found.active not in ("active", "activating", "reloading"):
             state = found.active if found else "unknown"
             yield HostChange(Act.START, unit.name, "" if state in ("inactive", "unknown") else f"is {state}")
-        elif seen.manifest.units.get(unit.name) != triggers.digest(unit):
+        elif seen.manifest.units.get(unit.name) != triggers.digest(unit) or triggers.changed(unit):
             yield HostChange(Act.RESTART, unit.name, ", ".join(triggers.reasons(unit)))
         elif found.enabled != "enabled":
             yield HostChange(Act.ENABLE, unit.name)
@@ -132,12 +132,13 @@ class _Triggers:
 
     def reasons(self, unit: Unit) -> list[str]:
         """The paths that differ now, or that an earlier run changed without coming to the restart."""
-        seen = self._seen
-        now = {**{path: f.sha256 for path, f in seen.files.items()}, **seen.links}
-        changed = [path for path in unit.restart_on if now.get(path) != self._after.get(path)]
-        if changed:
-            return [f"{path.rsplit('/', 1)[-1]} changes" for path in changed]
-        return ["was not started since its files changed"]
+        changed = [f"{path.rsplit('/', 1)[-1]} changes" for path in self.changed(unit)]
+        return changed or ["was not started since its files changed"]
+
+    def changed(self, unit: Unit) -> list[str]:
+        """The paths that differ now: who changed one by hand may have started the unit on it since."""
+        now = {**{path: f.sha256 for path, f in self._seen.files.items()}, **self._seen.links}
+        return [path for path in unit.restart_on if now.get(path) != self._after.get(path)]
 
 
 def _versions_after(wanted: HostState, seen: HostFacts) -> Mapping[str, str]:

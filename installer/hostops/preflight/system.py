@@ -13,6 +13,7 @@ _FAMILIES = frozenset(
 # kube-proxy's nftables mode needs 5.13: https://kubernetes.io/docs/reference/networking/virtual-ips/#proxy-mode-nftables
 _KERNEL = Version(5, 13)
 _CONTROLLERS = frozenset({"cpu", "cpuset", "memory", "pids"})
+_INOTIFY_INSTANCES = 1024  # each node pod takes about 20
 _TOOLS = frozenset({"nft", "ip", "mount", "umount", "tar", "sha256sum", "systemctl", "sysctl"})
 
 
@@ -72,6 +73,16 @@ def filesystems(machines: tuple[Machine, ...]) -> Iterable[Finding]:
     for machine, facts in known(machines):
         if "overlay" not in facts.filesystems | facts.modules and facts.nested:
             yield Finding(machine.name, "no overlay file system", "overlay", "modprobe overlay")
+
+
+@check("inotify", group="hosts")
+def inotify(machines: tuple[Machine, ...]) -> Iterable[Finding]:
+    """Enough watchers for many kubelets; a container has its machine's limit, a host gets its own from us."""
+    for machine, facts in known(machines):
+        limit = facts.sysctls.get("fs.inotify.max_user_instances", "")
+        if facts.nested and limit.isdigit() and int(limit) < _INOTIFY_INSTANCES:
+            repair = f"on its machine: sysctl -w fs.inotify.max_user_instances={_INOTIFY_INSTANCES}"
+            yield Finding(machine.name, f"{limit} inotify instances", f"at least {_INOTIFY_INSTANCES}", repair)
 
 
 @check("tools", group="hosts")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import socket
 from collections.abc import Iterator, Mapping
@@ -145,28 +146,28 @@ def test_limits_change_in_place(site: Site) -> None:
         updated = LocalHost().update(site.container("one"), host, site.inputs("one", **limits))
         assert {key: updated.outputs.get(key) for key in ("cpu", "memory")} == {"cpu": None, "memory": None, **limits}
         seen.append(_limits(site))
-    assert seen == [(0.5, 512 * 2**20), (1.5, 2 * 2**30), (0.25, 300 * 10**6), (0.0, 0)]
+    page = os.sysconf("SC_PAGE_SIZE")
+    whole = (float(os.cpu_count() or 1), os.sysconf("SC_PHYS_PAGES") * page)
+    assert seen == [(0.5, 512 * 2**20), (1.5, 2 * 2**30), (0.25, 300 * 10**6 // page * page), whole]
     assert _run(host, "cat /proc/1/stat").split()[21] == started.split()[21]
 
 
 def _limits(site: Site) -> tuple[float, int]:
-    """Cores and bytes as the kernel has them; 0: no limit."""
+    """Cores and bytes as the kernel has them for the container, whatever groups its systemd has made below."""
     pid = podman("inspect", "--format", "{{.State.Pid}}", site.container("one")).strip()
-    groups = dict(line.split(":")[1:] for line in Path(f"/proc/{pid}/cgroup").read_text().splitlines())
-    if "" in groups and "memory" not in groups:  # cgroup v2
-        folder = Path("/sys/fs/cgroup") / groups[""].strip("/")
-        quota, period = (folder / "cpu.max").read_text().split()
-        size = (folder / "memory.max").read_text().strip()
-        return (0.0 if quota == "max" else int(quota) / int(period)), 0 if size == "max" else int(size)
-    cpu = next(
-        Path("/sys/fs/cgroup/cpu") / path.strip("/") for name, path in groups.items() if "cpu" in name.split(",")
-    )
-    quota = int((cpu / "cpu.cfs_quota_us").read_text())
-    size = int((Path("/sys/fs/cgroup/memory") / groups["memory"].strip("/") / "memory.limit_in_bytes").read_text())
-    page = os.sysconf("SC_PAGE_SIZE")
-    wanted = 300 * 10**6
-    exact = wanted if size == wanted // page * page else size  # the kernel counts in pages
-    return max(0, quota) / int((cpu / "cpu.cfs_period_us").read_text()), 0 if size > 2**60 else exact
+    lines = [line.split(":") for line in Path(f"/proc/{pid}/cgroup").read_text().splitlines()]
+    groups = {
+        name: re.sub(r"(.*/libpod-[^/]*).*", r"\1", path).strip("/")
+        for _, names, path in lines
+        for name in names.split(",")
+    }
+    root = Path("/sys/fs/cgroup")
+    if "memory" not in groups:  # cgroup v2
+        quota, period = (root / groups[""] / "cpu.max").read_text().split()
+        return int(quota) / int(period), int((root / groups[""] / "memory.max").read_text())
+    cpu = root / "cpu" / groups["memory"]
+    quota, period = ((cpu / f"cpu.cfs_{name}_us").read_text() for name in ("quota", "period"))
+    return int(quota) / int(period), int((root / "memory" / groups["memory"] / "memory.limit_in_bytes").read_text())
 
 
 def test_two_platforms_have_different_ranges_and_hosts(site: Site) -> None:
@@ -196,7 +197,7 @@ def test_nothing_is_left_of_it(site: Site, hosts_folder: Path) -> None:
     """No container, network, mount, file or link; deleting it again does nothing."""
     links = _links()
     host = site.host("one")
-    podman("exec", site.container("one"), "sh", "-c", "mkdir -p /var/lib/kubelet/pod && mount -t tmpfs none $_")
+    podman("exec", site.container("one"), "sh", "-c", "cd /var/lib/kubelet && mkdir pod && mount -t tmpfs none pod")
     network_outputs = site.network
     site.close()
     assert site.container("one") not in podman("ps", "--all", "--format", "{{.Names}}").split()

@@ -147,10 +147,13 @@ def _command(machine: Machine) -> list[str]:
 
 
 def _limits(cpu: str | None, memory: str | None) -> list[str]:
-    """Kubernetes' quantities as podman counts: cores and bytes, with as much swap again, as its own default is."""
-    cores = quantity.cpu_millis(cpu) / 1000 if cpu else 0
-    size = quantity.memory_bytes(memory) if memory else -1
-    return [f"--cpus={cores:g}", f"--memory={size}", f"--memory-swap={size if size < 0 else 2 * size}"]
+    """Kubernetes' quantities as podman counts: cores and bytes, with as much swap again, as its own default is.
+
+    `podman update` (4.3) cannot take a limit off: none is as much as this machine has.
+    """
+    cores = quantity.cpu_millis(cpu) / 1000 if cpu else os.cpu_count() or 1
+    size = quantity.memory_bytes(memory) if memory else os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return [f"--cpus={cores:g}", f"--memory={size}", f"--memory-swap={2 * size}"]
 
 
 def _await_ssh(container: str, address: str) -> None:

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -65,7 +66,8 @@ class SshServer:
         if self.process is None:
             return
         for pid in self._sessions():
-            os.kill(pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # a session ends with the one above it
+                os.kill(pid, signal.SIGKILL)
         self.process.kill()
         self.process.wait()
         self.process = None

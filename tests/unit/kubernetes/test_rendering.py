@@ -1,0 +1,231 @@
+"""Everything that runs on hosts and in pods, as golden files: a changed flag shows in review."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from lightkube import codecs
+
+from installer.core.secret import Secret
+from installer.kubernetes import (
+    addons,
+    control_plane,
+    crd,
+    datastore,
+    documents,
+    etcd,
+    host,
+    hosted,
+    node,
+    node_pod,
+    pki,
+    units,
+)
+from installer.kubernetes.roots import Roots
+from tests.conftest import Golden
+from tests.unit.kubernetes import fixed
+
+MANAGERS = {"manager-1": "192.0.2.11", "manager-2": "192.0.2.12", "manager-3": "192.0.2.13"}
+PLAN = host.ManagerPlan(
+    platform="harbor",
+    kubernetes_version="1.37.2",
+    pods=fixed.settings().pods,
+    services=fixed.settings().services,
+    domain="manager.local",
+    node_ports=(30000, 32767),
+    managers=MANAGERS,
+    images=fixed.settings().images,
+    workers=2,
+)
+MANAGER = host.ManagerHost(
+    name="manager-1", address="192.0.2.11", role="manager", region="home", zone="a", traits=node.Traits()
+)
+WORKER = replace(MANAGER, name="worker-1", address="192.0.2.21", role="worker", zone="b")
+PLACE = hosted.Place(
+    address="10.127.0.9",
+    node_port=30123,
+    etcd_servers=("https://10.127.0.20:2379",),
+    etcd_ca="certificate of the datastore\n",
+    etcd_user="cluster-team-a",
+    etcd_prefix="/clusters/team-a/registry",
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "machine", "plan"),
+    [
+        ("manager", MANAGER, PLAN),
+        ("worker", WORKER, PLAN),
+        ("worker-in-a-container", replace(WORKER, traits=node.Traits(cgroup_version=1, nested=True)), PLAN),
+        ("single", MANAGER, replace(PLAN, managers={"manager-1": "192.0.2.11"}, workers=0)),
+    ],
+)
+def test_host(golden: Golden, name: str, machine: host.ManagerHost, plan: host.ManagerPlan) -> None:
+    """A host of the manager, by role and kind."""
+    golden(f"kubernetes/host-{name}.txt", fixed.shown(host.render(machine, plan, fixed.roots())))
+
+
+def test_units(golden: Golden) -> None:
+    """systemd units: restarted for ever; containers outlive containerd and the kubelet."""
+    rendered = host.render(MANAGER, PLAN, fixed.roots())
+    golden(
+        "kubernetes/units.txt", "\n".join(f"# {units.unit_name(p)}\n{units.unit_text(p)}" for p in rendered.processes)
+    )
+
+
+def test_a_hosts_own_and_a_tenants_control_plane_differ_in_little(golden: Golden) -> None:
+    """One renderer makes both; what differs is listed here, flag by flag."""
+    ours = host.render(MANAGER, PLAN, fixed.roots()).processes
+    theirs = hosted.rendered(fixed.cluster(version="1.37.2"), PLACE, fixed.settings(), fixed.roots()).processes
+    lines = []
+    for process in theirs:
+        own = next(one for one in ours if one.name == process.name)
+        lines += [f"{process.name}: - {flag}" for flag in own.argv if flag not in process.argv]
+        lines += [f"{process.name}: + {flag}" for flag in process.argv if flag not in own.argv]
+    golden("kubernetes/tenant-difference.txt", "\n".join(lines) + "\n")
+
+
+def test_the_managers_documents(golden: Golden) -> None:
+    """All that Moorage runs in the manager."""
+    golden("kubernetes/manager.json", fixed.documents_shown(addons.manager(fixed.settings())))
+
+
+def test_a_tenants_documents(golden: Golden) -> None:
+    """All that Moorage runs inside a tenant's cluster."""
+    network = fixed.cluster().spec.network
+    found = addons.tenant(image="moorage.local/pause:1", address=network.dns_service, domain="cluster.local", nodes=2)
+    golden("kubernetes/tenant.json", fixed.documents_shown(found))
+
+
+def test_a_hosted_control_plane(golden: Golden) -> None:
+    """Namespace, Service, Secret, Deployment."""
+    roots = Roots.generate("team-a")
+    found = [
+        hosted.namespace_document("team-a"),
+        hosted.service("team-a"),
+        *hosted.control_plane_documents(
+            fixed.cluster(), PLACE, fixed.settings(), roots, datastore=pki.new_ca("datastore"), seen={}
+        ),
+    ]
+    config = found[-1]["spec"]["template"]["metadata"]["annotations"]
+    assert len(config.pop("moorage.dev/config")) == 16
+    golden("kubernetes/hosted.json", fixed.documents_shown(found))
+
+
+def test_a_node_pod(golden: Golden) -> None:
+    """The pod, and what its first process is told."""
+    made = node_pod.render(
+        fixed.cluster(),
+        fixed.cluster().spec.pools[0],
+        "general-1",
+        address="10.127.0.9",
+        settings=fixed.settings(),
+        roots=Roots.generate("team-a"),
+    )
+    secret, pod = made.documents
+    assert pod["metadata"]["annotations"].pop(node_pod.SHAPE) == made.shape
+    files = documents.entries(secret["data"])
+    text = fixed.documents_shown([secret, pod])
+    for name in ("run.json", "prepare.sh", "import-images.sh", "kubelet.json", "containerd.toml"):
+        text += f"=== {name}\n{files[name].reveal()}"
+    golden("kubernetes/node-pod.txt", text)
+
+
+def test_a_datastore(golden: Golden) -> None:
+    """A member's Service, Secret and StatefulSet, and the commands that let a cluster in and out."""
+    authority = pki.new_ca("datastore")
+    members = datastore.member_names("shared", fixed.settings())
+    addresses = {member: f"10.127.0.{number}" for number, member in enumerate(members, 20)}
+    found = [
+        datastore.namespace_document(),
+        datastore.authority_document("shared", authority),
+        datastore.service("shared", members[0]),
+        *datastore.member_documents(
+            "shared",
+            members[0],
+            addresses=addresses,
+            host="manager-1",
+            settings=fixed.settings(),
+            authority=authority,
+            seen={},
+        ),
+    ]
+    tenant = datastore.Tenant("team-a")
+    commands = [*datastore.guarding(), *datastore.tenants_role(tenant), *datastore.removal(tenant)]
+    golden(
+        "kubernetes/datastore.txt", fixed.documents_shown(found) + "".join(f"etcdctl {' '.join(c)}\n" for c in commands)
+    )
+
+
+def test_the_custom_resource(golden: Golden) -> None:
+    """Generated from the model that reads specifications."""
+    golden("kubernetes/crd.json", json.dumps(crd.manifests(), indent=2) + "\n")
+
+
+@pytest.mark.parametrize(("managers", "members"), [(1, 1), (3, 3), (5, 3)])
+def test_members_of_a_datastore(managers: int, members: int) -> None:
+    """One may be lost where there are enough managers to carry three."""
+    assert len(datastore.member_names("shared", fixed.settings(managers=managers))) == members
+
+
+def test_every_document_is_one_that_the_client_knows() -> None:
+    """A misspelt field would be dropped by the API server in silence."""
+    for document in addons.manager(fixed.settings()):
+        assert codecs.from_dict(document).metadata.name == document["metadata"]["name"]
+
+
+def test_certificates_that_fit_stay() -> None:
+    """A second pass with what the first wrote changes nothing."""
+    roots, authority = Roots.generate("team-a"), pki.new_ca("datastore")
+
+    def made(seen: dict[str, Secret]) -> list[dict[str, Any]]:
+        return hosted.control_plane_documents(
+            fixed.cluster(), PLACE, fixed.settings(), roots, datastore=authority, seen=seen
+        )
+
+    first = made({})
+    assert made(documents.entries(first[0]["data"])) == first
+
+
+def test_the_shape_of_a_node_is_all_but_its_name() -> None:
+    """Equal pools make equal nodes; a larger one, another version or bundle makes others."""
+    cluster = fixed.cluster()
+    pool = cluster.spec.pools[0]
+
+    def shape(**changed: Any) -> str:
+        arguments = {"cluster": cluster, "pool": pool, "address": "10.127.0.9", "settings": fixed.settings(), **changed}
+        return node_pod.shape(**arguments)
+
+    assert shape() == shape()
+    others = [
+        shape(pool=pool.model_copy(update={"memory": "4Gi"})),
+        shape(pool=pool.model_copy(update={"labels": {"a": "b"}})),
+        shape(cluster=fixed.cluster(version="1.37.2")),
+        shape(settings=fixed.settings(bundle="c" * 64)),
+    ]
+    assert len({shape(), *others}) == 5
+    assert shape(pool=pool.model_copy(update={"count": 5})) == shape()
+
+
+def test_etcd_listens_for_mutual_tls_alone() -> None:
+    """Every client and peer shows a certificate."""
+    rendered = etcd.render(etcd.Member(name="a", address="192.0.2.1", peers={"a": "192.0.2.1"}, token="t"))
+    flags = rendered.processes[0].argv
+    assert "--client-cert-auth=true" in flags
+    assert "--peer-client-cert-auth=true" in flags
+    assert not [flag for flag in flags if "http://" in flag and "127.0.0.1" not in flag]
+
+
+def test_production_defaults_of_the_api_server() -> None:
+    """Anonymous users see health alone; nodes are restricted; Secrets are encrypted; what happens is on record."""
+    rendered = host.render(MANAGER, PLAN, fixed.roots())
+    flags = next(process for process in rendered.processes if process.name == "kube-apiserver").argv
+    assert "--authorization-mode=Node,RBAC" in flags
+    assert "--enable-admission-plugins=NodeRestriction" in flags
+    assert any(flag.startswith("--encryption-provider-config=") for flag in flags)
+    assert any(flag.startswith("--audit-log-path=") for flag in flags)
+    anonymous = json.loads(str(rendered.files[f"{control_plane.CONFIG}/authentication.json"]))["anonymous"]
+    assert {condition["path"] for condition in anonymous["conditions"]} == {"/livez", "/readyz", "/healthz"}

@@ -15,7 +15,7 @@ def of(session: Session) -> PlatformSettings:
     """The controller's settings, from the specification, the bundle and the hosts' facts."""
     platform, bundle = session.platform, session.bundle
     network = platform.spec.manager.network
-    seen = {name: session.facts(name) for name in session.hosts}
+    seen = session.all_facts()
     mtus = [seen[name].mtu_of(str(host.cluster_address)) for name, host in session.hosts.items()]
     return PlatformSettings(
         platform=platform.name,

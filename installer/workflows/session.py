@@ -13,7 +13,7 @@ from functools import cached_property
 from lightkube import Client
 
 from installer.bundle.bundle import Bundle
-from installer.core.errors import InfrastructureError, SpecError
+from installer.core.errors import InfrastructureError, InstallerError, SpecError
 from installer.engine.events import Reporter
 from installer.engine.plan import Target
 from installer.engine.playbook import HostSelector, RoleSelector, Selector
@@ -29,7 +29,7 @@ from installer.spec.platform import Platform
 from installer.spec.specification import Specification
 from installer.transport import target as ssh
 from installer.transport.connection import Connection
-from installer.transport.fleet import Fleet
+from installer.transport.fleet import Fleet, fan_out
 from installer.workflows import host_state
 from installer.workflows.infrastructure import Access, Infrastructure, Provided
 from installer.workflows.remembered import Remembered
@@ -157,6 +157,14 @@ class Session:
     def connection(self, name: str) -> Connection:
         """A live connection to a host."""
         return self.fleet.connection(self._target(self.hosts[name]))
+
+    def all_facts(self) -> Mapping[str, HostFacts]:
+        """Facts of every host, gathered side by side; raises the error of the first that cannot be looked at."""
+        found = fan_out(tuple(self.hosts), self.facts)
+        for seen in found.values():
+            if isinstance(seen, InstallerError):
+                raise seen
+        return {name: seen for name, seen in found.items() if not isinstance(seen, InstallerError)}
 
     def forget(self, name: str) -> None:
         """A host was changed: look again before the next decision."""

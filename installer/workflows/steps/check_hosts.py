@@ -20,8 +20,7 @@ class CheckHosts:
     title = "check"
 
     def plan(self, session: Session, target: Target) -> Sequence[Change]:
-        names = sorted(name for name in session.hosts if not session.facts(name).manifest.units)
-        if session.hosts and not names:
+        if session.hosts and all(facts.manifest.units for facts in session.all_facts().values()):
             return ()
         return (Change(target.name, Action.RUN, "preflight checks on all hosts"),)
 

@@ -31,11 +31,16 @@ bundle: setup ## the demo's bundle, built or fetched once
 demo: setup ## three managers, two workers, two clusters on this machine
 	$(BIN)/moorage bundle build -f $(DEMO)
 	$(BIN)/moorage up -f $(DEMO) --yes
-	$(BIN)/moorage status -f $(DEMO)
-	@$(BIN)/moorage cluster list -f $(DEMO)
+	@$(BIN)/moorage status -f $(DEMO)
+	@for cluster in team-a team-b; do echo; $(BIN)/moorage cluster describe $$cluster -f $(DEMO); done
+	@printf '\nTry next:\n  %s\n  %s\n  %s\n' \
+		'$(BIN)/moorage cluster create team-c -f $(DEMO)' \
+		'$(BIN)/moorage cluster kubeconfig team-a --merge -f $(DEMO)   # then: kubectl --context harbor-team-a get pods -A' \
+		'$(BIN)/moorage preview -f $(DEMO)                             # after a change of its platform.yaml'
 
 clean-demo: setup ## takes the demo down and leaves the machine as it was
 	$(BIN)/moorage destroy -f $(DEMO) --yes
+	@rm -rf $(DEMO)/.moorage
 
 lint: setup
 	$(BIN)/ruff check .

@@ -68,12 +68,15 @@ def clusters(found: Sequence[ClusterInfo]) -> str:
 
 
 def cluster(one: ClusterInfo) -> str:
-    """One cluster with its conditions."""
-    conditions = table(
-        ("CONDITION", "STATUS", "REASON", "MESSAGE"),
-        ((c.type, c.status, c.reason or "-", c.message or "-") for c in one.conditions),
-    )
-    return f"{clusters([one])}\n\n{conditions}" if one.conditions else clusters([one])
+    """One cluster with its nodes and conditions."""
+    parts = [clusters([one])]
+    if one.nodes:
+        rows = ((n.name, n.pool, n.host or "-", "ready" if n.ready else "not ready") for n in one.nodes)
+        parts.append(table(("NODE", "POOL", "HOST", "STATE"), rows))
+    if one.conditions:
+        rows = ((c.type, c.status, c.reason or "-", c.message or "-") for c in one.conditions)
+        parts.append(table(("CONDITION", "STATUS", "REASON", "MESSAGE"), rows))
+    return "\n\n".join(parts)
 
 
 def status(found: PlatformStatus) -> str:

@@ -15,7 +15,7 @@ from installer.controller import pools, room
 from installer.controller.datastores import DatastoreNotReadyError, Datastores
 from installer.controller.inside import Inside, PodOfNode
 from installer.controller.manager_api import Api
-from installer.controller.status import Condition, Found
+from installer.controller.status import Condition, Found, NodeFound
 from installer.core import clock
 from installer.core.errors import KubernetesError
 from installer.kubernetes import datastore, documents, hosted, node_pod
@@ -69,7 +69,7 @@ class ClusterReconciler:
             endpoint=f"https://{self._settings.endpoints[0]}:{port}",
             control_plane_ready=plane.ready,
             control_plane_wanted=cluster.spec.control_plane.replicas,
-            nodes_ready=len(self._ready_nodes),
+            nodes=self._nodes_found(),
             nodes_wanted=_wanted_nodes(cluster),
         )
         return Look(found, steady=found.ready and not under_way)
@@ -195,6 +195,12 @@ class ClusterReconciler:
             leaving=meta.deletionTimestamp is not None,
         )
 
+    def _nodes_found(self) -> tuple[NodeFound, ...]:
+        seen = [pod for pod in self._pods() if _meta(pod).deletionTimestamp is None]
+        found = [(self._seen(pod), _of_node(pod).host) for pod in seen]
+        nodes = [NodeFound(pod.name, pod.pool, host, pod.ready) for pod, host in found]
+        return tuple(sorted(nodes, key=lambda node: node.name))
+
     def _inside_cluster(self, cluster: Cluster, address: str, roots: Roots, plane: _Plane) -> Condition:
         wanted = _wanted_nodes(cluster)
         if not plane.ready:
@@ -204,9 +210,7 @@ class ClusterReconciler:
             if self._inside is None:
                 self._inside = Inside(cluster, address, roots)
             self._inside.furnish(self._settings, cluster)
-            self._ready_nodes = self._inside.tend(
-                {name: of for pod in pods if (of := _of_node(pod)) and (name := of.name)}, self._places()
-            )
+            self._ready_nodes = self._inside.tend({of.name: of for of in map(_of_node, pods)}, self._places())
         except KubernetesError as exc:
             self._inside = None
             return Condition("NodesReady", False, "ApiUnavailable", f"the cluster's API: {exc}")
@@ -276,7 +280,7 @@ def _wanted_nodes(cluster: Cluster) -> int:
     return sum(pool.count for pool in cluster.spec.pools)
 
 
-def _of_node(pod: Pod) -> PodOfNode | None:
+def _of_node(pod: Pod) -> PodOfNode:
     status, spec = pod.status, pod.spec
     return PodOfNode(
         _meta(pod).name or "", (status.podIP or "") if status else "", (spec.nodeName or "") if spec else ""

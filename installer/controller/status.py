@@ -18,6 +18,16 @@ class Condition:
     message: str = ""
 
 
+@dataclass(frozen=True)
+class NodeFound:
+    """One node: where its pod is, and whether its own API says that it is ready."""
+
+    name: str
+    pool: str
+    host: str
+    ready: bool
+
+
 @dataclass(frozen=True, kw_only=True)
 class Found:
     """What one look at a cluster found."""
@@ -26,8 +36,12 @@ class Found:
     endpoint: str = ""
     control_plane_ready: int = 0
     control_plane_wanted: int = 1
-    nodes_ready: int = 0
+    nodes: tuple[NodeFound, ...] = ()
     nodes_wanted: int = 0
+
+    @property
+    def nodes_ready(self) -> int:
+        return sum(node.ready for node in self.nodes)
 
     @property
     def ready(self) -> bool:
@@ -47,7 +61,11 @@ def status(found: Found, *, generation: int, before: Mapping[str, Any], now: dat
             "ready": found.control_plane_ready,
             "summary": f"{found.control_plane_ready}/{found.control_plane_wanted}",
         },
-        "nodes": {"ready": found.nodes_ready, "summary": f"{found.nodes_ready}/{found.nodes_wanted}"},
+        "nodes": {
+            "ready": found.nodes_ready,
+            "summary": f"{found.nodes_ready}/{found.nodes_wanted}",
+            "items": [vars(node) for node in found.nodes],
+        },
         "conditions": [_condition(c, generation, times, moment) for c in conditions],
     }
 

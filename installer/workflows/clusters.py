@@ -39,6 +39,16 @@ class Condition:
     message: str
 
 
+@dataclass(frozen=True)
+class NodeInfo:
+    """One node of a cluster."""
+
+    name: str
+    pool: str
+    host: str  # empty: it has no place yet
+    ready: bool
+
+
 @dataclass(frozen=True, kw_only=True)
 class ClusterInfo:
     """A cluster as its resource tells."""
@@ -53,6 +63,7 @@ class ClusterInfo:
     endpoint: str
     created: str
     conditions: tuple[Condition, ...]
+    nodes: tuple[NodeInfo, ...] = ()
 
     @property
     def ready(self) -> bool:
@@ -216,4 +227,5 @@ def info(resource: Mapping[str, Any]) -> ClusterInfo:
             Condition(c["type"], c["status"], c.get("reason", ""), c.get("message", ""))
             for c in status.get("conditions") or ()
         ),
+        nodes=tuple(NodeInfo(n["name"], n["pool"], n["host"], n["ready"]) for n in nodes.get("items") or ()),
     )

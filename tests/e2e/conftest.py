@@ -1,4 +1,4 @@
-"""One platform that most end-to-end tests share: the first example, under another name."""
+"""The first example under another name, which the tests of one file share."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.e2e)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def example(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlatformUnderTest]:
     """examples/01-local, brought up; taken down without a trace in the end."""
     assert os.getuid() == 0, "local hosts need root"

@@ -60,7 +60,7 @@ def create(
 
 
 def describe(common: Common, name: Name) -> None:
-    """Show a cluster in full: its conditions, nodes and events."""
+    """Show a cluster with its nodes, its conditions, and why something waits."""
     from installer.cli import sessions, tables
     from installer.workflows import clusters as workflow
 

@@ -41,6 +41,7 @@ HOST = HostInfo(
     zone="a",
     address="192.0.2.1",
     os="Debian GNU/Linux 13 (trixie)",
+    arch="amd64",
     release="0123456789ab",
     problem="",
 )

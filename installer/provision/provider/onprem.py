@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from dataclasses import dataclass
+from typing import Final
 
 from installer.core.secret import Secret
 from installer.hostops import facts, remove
 from installer.provision.provider.resource import Made, Properties
 from installer.transport.connection import connect, scan_host_key
+from installer.transport.errors import HostKeyChangedError
 from installer.transport.target import Target
+
+_FINGERPRINT: Final = "SHA256:"
 
 
 @dataclass(frozen=True)
@@ -27,7 +33,8 @@ class OnPremHost:
         return self._seen(inputs)
 
     def read(self, id_: str, outputs: Properties) -> Made | None:
-        return self._seen(outputs)
+        """As it was recorded: it is nobody's to be made anew, and a host that is down must not stop a preview."""
+        return Made(id_, outputs)
 
     def update(self, id_: str, outputs: Properties, inputs: Properties) -> Made:
         return self._seen(inputs)
@@ -40,20 +47,47 @@ class OnPremHost:
         target = _target(inputs)
         with connect(target) as connection:
             seen = facts.gather(connection)
-        pinned = scan_host_key(target)
-        outputs = {**inputs, "hostKey": pinned, "machineId": seen.machine_id, "arch": seen.arch, "os": seen.os_name}
+        outputs = {
+            **inputs,
+            "hostKey": _whole_key(target),
+            "machineId": seen.machine_id,
+            "arch": seen.arch,
+            "os": seen.os_name,
+        }
         return Made(f"{inputs['name']}-{seen.machine_id[:8]}", outputs)
+
+
+def _whole_key(target: Target) -> str:
+    """The key that the pin of `target` is for: `ssh-ed25519 AAAA...`; raises HostKeyChangedError."""
+    pin = str(target.host_key)
+    if not pin.startswith(_FINGERPRINT):
+        return " ".join(pin.split()[:2])  # without a comment
+    shown = scan_host_key(target)
+    digest = hashlib.sha256(base64.b64decode(shown.split()[1])).digest()
+    seen = _FINGERPRINT + base64.b64encode(digest).decode().rstrip("=")
+    if seen != pin:
+        raise HostKeyChangedError(f"its host key was {pin} a moment ago and is {seen} now", host=target.name)
+    return shown
 
 
 def _target(properties: Properties) -> Target:
     key, password, bastion = properties.get("key"), properties.get("sudoPassword"), properties.get("bastion")
+    secret = Secret(key) if key else None
     return Target(
         name=properties["name"],
         address=properties["address"],
         port=int(properties["port"]),
         user=properties["user"],
         host_key=properties.get("hostKey"),
-        key=Secret(key) if key else None,
+        key=secret,
         sudo_password=Secret(password) if password else None,
-        bastion=_target({**bastion, "name": f"bastion of {properties['name']}", "key": key}) if bastion else None,
+        bastion=bastion
+        and Target(
+            name=f"bastion of {properties['name']}",
+            address=bastion["address"],
+            port=int(bastion["port"]),
+            user=bastion["user"],
+            host_key=bastion["host_key"],
+            key=secret,
+        ),
     )

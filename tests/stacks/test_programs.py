@@ -1,0 +1,223 @@
+"""The shipped stack programs with Pulumi's mocks: which resources they ask for, and the contract they export."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from installer.provision import values
+from installer.spec.contract import SECRETS_VARIABLE, RegionOutputs
+
+_ROOT = Path(__file__).parents[2]
+# Runs one program in a process of its own: settings on standard input; resources and exports on standard output.
+_RUNNER = """
+import asyncio, json, runpy, sys
+import pulumi
+from pulumi.runtime import mocks, set_all_config
+
+asked = json.load(sys.stdin)
+made = []
+
+class Mocks(mocks.Mocks):
+    def new_resource(self, args):
+        made.append({"type": args.typ, "name": args.name, "inputs": args.inputs})
+        return f"{args.name}-id", {**args.inputs, **asked["outputs"].get(args.name, {})}
+    def call(self, args):
+        raise AssertionError(f"no program here calls {args.token}")
+
+exports = {}
+pulumi.export = exports.__setitem__
+asyncio.set_event_loop(asyncio.new_event_loop())
+mocks.set_mocks(Mocks(), project=asked["project"], stack="dev", preview=False)
+set_all_config({f"{asked['project']}:{key}": value for key, value in asked["config"].items()}, [])
+
+@pulumi.runtime.test
+def run():
+    runpy.run_path(asked["program"], run_name="__main__")
+    kept = {name: pulumi.Output.from_input(value) for name, value in exports.items()}
+    async def write(values):
+        secret = {name: await output.is_secret() for name, output in kept.items()}
+        print(json.dumps({"made": made, "exports": values, "secret": secret}))
+    return pulumi.Output.all(**kept).apply(write)
+
+run()
+"""
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a program asked for and exported."""
+
+    made: list[dict[str, Any]]
+    exports: dict[str, Any]
+    secret: dict[str, bool]
+
+    def inputs(self, name: str) -> dict[str, Any]:
+        """Of one resource, without what was left open."""
+        found = next(resource["inputs"] for resource in self.made if resource["name"] == name)
+        return {key: value for key, value in found.items() if value is not None}
+
+    @property
+    def region(self) -> RegionOutputs:
+        return RegionOutputs.model_validate_json(self.exports["region"])
+
+
+def _run(
+    project: str,
+    config: Mapping[str, Any],
+    *,
+    outputs: Mapping[str, Any] | None = None,
+    hidden: Mapping[str, str] | None = None,
+) -> Ran:
+    texts = {key: value if isinstance(value, str) else json.dumps(value) for key, value in config.items()}
+    asked = {
+        "project": f"moorage-{project}",
+        "program": str(_ROOT / "stacks" / project / "__main__.py"),
+        "config": texts,
+        "outputs": outputs or {},
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", _RUNNER],
+        input=json.dumps(asked),
+        capture_output=True,
+        text=True,
+        cwd=_ROOT,
+        env={**os.environ, SECRETS_VARIABLE: json.dumps(hidden or {})},
+        timeout=60,
+        check=False,
+    )
+    if done.returncode:
+        raise AssertionError(done.stderr)
+    return Ran(**json.loads(done.stdout.splitlines()[-1]))
+
+
+_LOCAL = {
+    "name": "home",
+    "provider": {"kind": "local"},
+    "hosts": [
+        {"name": "manager", "role": "manager", "count": 1, "memory": "4Gi"},
+        {"name": "worker", "role": "worker", "count": 2, "zones": ["a", "b"], "labels": {"disk": "ssd"}},
+    ],
+}
+_ONPREM = {
+    "name": "hall",
+    "provider": {
+        "kind": "onprem",
+        "ssh": {
+            "user": "ops",
+            "port": 2222,
+            "bastion": {"address": "jump.example.org", "user": "jump", "hostKey": "SHA256:bbb"},
+        },
+    },
+    "hosts": [
+        {"name": "m1", "role": "manager", "address": "192.0.2.11", "hostKey": "SHA256:aaa"},
+        {
+            "name": "w1",
+            "role": "worker",
+            "address": "w1.example.org",
+            "clusterAddress": "10.0.0.21",
+            "user": "root",
+            "port": 22,
+            "zone": "b",
+        },
+    ],
+}
+
+
+def test_the_platforms_stack_makes_its_secrets_and_keeps_them_secret() -> None:
+    """One resource; what it exports is JSON of the flat names and values."""
+    ran = _run("platform", {"platform": "t"}, outputs={"secrets": {"values": {"ssh.key": "k"}}})
+    assert [(r["type"], r["name"]) for r in ran.made if r["name"] != "moorage-platform-dev"] == [
+        ("moorage:platform:Secrets", "secrets")
+    ]
+    assert ran.inputs("secrets") == {"platform": "t"}
+    assert json.loads(ran.exports["secrets"]) == {"ssh.key": "k"}
+    assert ran.secret == {"secrets": False}  # the mock does not mark it; our provider does
+
+
+def test_the_local_stack_makes_a_network_and_every_host_in_it() -> None:
+    """Groups are counted out; each host gets the network's name and range, routes and key, and its limits."""
+    ran = _run(
+        "local",
+        {"platform": "t", "region": _LOCAL, "publicKey": "ssh-ed25519 AAAA", "routes": ["10.127.0.0/16"]},
+        outputs={
+            "network": {"name": "moorage-t", "range": "198.18.7.0/24"},
+            **{
+                name: {"address": f"198.18.7.{10 + number}", "hostKey": f"ssh-ed25519 {name}"}
+                for number, name in enumerate(("manager-1", "worker-1", "worker-2"))
+            },
+        },
+    )
+    assert ran.inputs("manager-1") == {
+        "platform": "t",
+        "name": "manager-1",
+        "network": "moorage-t",
+        "range": "198.18.7.0/24",
+        "routes": ["10.127.0.0/16"],
+        "publicKey": "ssh-ed25519 AAAA",
+        "memory": "4Gi",
+    }
+    region = ran.region
+    assert (region.region, region.provider) == ("home", "local")
+    assert [(h.name, h.role, h.zone, h.address, str(h.cluster_address), h.host_key) for h in region.hosts] == [
+        ("manager-1", "manager", "a", "198.18.7.10", "198.18.7.10", "ssh-ed25519 manager-1"),
+        ("worker-1", "worker", "a", "198.18.7.11", "198.18.7.11", "ssh-ed25519 worker-1"),
+        ("worker-2", "worker", "b", "198.18.7.12", "198.18.7.12", "ssh-ed25519 worker-2"),
+    ]
+    assert [h.labels for h in region.hosts] == [{}, {"disk": "ssd"}, {"disk": "ssd"}]
+
+
+def _onprem(hidden: Mapping[str, str]) -> Ran:
+    found = {
+        name: {"hostKey": f"ssh-ed25519 {name}", "machineId": f"id-{name}", "arch": "arm64"} for name in ("m1", "w1")
+    }
+    return _run("onprem", {"platform": "t", "region": _ONPREM}, outputs=found, hidden=hidden)
+
+
+def test_the_onprem_stack_records_what_was_seen() -> None:
+    """The whole host key, machine id and architecture come from the host, the rest is the specification's."""
+    region = _onprem({"key": "PRIVATE"}).region
+    assert (region.region, region.provider) == ("hall", "onprem")
+    rows = [
+        (h.name, h.address, str(h.cluster_address), h.user, h.port, h.zone, h.machine_id, h.arch) for h in region.hosts
+    ]
+    assert rows == [
+        ("m1", "192.0.2.11", "192.0.2.11", "ops", 2222, "a", "id-m1", "arm64"),
+        ("w1", "w1.example.org", "10.0.0.21", "root", 22, "b", "id-w1", "arm64"),
+    ]
+    assert [h.host_key for h in region.hosts] == ["ssh-ed25519 m1", "ssh-ed25519 w1"]
+    bastion = region.hosts[0].bastion
+    assert bastion is not None
+    assert (bastion.address, bastion.user, bastion.host_key) == ("jump.example.org", "jump", "SHA256:bbb")
+
+
+def test_the_onprem_stack_asks_with_what_was_given() -> None:
+    """A pin only where the specification has one; the login key only where there is one."""
+    ran = _onprem({"key": "PRIVATE", "sudoPassword": ""})
+    assert ran.inputs("m1")["hostKey"] == "SHA256:aaa"
+    assert "hostKey" not in ran.inputs("w1")
+    assert ran.inputs("m1")["key"] == values.as_secret("PRIVATE")
+    assert "sudoPassword" not in ran.inputs("m1")
+    assert "key" not in _onprem({}).inputs("m1")
+
+
+def test_login_keys_are_in_no_output() -> None:
+    """What a region exports may be read by everybody."""
+    ran = _onprem({"key": "PRIVATE", "sudoPassword": "WORD"})
+    assert "PRIVATE" not in ran.exports["region"]
+    assert "WORD" not in ran.exports["region"]
+
+
+@pytest.mark.parametrize("project", ["local", "onprem"])
+def test_a_stack_without_its_settings_says_which_is_missing(project: str) -> None:
+    """By name, before it asks for anything."""
+    with pytest.raises(AssertionError, match="region"):
+        _run(project, {"platform": "t"})

@@ -25,6 +25,7 @@ class LocalNetwork:
     optional: frozenset[str] = frozenset()
     replaced_by: frozenset[str] = frozenset({"platform"})
     secret_outputs: frozenset[str] = frozenset()
+    only_looks: bool = False
 
     def create(self, inputs: Properties) -> Made:
         name = f"moorage-{inputs['platform']}"
@@ -59,6 +60,7 @@ class LocalHost:
     optional: frozenset[str] = frozenset({"routes", "cpu", "memory"})
     replaced_by: frozenset[str] = frozenset({"platform", "name", "network", "range", "routes", "publicKey"})
     secret_outputs: frozenset[str] = frozenset()
+    only_looks: bool = False
 
     def create(self, inputs: Properties) -> Made:
         container = f"moorage-{inputs['platform']}-{inputs['name']}"

@@ -28,6 +28,7 @@ class OnPremHost:
     optional: frozenset[str] = frozenset({"hostKey", "key", "sudoPassword", "bastion"})
     replaced_by: frozenset[str] = frozenset({"address"})
     secret_outputs: frozenset[str] = frozenset({"key", "sudoPassword"})
+    only_looks: bool = True
 
     def create(self, inputs: Properties) -> Made:
         return self._seen(inputs)
@@ -87,7 +88,7 @@ def _target(properties: Properties) -> Target:
             address=bastion["address"],
             port=int(bastion["port"]),
             user=bastion["user"],
-            host_key=bastion["host_key"],
+            host_key=bastion.get("host_key"),
             key=secret,
         ),
     )

@@ -38,6 +38,11 @@ class Resource(Protocol):
     @property
     def secret_outputs(self) -> frozenset[str]: ...
 
+    @property
+    def only_looks(self) -> bool:
+        """Whether `create` and `update` change nothing outside of the state: then a preview does them for real."""
+        ...
+
     def create(self, inputs: Properties) -> Made: ...
 
     def read(self, id_: str, outputs: Properties) -> Made | None:

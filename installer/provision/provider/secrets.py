@@ -28,6 +28,7 @@ class PlatformSecrets:
     optional: frozenset[str] = frozenset()
     replaced_by: frozenset[str] = frozenset({"platform"})
     secret_outputs: frozenset[str] = frozenset({"values"})
+    only_looks: bool = False  # a new key is no preview of another new key
 
     def create(self, inputs: Properties) -> Made:
         private, public = new_ssh_key()

@@ -21,7 +21,7 @@ from installer.provision.provider.local import LocalHost, LocalNetwork
 from installer.provision.provider.onprem import OnPremHost
 from installer.provision.provider.resource import Made, Resource
 from installer.provision.provider.secrets import PlatformSecrets
-from installer.provision.values import from_struct, to_struct
+from installer.provision.values import from_struct, has_unknown, to_struct
 
 T = TypeVar("T")
 
@@ -81,7 +81,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
 
     def Create(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
         resource, inputs = self._resource(request, context), from_struct(request.properties)
-        if request.preview:
+        if request.preview and not (resource.only_looks and not has_unknown(inputs)):
             return provider_pb2.CreateResponse(properties=request.properties)
         made = _told(request, context, lambda: resource.create(inputs))
         return provider_pb2.CreateResponse(id=made.id, properties=_outputs(resource, made))
@@ -95,7 +95,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
 
     def Update(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
         resource, inputs = self._resource(request, context), from_struct(request.news)
-        if request.preview:
+        if request.preview and not (resource.only_looks and not has_unknown(inputs)):
             known = {**from_struct(request.olds), **inputs}
             return provider_pb2.UpdateResponse(properties=to_struct(known, secret=resource.secret_outputs))
         made = _told(request, context, lambda: resource.update(request.id, from_struct(request.olds), inputs))

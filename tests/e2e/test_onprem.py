@@ -1,0 +1,126 @@
+"""The on-prem example on machines that exist already: trusted, installed, and left as they were found."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from installer.core import cache
+from installer.provision.local import kernel, machine, network, rootfs
+from installer.provision.provider.secrets import new_ssh_key
+from tests.e2e.platform_under_test import PlatformUnderTest, podman
+
+_EXAMPLE = Path(__file__).parents[2] / "examples" / "02-onprem-three-managers" / "platform.yaml"
+_NAME = "t-prov-quay"
+_HOSTS = ("manager-1", "manager-2", "manager-3")
+_FINGERPRINT = re.compile(r"create (manager-\d): its host key is not known yet; it shows \S+ (SHA256:[\w+/]+)")
+# Directories that change by themselves on any running machine.
+_RESTLESS = (
+    "/proc",
+    "/sys",
+    "/tmp",
+    "/var/log",
+    "/run/systemd*",
+    "/run/user*",
+    "/run/log*",
+    "/run/lock*",
+    "/run/motd*",
+)
+
+
+@dataclass(frozen=True)
+class Hall:
+    """Three machines with systemd and sshd, and the folder of a specification that names them."""
+
+    folder: Path
+    platform: PlatformUnderTest
+
+    def listing(self) -> set[str]:
+        """Every file of every machine, with its mode, owner and target, and every link and table of its network."""
+        prune = " -o ".join(f"-path '{path}'" for path in (*_RESTLESS, "/var/lib/systemd*"))
+        data = " ".join(f"/var/lib/{name}" for name in ("etcd", "kubelet", "containerd", "moorage"))
+        script = (
+            f"find / {data} /opt/moorage /run -xdev \\( {prune} \\) -prune -o -printf '%p %y %m %u %l\\n';"
+            " ls /sys/class/net; nft list tables; systemctl list-unit-files --no-legend | cut -d' ' -f1,2"
+        )
+        return {f"{name}: {line}" for name in _HOSTS for line in self.sh(name, script).splitlines()}
+
+    def sh(self, host: str, script: str) -> str:
+        return podman("exec", f"{_NAME}-{host}", "sh", "-c", script)
+
+    def pin(self, fingerprints: dict[str, str]) -> None:
+        """Add the host keys to the specification, as its reader was told to."""
+        path = self.folder / "platform.yaml"
+        text = path.read_text()
+        for name, fingerprint in fingerprints.items():
+            text = re.sub(rf"(name: {name},.*)}}", rf'\1, hostKey: "{fingerprint}"}}', text)
+        path.write_text(text)
+
+
+@pytest.fixture
+def hall(tmp_path: Path) -> Iterator[Hall]:
+    """The machines; gone in the end, whatever is on them."""
+    private, public = new_ssh_key()
+    key = tmp_path / "key"
+    key.touch(mode=0o600)
+    key.write_text(private.reveal())
+    text = _EXAMPLE.read_text().replace("name: quay", f"name: {_NAME}").replace("~/.ssh/id_ed25519", str(key))
+    try:
+        with kernel.held():
+            kernel.raise_limits()
+            addresses = network.create(_NAME, _NAME)
+        for number, name in enumerate(_HOSTS, start=11):
+            host_key, _ = new_ssh_key()
+            machine.create(
+                machine.Machine(
+                    container=f"{_NAME}-{name}",
+                    hostname=name,
+                    network=_NAME,
+                    address=str(addresses[number]),
+                    folder=tmp_path / "machines" / name,
+                    rootfs=rootfs.ensure(cache.root()),
+                    routes=("10.127.0.0/16",),
+                    public_key=public,
+                    host_key=host_key.reveal(),
+                )
+            )
+            text = text.replace(f"192.0.2.{number}", str(addresses[number]))
+        assert "192.0.2." not in text
+        (tmp_path / "platform.yaml").write_text(text)
+        yield Hall(tmp_path, PlatformUnderTest(_NAME, tmp_path))
+    finally:
+        for name in _HOSTS:
+            machine.delete(f"{_NAME}-{name}", tmp_path / "machines" / name)
+        with kernel.held():
+            network.delete(_NAME)
+            if not network.any_left():
+                kernel.restore()
+
+
+def test_machines_become_a_platform_and_are_left_as_they_were(hall: Hall) -> None:
+    """Nothing is done to a machine before its key is pinned; in the end all that was installed is gone again."""
+    before = hall.listing()
+
+    refused = hall.platform.run("preview")
+    assert refused.status != 0
+    shown = dict(_FINGERPRINT.findall(refused.stderr))
+    assert set(shown) == set(_HOSTS), refused.stderr
+    for name in _HOSTS:
+        assert shown[name] in hall.sh(name, "ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key")
+    hall.pin(shown)
+
+    assert "host manager-1" in hall.platform.must("preview").stdout
+    assert hall.listing() == before
+
+    hall.platform.must("up", "--yes", timeout_s=900)
+    assert hall.platform.must("status", "-o", "json").json["problems"] == []
+    nodes = hall.platform.kubectl("team-a", "get", "nodes", "-o", "name").stdout
+    assert nodes.count(b"node/") == 2
+    assert "Nothing to do" in hall.platform.must("up", "--yes").stdout
+
+    hall.platform.must("destroy", "--yes")
+    assert sorted(hall.listing() ^ before) == []

@@ -113,7 +113,7 @@ def _write(path: Path, text: str) -> None:
 
 
 def _command(machine: Machine) -> list[str]:
-    """The options that make a container a machine; docs/local-hosts.md says why each of them is there."""
+    """The options that make a container a machine; docs/explanation/local-hosts.md says why each of them is there."""
     folder = machine.folder
     volumes = {folder / name: path for name, path in _VOLUMES.items()}
     options = [

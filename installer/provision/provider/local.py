@@ -65,6 +65,8 @@ class LocalHost:
     def create(self, inputs: Properties) -> Made:
         container = f"moorage-{inputs['platform']}-{inputs['name']}"
         folder = _folder(inputs)
+        with kernel.held():
+            kernel.raise_limits()  # a network outlives a restart of this machine, its kernel's limits do not
         within, routes, public_key = IPv4Network(inputs["range"]), inputs.get("routes") or [], inputs["publicKey"]
         if address := machine.restart(container, folder, within=within, routes=routes, public_key=public_key):
             machine.limit(container, cpu=inputs.get("cpu"), memory=inputs.get("memory"))

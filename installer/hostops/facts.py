@@ -184,7 +184,7 @@ def parse(lines: Iterable[str], *, started: float, ended: float, host: str = "")
         systemd=int(text("systemd") or 0),
         filesystems=frozenset(text("filesystems").split()),
         modules=frozenset(text("modules").split()) | frozenset(text("builtin").split()),
-        sysctls={key.removeprefix("sysctl."): v[0] for key, v in seen.values.items() if key.startswith("sysctl.")},
+        sysctls=_sysctls(seen.values),
         tools=frozenset(seen.all("tool")),
         addresses=tuple((name, address) for name, address in seen.pairs("address")),
         mtus={name: int(mtu) for name, mtu in seen.pairs("mtu")},
@@ -200,12 +200,18 @@ def parse(lines: Iterable[str], *, started: float, ended: float, host: str = "")
         files={p: SeenFile(int(mode, 8), owner, sha) for p, mode, owner, sha in seen.fields("file", 4)},
         links=dict(seen.pairs("link")),
         directories={p: (int(mode, 8), owner) for p, mode, owner in seen.fields("directory", 3)},
-        certificates={path: base64.b64decode(pem).decode(errors="replace") for path, pem in seen.pairs("cert")},
+        certificates={path: pem.replace("|", "\n") for path, pem in seen.pairs("cert")},
         units={
             name: SeenUnit(active, sub, enabled, int(restarts))
             for name, active, sub, enabled, restarts in seen.fields("unit", 5)
         },
     )
+
+
+def _sysctls(values: Mapping[str, list[str]]) -> dict[str, str]:
+    """Kernel settings by their names with dots; the script has them by path."""
+    found = {key.removeprefix("sysctl."): said[0] for key, said in values.items() if key.startswith("sysctl.")}
+    return {path.replace("/", "."): value for path, value in found.items()}
 
 
 class _Lines:

@@ -72,7 +72,8 @@ class ClusterInfo:
     @property
     def waits_for(self) -> str:
         """Why it is not ready, in the words of its conditions."""
-        return "; ".join(f"{c.type}: {c.message or c.reason}" for c in self.conditions if c.status != "True")
+        lacking = [c for c in self.conditions if c.status != "True" and c.type != "Ready"]  # Ready repeats the first
+        return "; ".join(f"{c.type}: {c.message or c.reason}" for c in lacking)
 
 
 def list_(session: Session) -> tuple[ClusterInfo, ...]:

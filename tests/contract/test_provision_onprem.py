@@ -286,7 +286,8 @@ def _listing(host: Existing) -> dict[str, str]:
     files = host.sh(
         "find / /var/lib/etcd /var/lib/kubelet /var/lib/containerd /var/lib/moorage /opt/moorage /run -xdev"
         " \\( -path /proc -o -path /sys -o -path /tmp -o -path /var/log -o -path '/run/systemd*' -o -path '/run/user*'"
-        " -o -path '/run/log*' -o -path '/run/sudo*' -o -path '/run/lock*' -o -path '/run/motd*' -o -path '/var/lib/systemd*' \\) -prune"
+        " -o -path '/run/log*' -o -path '/run/sudo*' -o -path '/run/lock*' -o -path '/run/motd*'"
+        " -o -path '/var/lib/systemd*' \\) -prune"
         " -o -printf '%p %y %m %u %l\\n' | sort -u"
     )
     assert "/etc/passwd " in files

@@ -217,18 +217,18 @@ class _Stack:
         }
 
     def _carry_out(self, kind: str, options: Mapping[str, str], deployment: Deployment, log: EventLog) -> None:
-        if kind == "refresh" or "--refresh" in options:
-            deployment.refresh()
+        refreshes = kind == "refresh" or "--refresh" in options
         match kind:
             case "preview" | "up":
-                problem = self._run_program(deployment, log)
+                problem = self._run_program(deployment, log, refreshes=refreshes)
                 if not deployment.failed and not problem:
                     deployment.delete_unseen()
-            case "destroy":
-                problem = ()
-                deployment.delete_everything()
             case _:
                 problem = ()
+                if refreshes:
+                    deployment.refresh()
+                if kind == "destroy":
+                    deployment.delete_everything()
         if deployment.failed:
             raise InfrastructureError(
                 f"{kind} of {self.name}: {len(deployment.failed)} of its resources failed",
@@ -238,8 +238,11 @@ class _Stack:
         if problem:
             raise InfrastructureError(f"{kind} of {self.name}: its program failed", last_lines=problem)
 
-    def _run_program(self, deployment: Deployment, log: EventLog) -> Sequence[str]:
-        """Run the program to its end; returns the last lines it said, if it failed."""
+    def _run_program(self, deployment: Deployment, log: EventLog, *, refreshes: bool) -> Sequence[str]:
+        """Run the program to its end; returns the last lines it said, if it failed.
+
+        It takes half a second to load; what is to be refreshed is looked at meanwhile.
+        """
         monitor = Monitor(deployment)
         with served(monitor, EngineLog(log.message)) as address:
             settings = {
@@ -252,6 +255,9 @@ class _Stack:
             argv = [sys.executable, "-m", program.__name__, str(self.folder / "__main__.py")]
             process = child.start(argv, cwd=self.folder, env={**self.env, program.SETTINGS: json.dumps(settings)})
             try:
+                if refreshes:
+                    deployment.refresh()
+                monitor.admit()
                 # communicate() would close its standard input, and that ends it.
                 said = child.read_all(process)
                 process.wait()
@@ -260,6 +266,7 @@ class _Stack:
                 raise
             finally:
                 child.stop(process)
+                monitor.admit()  # nobody waits for an operation that was given up
         if process.returncode == 0:
             return ()
         return said.splitlines()[-12:] or [f"it ended with {process.returncode}"]

@@ -11,6 +11,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import grpc
@@ -83,5 +84,5 @@ class EventLog:
             yield events_pb2.EventRequest(event=json.dumps(event))
 
     def _send(self, address: str) -> None:
-        with grpc.insecure_channel(address) as channel:
+        with grpc.insecure_channel(address) as channel, suppress(grpc.RpcError):  # who listened has gone
             events_pb2_grpc.EventsStub(channel).StreamEvents(self._requests())

@@ -42,6 +42,11 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
         self._deployment = deployment
         self._idle = threading.Condition()
         self._running = 0
+        self._admitting = threading.Event()
+
+    def admit(self) -> None:
+        """From now on resources are registered; a program that is quicker waits."""
+        self._admitting.set()
 
     def GetDeploymentInfo(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802 - the protocol's names
         return resource_pb2.DeploymentInfo(
@@ -57,6 +62,7 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
 
     def RegisterResource(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
         with self._counted():
+            self._admitting.wait()
             deployment = self._deployment
             wanted = goal.read(request, stack=deployment.stack, project=deployment.project)
             try:

@@ -11,7 +11,7 @@ from typing import Final
 
 _PROC: Final = Path("/proc/sys")
 # One note for all platforms of this machine, gone when the kernel that it speaks of is.
-_NOTE: Final = Path("/run/moorage/kernel.json")
+_NOTE: Final = Path("/run/moorage-local/kernel.json")
 _LOCK: Final = Path("/run/lock/moorage-local.lock")
 # Every containerd, kubelet and kube-proxy of every host and node pod watches files; the defaults are for one desktop.
 WANTED: Final[Mapping[str, int]] = {

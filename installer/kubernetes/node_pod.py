@@ -13,15 +13,13 @@ from installer.kubernetes.documents import Document
 from installer.kubernetes.rendering import Process, Rendered
 from installer.kubernetes.roots import Roots
 from installer.kubernetes.settings import PlatformSettings
-from installer.spec.cluster import Cluster, SharedPool
+from installer.spec.cluster import CPU_SHARE, Cluster, SharedPool
 from installer.spec.quantity import cpu_millis, memory_bytes
 
 PART: Final = "node"
 POOL_LABEL: Final = "moorage.dev/pool"
 POOL_LABEL_IN_CLUSTER: Final = "moorage.dev/pool"
 SHAPE: Final = "moorage.dev/shape"  # digest of everything but its name: another one means another pod
-# CPU is shared by weight: a node may use all of its CPU while others are idle, and is sure of this part of it.
-CPU_SHARE: Final = 20
 _VETH_MTU = 50  # bytes that the manager's own VXLAN takes from each packet
 _SUFFIX_BYTES = 3
 _VOLUMES: Final = {"containerd": "/var/lib/containerd", "kubelet": "/var/lib/kubelet", "run": "/run"}

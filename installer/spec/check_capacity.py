@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from installer.spec.cluster import CPU_SHARE
 from installer.spec.hosts import WantedHost, wanted_hosts
 from installer.spec.platform import Platform
 from installer.spec.quantity import cpu_millis, memory_bytes
@@ -35,15 +36,16 @@ def largest_node(subject: Subject) -> Iterator[Finding]:
 
 
 def all_nodes(subject: Subject) -> Iterator[Finding]:
-    """All nodes together ask for no more than the hosts have."""
+    """All nodes together ask for no more memory than the hosts have, and for no more CPU than may be shared."""
     if subject.platform is None or not (hosts := _limited(subject.platform)):
         return
     pools = [pool for cluster in subject.clusters for pool in cluster.spec.pools]
     asked = sum(p.count * cpu_millis(p.cpu) for p in pools), sum(p.count * memory_bytes(p.memory) for p in pools)
     have = sum(cpu for cpu, _ in hosts), sum(memory for _, memory in hosts)
-    if asked[0] > have[0]:
+    if asked[0] > have[0] * CPU_SHARE:
         message = (
-            f"the clusters' pools ask for {asked[0] / 1000:g} CPU, the hosts that carry them have {have[0] / 1000:g}"
+            f"the clusters' pools ask for {asked[0] / 1000:g} CPU, the hosts that carry them have {have[0] / 1000:g}, "
+            f"which may be given away {CPU_SHARE} times"
         )
         yield Finding(subject.platform, ("spec", "regions"), message)
     if asked[1] > have[1]:

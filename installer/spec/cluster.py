@@ -10,6 +10,8 @@ from pydantic import Field, StringConstraints
 from installer.spec.base import Labels, Metadata, Model, Name, always, never
 from installer.spec.quantity import Cpu, Memory
 
+# CPU is shared by weight: a node may use all of its CPU while others are idle, and is sure of this part of it.
+CPU_SHARE = 20
 KUBERNETES_PATTERN = r"^1\.\d+\.\d+$"
 KubernetesVersion = Annotated[str, StringConstraints(pattern=KUBERNETES_PATTERN)]
 

@@ -175,14 +175,16 @@ CARRY = "the clusters' pools ask for"
     ("hosts", "pools", "faults"),
     [
         (LIMITED, pool(count=8), []),
-        (LIMITED, pool(count=9), [f"6: spec.regions: {CARRY} 18 GiB of memory, the hosts that carry them have 16 GiB",
-                                  f"6: spec.regions: {CARRY} 9 CPU, the hosts that carry them have 8"]),
+        (LIMITED, pool(count=9), [f"6: spec.regions: {CARRY} 18 GiB of memory, the hosts that carry them have 16 GiB"]),
+        (LIMITED, pool(count=40, cpu="4", memory="100Mi"), []),
+        (LIMITED, pool(count=41, cpu="4", memory="100Mi"),
+         [f"6: spec.regions: {CARRY} 164 CPU, the hosts that carry them have 8, which may be given away 20 times"]),
         (LIMITED, pool(count=1, cpu="4.5"), ["13: spec.pools[0]: a node of this pool is larger than every host"]),
         (LIMITED, pool(count=1, memory="9Gi"), ["13: spec.pools[0]: a node of this pool is larger than every host"]),
         (LIMITED, pool(count=0, memory="9Gi"), []),
         ("{name: m, role: manager}, {name: w, role: worker, cpu: 1, memory: 1Gi}, {name: x, role: worker}", pool(), []),
-        ("{name: m, role: manager, cpu: 1, memory: 8Gi}", pool(),
-         [f"6: spec.regions: {CARRY} 2 CPU, the hosts that carry them have 1"]),
+        ("{name: m, role: manager, cpu: 1, memory: 3Gi}", pool(),
+         [f"6: spec.regions: {CARRY} 4 GiB of memory, the hosts that carry them have 3 GiB"]),
     ],
 )  # fmt: skip
 def test_pools_fit_as_far_as_limits_are_known(faults_of: FaultsOf, hosts: str, pools: str, faults: list[str]) -> None:

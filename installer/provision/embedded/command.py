@@ -8,7 +8,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -197,13 +197,12 @@ class _Stack:
                 dry_run=kind == "preview" or "--preview-only" in options,
                 emit=log.happened,
             )
-            try:
-                self._carry_out(kind, options, deployment, log)
-            finally:
-                plugins.close()
+            with ExitStack() as ending:  # newest first
+                ending.callback(lambda: log.close(time.monotonic() - started))
                 if not deployment.dry_run:
-                    self.file.save(snapshot, crypter)
-                log.close(time.monotonic() - started)
+                    ending.callback(self.file.save, snapshot, crypter)
+                ending.callback(plugins.close)
+                self._carry_out(kind, options, deployment, log)
         return {
             "kind": kind,
             "startTime": begun.strftime("%Y-%m-%dT%H:%M:%S.000Z"),

@@ -123,4 +123,5 @@ def test_machines_become_a_platform_and_are_left_as_they_were(hall: Hall) -> Non
     assert "Nothing to do" in hall.platform.must("up", "--yes").stdout
 
     hall.platform.must("destroy", "--yes")
-    assert sorted(hall.listing() ^ before) == []
+    left = sorted(hall.listing() ^ before)
+    assert left == [], "\n".join(left)

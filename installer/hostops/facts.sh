@@ -31,10 +31,11 @@ say systemd "$(systemctl --version 2>/dev/null | awk 'NR == 1 {print $2}')"
 say filesystems "$(awk '{printf "%s ", $NF}' /proc/filesystems)"
 say modules "$(cut -d" " -f1 /proc/modules 2>/dev/null | tr '\n' ' ')"
 say builtin "$(sed 's|.*/||; s|\.ko.*||; s|-|_|g' "/lib/modules/$(uname -r)/modules.builtin" 2>/dev/null | tr '\n' ' ')"
-for key in net/ipv4/ip_forward net/bridge/bridge-nf-call-iptables fs/inotify/max_user_instances \
-  fs/inotify/max_user_watches net/netfilter/nf_conntrack_max; do
-  [ ! -r "/proc/sys/$key" ] || { first "/proc/sys/$key"; say "sysctl.$key" "$line"; }
-done
+# Not by the shell's read: it takes a byte at a time, and a kernel setting is only given whole.
+grep -Hs . /proc/sys/net/ipv4/ip_forward /proc/sys/net/bridge/bridge-nf-call-iptables \
+  /proc/sys/fs/inotify/max_user_instances /proc/sys/fs/inotify/max_user_watches \
+  /proc/sys/net/netfilter/nf_conntrack_max |
+  awk '{sub("^/proc/sys/", "sysctl."); sub(":", "\t"); print}'
 for tool in nft iptables ip mount umount modprobe conntrack tar sha256sum systemctl sysctl curl; do
   command -v "$tool" >/dev/null 2>&1 && say tool "$tool"
 done

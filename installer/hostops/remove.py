@@ -14,11 +14,31 @@ _DATA = (
     "/var/lib/kubelet",
     "/var/lib/containerd",
     "/var/log/moorage",
+    "/var/lib/cni",
+    "/opt/containerd",
+    "/usr/libexec/kubernetes",
     "/run/containerd",
+    "/run/cni-addresses",
     "/run/flannel",
+    "/run/moorage",
 )
 _LINKS = ("cni0", "flannel.1")
-_TABLES = ("ip kube-proxy", "ip6 kube-proxy", "inet flannel-ipv4", "inet flannel-ipv6", "inet cni_hostport")
+_TABLES = ("ip kube-proxy", "ip6 kube-proxy", "ip flannel-ipv4", "ip6 flannel-ipv6", "inet cni_hostport")
+# Pods' network namespaces, and with them the ends of their cables on the host.
+_REMOVE_NAMESPACES = """for netns in /run/netns/cni-*; do
+  [ ! -e "$netns" ] || { umount -l "$netns" 2>/dev/null; rm -f "$netns"; }
+done"""
+# The kubelet's chains in everybody's tables; a table with nothing else in it was made for them.
+_REMOVE_CHAINS = """for family in ip:iptables ip6:ip6tables; do
+  tool=${family#*:}
+  command -v "$tool-save" >/dev/null || continue
+  for table in filter nat mangle; do
+    nft list table "${family%:*}" "$table" >/dev/null 2>&1 || continue
+    "$tool-save" -t "$table" 2>/dev/null | grep -v KUBE- | "$tool-restore" -T "$table" 2>/dev/null
+    "$tool-save" -t "$table" 2>/dev/null | grep -Eq '^-A|^:[^ ]+ -' ||
+      nft delete table "${family%:*}" "$table" 2>/dev/null
+  done
+done"""
 
 
 def remove(connection: Connection) -> None:
@@ -40,8 +60,10 @@ for dir in {" ".join(_DATA)} {layout.ROOT} {layout.STATE}; do
     umount -l "$point"
   done
 done
+{_REMOVE_NAMESPACES}
 for link in {" ".join(_LINKS)}; do ip link delete "$link" 2>/dev/null; done
 {chr(10).join(f"nft delete table {table} 2>/dev/null" for table in _TABLES)}
+{_REMOVE_CHAINS}
 rm -f {paths}
 for dir in {" ".join(_DATA)} {layout.CONFIG} {layout.ROOT}; do
   find "$dir" -mindepth 1 -delete 2>/dev/null

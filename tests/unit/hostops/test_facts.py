@@ -59,3 +59,10 @@ def test_facts_that_were_cut_off_are_refused() -> None:
     """Half of them would be taken for a host that has little."""
     with pytest.raises(HostError, match="incomplete"):
         facts.parse(run("")[:-1], started=0.0, ended=0.0)
+
+
+def test_kernel_settings_come_whole() -> None:
+    """dash reads a byte at a time, and a kernel setting is given only once."""
+    seen = facts.parse(run(""), started=0.0, ended=0.0)
+    path = Path("/proc/sys/fs/inotify/max_user_watches")
+    assert seen.sysctls["fs.inotify.max_user_watches"] == path.read_text().strip()

@@ -27,7 +27,8 @@ _TABLES = ("ip kube-proxy", "ip6 kube-proxy", "ip flannel-ipv4", "ip6 flannel-ip
 # Pods' network namespaces, and with them the ends of their cables on the host.
 _REMOVE_NAMESPACES = """for netns in /run/netns/cni-*; do
   [ ! -e "$netns" ] || { umount -l "$netns" 2>/dev/null; rm -f "$netns"; }
-done"""
+done
+rmdir /run/netns 2>/dev/null"""
 # The kubelet's chains in everybody's tables; a table with nothing else in it was made for them.
 _REMOVE_CHAINS = """for family in ip:iptables ip6:ip6tables; do
   tool=${family#*:}

@@ -187,7 +187,7 @@ def user(north: Existing) -> Iterator[str]:
         f" && install -m 600 -o ops -g ops /root/.ssh/authorized_keys {home}/.ssh/authorized_keys"
     )
     yield "ops"
-    north.sh("rm -f /etc/sudoers.d/ops; userdel -r ops 2>/dev/null")
+    north.sh("rm -f /etc/sudoers.d/ops; userdel -rf ops 2>/dev/null")
 
 
 def test_a_user_without_sudo_is_told_what_is_missing(north: Existing, user: str) -> None:
@@ -263,7 +263,7 @@ ip link add cni0 type bridge
 ip link add flannel.1 type vxlan id 1 dstport 8472 dev eth0
 nft add table ip kube-proxy
 nft add table ip6 kube-proxy
-nft add table inet flannel-ipv4
+nft add table ip flannel-ipv4
 nft add table inet cni_hostport
 setsid /opt/moorage/releases/abc/bin/sleep 1000000 >/dev/null 2>&1 &
 """

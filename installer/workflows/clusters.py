@@ -25,6 +25,7 @@ _READY_TIMEOUT_S = 300
 _GONE_TIMEOUT_S = 180
 _NOT_FOUND = 404
 _CONNECT_TIMEOUT_S = 2
+_REFUSED: Final = "Refused"  # the phase of a cluster that this platform cannot make
 MANAGER: Final = "manager"  # no cluster may have this name
 _MANAGER_DAYS = 30
 
@@ -194,6 +195,12 @@ def await_ready(
         seen = info(found)
         if seen.ready and (found.get("status") or {}).get("observedGeneration") == found["metadata"]["generation"]:
             return None
+        looked = (found.get("status") or {}).get("observedGeneration") == found["metadata"]["generation"]
+        if looked and seen.phase == _REFUSED:
+            raise KubernetesError(
+                f"cluster {cluster.name} is refused: {seen.waits_for}",
+                hint=f"change the specification, or `moorage cluster delete {cluster.name}`",
+            )
         reason = seen.waits_for or "the controller has not looked at it yet"
         waiting(reason)
         return reason

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from installer.core.errors import InstallerError, SpecError
+from installer.core.errors import InfrastructureError, InstallerError, SpecError
 from installer.hostops import peers
 from installer.hostops import preflight as checks
 from installer.hostops.preflight import Machine, Report
@@ -11,7 +11,15 @@ from installer.workflows.session import Session
 
 
 def preflight(session: Session, ignore: frozenset[str]) -> Report:
-    """All checks on all provided hosts, in one report; raises SpecError for a name that cannot be ignored."""
+    """All checks on all provided hosts, in one report; raises SpecError for a name that cannot be ignored.
+
+    Raises InfrastructureError when there are no hosts yet: none is not the same as all well.
+    """
+    if not session.hosts:
+        raise InfrastructureError(
+            "there are no hosts to check yet",
+            hint="`moorage up` provides them, and checks them all before it changes anything on one",
+        )
     names = tuple(session.hosts)
     machines = tuple(fan_out(names, lambda name: _machine(session, name)).values())
     try:

@@ -36,7 +36,6 @@ def test_what_a_starter_has_commented_out_is_right_too(provider: str, tmp_path: 
     spec = load(tmp_path / "platform.yaml")
     assert spec.platform is not None
     assert spec.platform.spec.manager.extra_names == ("api.example.org",)
-    assert spec.clusters[0].spec.datastore == "dedicated"
 
 
 def test_the_schema_is_as_reviewed(golden: Golden) -> None:

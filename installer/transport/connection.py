@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import logging
 import shlex
 import socket
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
@@ -24,9 +25,11 @@ from installer.transport.errors import (
     ConnectionLostError,
     LoginRefusedError,
     NoSudoError,
+    PayloadError,
     ScriptError,
     ScriptTimeoutError,
     UnreachableError,
+    lacks_sudo,
     likely_cause,
 )
 from installer.transport.target import Target
@@ -39,6 +42,8 @@ _TAIL_LINES = 40
 _CHUNK = 1 << 17
 _WINDOW = 1 << 24  # bytes in flight; paramiko's default of 2 MiB starves a fast link
 _PACKET = 1 << 15
+_NO_STATUS = -1  # paramiko's, where none came
+_START = "moorage-start"  # the line after which a script's own input begins
 
 Event = Mapping[str, Any]
 
@@ -62,9 +67,10 @@ def ignore_event(event: Event) -> None:
 class Connection:
     """A live connection, made by `connect`. Scripts may run side by side on it."""
 
-    def __init__(self, target: Target, transport: paramiko.Transport) -> None:
+    def __init__(self, target: Target, transport: paramiko.Transport, opened: ExitStack) -> None:
         self.target = target
         self._transport = transport
+        self._opened = opened  # closes the transport, and the bastion's behind it
 
     @property
     def alive(self) -> bool:
@@ -89,11 +95,13 @@ class Connection:
         channel = self._open()
         current = step
         tail: deque[str] = deque(maxlen=_TAIL_LINES)
+        feeder = _Feeder(channel, self._preamble() + script.encode(), payload)
+        deadline = time.monotonic() + timeout_s
         try:
             channel.set_combine_stderr(True)
             channel.exec_command(self._command(script))
-            feeder = _feed(channel, self._preamble() + script.encode(), payload)
-            for line in _lines(channel, time.monotonic() + timeout_s):
+            feeder.start()
+            for line in _lines(channel, deadline):
                 event = _event(line)
                 if event is None:
                     tail.append(line)
@@ -101,8 +109,7 @@ class Connection:
                 else:
                     current = str(event.get("step", current))
                     on_event(event)
-            feeder.join()
-            status = channel.recv_exit_status()
+            status = _status(channel, deadline)
         except TimeoutError:
             raise ScriptTimeoutError(
                 f"did not end within {timeout_s:g} s", host=self.target.name, step=current, last_lines=tuple(tail)
@@ -111,8 +118,13 @@ class Connection:
             raise self._lost(current, tail) from exc
         finally:
             channel.close()
-        if status == -1:
-            raise self._lost(current, tail)
+        feeder.join()
+        if feeder.failure is not None:
+            raise PayloadError(
+                f"cannot read what is to be sent: {feeder.failure}", host=self.target.name, step=current
+            ) from feeder.failure
+        if status == _NO_STATUS:
+            raise self._killed(current, tail) if channel.eof_received else self._lost(current, tail)
         if status and check:
             raise self._failure(status, current, tuple(tail))
         return Result(status, tuple(tail))
@@ -146,7 +158,7 @@ mv -f "$part" "$target"
             raise UnreachableError(f"cannot reach {address}:{port} through it", host=self.target.name) from exc
 
     def close(self) -> None:
-        self._transport.close()
+        self._opened.close()
 
     def _open(self) -> paramiko.Channel:
         try:
@@ -159,16 +171,19 @@ mv -f "$part" "$target"
         shell = f'script=$(head -c {len(script.encode())}) && eval "$script"'
         if not self.target.sudo:
             return shlex.join(["sh", "-c", shell])
-        ask = ["-S", "-p", ""] if self.target.sudo_password else ["-n"]
+        ask = ["-n"]
+        if self.target.sudo_password:
+            # A sudo that asks for no password leaves it on standard input.
+            ask = ["-S", "-p", ""]
+            shell = f'while IFS= read -r line && [ "$line" != {_START} ]; do :; done; {shell}'
         return shlex.join(["sudo", *ask, "--", "sh", "-c", shell])
 
     def _preamble(self) -> bytes:
         password = self.target.sudo_password
-        return f"{password.reveal()}\n".encode() if self.target.sudo and password else b""
+        return f"{password.reveal()}\n{_START}\n".encode() if self.target.sudo and password else b""
 
     def _failure(self, status: int, step: str, tail: tuple[str, ...]) -> InstallerError:
-        text = "\n".join(tail)
-        if self.target.sudo and ("sudo:" in text or "is not in the sudoers" in text):
+        if self.target.sudo and lacks_sudo(tail):
             return NoSudoError(
                 f"{self.target.user} cannot become root with sudo",
                 host=self.target.name,
@@ -187,6 +202,17 @@ mv -f "$part" "$target"
             cause=cause,
             hint=hint
             or f"look at the lines above; `ssh -p {self.target.port} {self.target.user}@{self.target.address}`",
+        )
+
+    def _killed(self, step: str, tail: deque[str]) -> ScriptError:
+        return ScriptError(
+            "the script was killed",
+            host=self.target.name,
+            step=step,
+            command="sh",
+            last_lines=tuple(tail)[-10:],
+            cause="the host is out of memory, or somebody killed it",
+            hint=f"`dmesg | grep -i kill` on {self.target.name}, then repeat the command",
         )
 
     def _lost(self, step: str, tail: deque[str] | tuple[str, ...]) -> ConnectionLostError:
@@ -212,36 +238,32 @@ def connect(target: Target, *, timeout_s: float = CONNECT_TIMEOUT_S) -> Iterator
 
 def dial(target: Target, *, timeout_s: float = CONNECT_TIMEOUT_S) -> Connection:
     """Reach, verify and log in; raises SshError by cause. The caller closes it."""
-    transport = _handshake(target, timeout_s)
-    try:
+    with ExitStack() as opened:
+        transport = _handshake(target, timeout_s, opened)
         host_keys.verify(target, transport.get_remote_server_key())
         _login(target, transport)
-    except BaseException:
-        transport.close()
-        raise
-    transport.set_keepalive(KEEPALIVE_S)
-    return Connection(target, transport)
+        transport.set_keepalive(KEEPALIVE_S)
+        return Connection(target, transport, opened.pop_all())
 
 
 def scan_host_key(target: Target, *, timeout_s: float = CONNECT_TIMEOUT_S) -> str:
     """The key that the host shows, `ssh-ed25519 AAAA...`, without logging in."""
-    transport = _handshake(target, timeout_s)
-    try:
-        return host_keys.pinned_text(transport.get_remote_server_key())
-    finally:
-        transport.close()
+    with ExitStack() as opened:
+        return host_keys.pinned_text(_handshake(target, timeout_s, opened).get_remote_server_key())
 
 
-def _handshake(target: Target, timeout_s: float) -> paramiko.Transport:
-    stream = _stream(target, timeout_s)
+def _handshake(target: Target, timeout_s: float, opened: ExitStack) -> paramiko.Transport:
+    stream = _stream(target, timeout_s, opened)
     try:
         transport = paramiko.Transport(stream, default_window_size=_WINDOW, default_max_packet_size=_PACKET)
+        opened.callback(transport.close)
+        if not logging.getLogger().isEnabledFor(logging.DEBUG):
+            transport.logger.setLevel(logging.CRITICAL)  # it logs a traceback for each error that it raises
         wanted = host_keys.key_type(target.host_key) if target.host_key else None
         if wanted:
             transport.get_security_options().key_types = (wanted,)
-        transport.start_client(timeout=timeout_s)
+        _negotiate(transport, timeout_s)
     except (OSError, EOFError, paramiko.SSHException, ValueError) as exc:
-        stream.close()
         raise UnreachableError(
             f"no SSH session with {target}: {exc}",
             host=target.name,
@@ -251,9 +273,18 @@ def _handshake(target: Target, timeout_s: float) -> paramiko.Transport:
     return transport
 
 
-def _stream(target: Target, timeout_s: float) -> Any:
+def _negotiate(transport: paramiko.Transport, timeout_s: float) -> None:
+    transport.start_client(timeout=timeout_s)
+    if not transport.initial_kex_done:  # start_client returns all the same
+        raise TimeoutError(f"no answer within {timeout_s:g} s")
+
+
+def _stream(target: Target, timeout_s: float, opened: ExitStack) -> Any:
     if target.bastion is not None:
-        return dial(target.bastion, timeout_s=timeout_s).open_tunnel(target.address, target.port)
+        bastion = opened.enter_context(connect(target.bastion, timeout_s=timeout_s))
+        tunnel = bastion.open_tunnel(target.address, target.port)
+        opened.callback(tunnel.close)
+        return tunnel
     try:
         stream = socket.create_connection((target.address, target.port), timeout=timeout_s)
     except OSError as exc:
@@ -263,21 +294,28 @@ def _stream(target: Target, timeout_s: float) -> Any:
             cause="the host is down, its SSH server does not run, or a firewall is in between",
             hint=f"`ssh -v -p {target.port} {target.user}@{target.address}`",
         ) from exc
+    opened.callback(stream.close)
     stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return stream
 
 
 def _login(target: Target, transport: paramiko.Transport) -> None:
     keys = [_private_key(target, target.key)] if target.key else list(paramiko.Agent().get_keys())
+    tried = "the given key" if target.key else f"{len(keys)} key(s) of the SSH agent"
     for key in keys:
         try:
-            transport.auth_publickey(target.user, key)
+            more = transport.auth_publickey(target.user, key)
         except paramiko.AuthenticationException:
             continue
         except (OSError, EOFError, paramiko.SSHException) as exc:
             raise UnreachableError(f"the login broke off: {exc}", host=target.name) from exc
+        if more:
+            raise LoginRefusedError(
+                f"wants more than {tried} for the login of {target.user}: {', '.join(more)}",
+                host=target.name,
+                hint="let this user log in with a key alone: AuthenticationMethods in its sshd_config",
+            )
         return
-    tried = "the given key" if target.key else f"{len(keys)} key(s) of the SSH agent"
     raise LoginRefusedError(
         f"refused the login of {target.user} with {tried}",
         host=target.name,
@@ -299,22 +337,31 @@ def _private_key(target: Target, text: Secret) -> paramiko.PKey:
     )
 
 
-def _feed(channel: paramiko.Channel, head: bytes, payload: bytes | BinaryIO) -> threading.Thread:
-    """Send everything from a thread: the far side may not read on before its output was read."""
+class _Feeder(threading.Thread):
+    """Sends everything from a thread: the far side may not read on before its output was read."""
 
-    def send() -> None:
+    def __init__(self, channel: paramiko.Channel, head: bytes, payload: bytes | BinaryIO) -> None:
+        super().__init__(name=f"feed-{channel.get_id()}", daemon=True)
+        self.failure: OSError | None = None  # in reading what is to be sent
+        self._channel, self._head = channel, head
+        self._source = io.BytesIO(payload) if isinstance(payload, bytes) else payload
+
+    def run(self) -> None:
         try:
-            channel.sendall(head)
-            source = io.BytesIO(payload) if isinstance(payload, bytes) else payload
-            while chunk := source.read(_CHUNK):
-                channel.sendall(chunk)
-            channel.shutdown_write()
+            self._channel.sendall(self._head)
+            while chunk := self._read():
+                self._channel.sendall(chunk)
+            self._channel.shutdown_write()
         except OSError:
             return  # the script ended without reading all of it; its status says whether that was right
 
-    thread = threading.Thread(target=send, name=f"feed-{channel.get_id()}", daemon=True)
-    thread.start()
-    return thread
+    def _read(self) -> bytes:
+        try:
+            return self._source.read(_CHUNK)
+        except OSError as exc:
+            self.failure = exc
+            self._channel.close()  # nobody is to take the half for the whole
+            raise
 
 
 def _lines(channel: paramiko.Channel, deadline: float) -> Iterator[str]:
@@ -330,6 +377,13 @@ def _lines(channel: paramiko.Channel, deadline: float) -> Iterator[str]:
             yield line.decode(errors="replace").rstrip("\r")
     if rest:
         yield rest.decode(errors="replace")
+
+
+def _status(channel: paramiko.Channel, deadline: float) -> int:
+    """The script's status; it may have closed its output long before. Raises TimeoutError at `deadline`."""
+    if not channel.status_event.wait(max(0.01, deadline - time.monotonic())):
+        raise TimeoutError
+    return channel.recv_exit_status()
 
 
 def _event(line: str) -> Event | None:

@@ -29,6 +29,10 @@ class ConnectionLostError(SshError, RetryableError):
     """The connection ended in the middle of a command; what it did is not known."""
 
 
+class PayloadError(HostError):
+    """What was to be sent to a host cannot be read here."""
+
+
 class ScriptError(HostError):
     """A script ended with a failure."""
 
@@ -58,3 +62,25 @@ def likely_cause(lines: tuple[str, ...], host: str) -> tuple[str, str]:
         if words in text:
             return cause, hint.format(host=host)
     return "", ""
+
+
+# What sudo says when it refuses; it also warns of things that hinder nothing, such as an unknown host name.
+_NO_SUDO = (
+    "sudo: a password is required",
+    "sudo: a terminal is required",
+    "sudo: no password was provided",
+    "incorrect password attempt",
+    "is not in the sudoers",
+    "is not allowed to",
+    "may not run sudo",
+    "sudo: you must have a tty",
+    "sudo: effective uid is not 0",
+    'sudo: The "no new privileges" flag is set',
+    "sudo: not found",
+    "sudo: command not found",
+)
+
+
+def lacks_sudo(lines: tuple[str, ...]) -> bool:
+    """Whether a failed command's last lines say that sudo refused it."""
+    return any(words in line for words in _NO_SUDO for line in lines)

@@ -39,6 +39,7 @@ class SshServer:
     port: int = 0
     key: str = field(default="", repr=False)
     host_key: str = ""
+    more: str = ""  # lines of sshd_config
     process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -72,6 +73,18 @@ class SshServer:
         self.process.wait()
         self.process = None
 
+    @property
+    def serving(self) -> int:
+        """How many processes serve somebody now."""
+        return len(self._sessions())
+
+    def await_idle(self) -> None:
+        """Return once nobody is served any more; fails when somebody stays."""
+        deadline = time.monotonic() + 10
+        while self.serving:
+            assert time.monotonic() < deadline, "a session is still open"
+            time.sleep(0.02)
+
     def target(self, **changed: Any) -> Target:
         """How it is reached."""
         good = Target(
@@ -104,7 +117,7 @@ AuthorizedKeysFile {self.folder}/authorized_keys
 PidFile {self.folder}/pid
 StrictModes no
 UsePAM no
-PasswordAuthentication no
+{self.more}PasswordAuthentication no
 PermitRootLogin prohibit-password
 AllowTcpForwarding yes
 MaxStartups 100

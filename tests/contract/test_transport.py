@@ -5,8 +5,12 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
+import logging
+import socket
+import stat
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import paramiko
@@ -20,11 +24,14 @@ from installer.transport.errors import (
     HostKeyChangedError,
     HostKeyUnknownError,
     LoginRefusedError,
+    NoSudoError,
+    PayloadError,
     ScriptError,
     ScriptTimeoutError,
     UnreachableError,
 )
 from installer.transport.fleet import Fleet, fan_out
+from installer.transport.target import Target
 from tests.contract.ssh_server import SSHD, SshServer, new_key
 
 pytestmark = pytest.mark.skipif(SSHD is None, reason="needs openssh-server")
@@ -97,6 +104,46 @@ def test_a_host_without_a_server_is_unreachable(server: SshServer) -> None:
     assert "ssh -v" in caught.value.hint
 
 
+def test_a_server_that_says_nothing_is_given_up(server: SshServer) -> None:
+    """Whatever listens there accepts and keeps still, as a host does that is short of memory."""
+    with (
+        socket.create_server(("127.0.0.1", 0)) as silent,
+        pytest.raises(UnreachableError, match=r"no answer within 0\.2 s"),
+    ):
+        dial(server.target(port=silent.getsockname()[1]), timeout_s=0.2)
+
+
+def test_what_is_no_ssh_server_is_told_without_a_traceback(server: SshServer, caplog: pytest.LogCaptureFixture) -> None:
+    """The error says it all; the library's own log stays out of users' sight."""
+
+    def answer(listener: socket.socket) -> None:
+        stream, _ = listener.accept()
+        with stream:
+            stream.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+    with socket.create_server(("127.0.0.1", 0)) as other, caplog.at_level(logging.INFO):
+        thread = threading.Thread(target=answer, args=(other,))
+        thread.start()
+        with pytest.raises(UnreachableError, match="no SSH session with") as caught:
+            dial(server.target(port=other.getsockname()[1]))
+        thread.join()
+    assert "something else listens there" in caught.value.cause
+    assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
+
+
+def test_a_login_that_takes_more_than_a_key_is_refused(tmp_path: Path) -> None:
+    """Half a login is none; the error names what the server still wants."""
+    strict = SshServer(
+        tmp_path / "strict", more="AuthenticationMethods publickey,password\nPasswordAuthentication yes\n"
+    )
+    strict.start()
+    try:
+        with pytest.raises(LoginRefusedError, match=r"wants more than the given key.*password"):
+            dial(strict.target())
+    finally:
+        strict.stop()
+
+
 def test_through_a_bastion(server: SshServer, tmp_path: Path) -> None:
     """Both host keys are checked; commands run behind it."""
     behind = SshServer(tmp_path / "behind")
@@ -109,6 +156,26 @@ def test_through_a_bastion(server: SshServer, tmp_path: Path) -> None:
             dial(behind.target(bastion=server.target(name="bastion", host_key=new_key()[1])))
     finally:
         behind.stop()
+
+
+def test_the_way_through_a_bastion_ends_with_the_connection(tmp_path: Path) -> None:
+    """Also when the host behind it refuses: nobody counts logins there for nothing."""
+    bastion, behind = SshServer(tmp_path / "bastion"), SshServer(tmp_path / "behind")
+    bastion.start()
+    behind.start()
+    try:
+        way = bastion.target(name="bastion")
+        with connect(behind.target(bastion=way)) as found:
+            assert found.alive
+            assert bastion.serving
+        with pytest.raises(HostKeyChangedError):
+            dial(behind.target(bastion=way, host_key=new_key()[1]))
+        with pytest.raises(UnreachableError, match="through it"):
+            dial(behind.target(bastion=way, port=1))
+        bastion.await_idle()
+    finally:
+        behind.stop()
+        bastion.stop()
 
 
 # --- scripts --------------------------------------------------------------------------------------------------------
@@ -161,6 +228,46 @@ def test_a_script_that_does_not_end_is_given_up(connection: Connection) -> None:
     assert connection.run("echo on").tail == ("on",)
 
 
+def test_a_script_that_closed_its_output_is_given_up_too(connection: Connection) -> None:
+    """The time limit is for the script, not for what it says."""
+    with pytest.raises(ScriptTimeoutError):
+        connection.run("exec >/dev/null 2>&1; exec sleep 60", timeout_s=0.5)
+
+
+def test_the_status_of_a_script_that_closed_its_output_still_comes(connection: Connection) -> None:
+    """It is waited for."""
+    assert connection.run("exec >/dev/null 2>&1; sleep 0.2; exit 5", check=False).status == 5
+
+
+def test_a_script_that_is_killed_is_told_apart_from_a_lost_connection(connection: Connection) -> None:
+    """Repeating it at once would meet the same lack of memory."""
+    with pytest.raises(ScriptError, match="was killed") as caught:
+        connection.run("echo working; kill -9 $$")
+    assert caught.value.last_lines == ("working",)
+    assert connection.run("echo on").tail == ("on",)
+
+
+def test_a_script_may_end_without_reading_its_payload(connection: Connection) -> None:
+    """Its status says whether that was right."""
+    assert connection.run("echo enough", payload=bytes(40_000_000)).tail == ("enough",)
+
+
+def test_a_payload_that_cannot_be_read_ends_the_script(connection: Connection, tmp_path: Path) -> None:
+    """The error is about this machine's file; the host keeps nothing of the half that came."""
+
+    class Broken(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            if self.tell():
+                raise OSError(5, "Input/output error")
+            return super().read(size)
+
+    target = tmp_path / "file"
+    content = bytes(1_000_000)
+    with pytest.raises(PayloadError, match="Input/output error"):
+        connection.put(Broken(content), str(target), sha256=hashlib.sha256(content).hexdigest())
+    assert not target.exists()
+
+
 def test_much_output_and_much_input_do_not_block_each_other(connection: Connection) -> None:
     """A script may write before it reads."""
     seen = []
@@ -211,6 +318,96 @@ def test_a_connection_that_breaks_is_told_as_such(tmp_path: Path) -> None:
         server.stop()
 
 
+# --- root ---
+
+
+class Sudoer(Target):
+    """A user who is not root, as far as the transport can tell."""
+
+    @property
+    def sudo(self) -> bool:
+        return True
+
+
+@pytest.fixture(scope="module")
+def sudoers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SshServer]:
+    """A server on which `sudo` is a stand-in: the program itself may not be on the machine that runs the tests.
+
+    It knows the options that the transport uses, reads a password byte by byte and refuses in sudo's own words. What
+    it asks for stands in a file beside it.
+    """
+    folder = tmp_path_factory.mktemp("sudoers")
+    (folder / "sudo").write_text(SUDO.replace("FOLDER", str(folder)))
+    (folder / "sudo").chmod(0o755)
+    found = SshServer(folder / "sshd", more=f"SetEnv PATH={folder}:/usr/bin:/bin\n")
+    found.start()
+    try:
+        yield found
+    finally:
+        found.stop()
+
+
+SUDO = r"""#!/bin/sh
+if [ "$1" = -n ]; then can_ask=no; shift
+elif [ "$1 $2 $3" = "-S -p " ]; then can_ask=yes; shift 3
+else echo "usage: sudo" >&2; exit 1; fi
+[ "$1" = -- ] || { echo "usage: sudo" >&2; exit 1; }
+shift
+wanted=$(cat FOLDER/password)
+echo "sudo: unable to resolve host one: Name or service not known" >&2
+if [ -n "$wanted" ]; then
+  [ $can_ask = yes ] || { echo "sudo: a password is required" >&2; exit 1; }
+  tries=0
+  until read -r given && [ "$given" = "$wanted" ]; do
+    tries=$((tries + 1))
+    [ $tries -lt 3 ] || { echo "sudo: 3 incorrect password attempts" >&2; exit 1; }
+    echo "Sorry, try again." >&2
+  done
+fi
+AS_ROOT=yes exec "$@"
+"""
+
+
+def sudoer(server: SshServer, password: str | None) -> Target:
+    plain = server.target(user=server.target().user)
+    return replace(Sudoer(**vars(plain)), sudo_password=None if password is None else Secret(password))
+
+
+@pytest.mark.parametrize(
+    ("asks", "gives"),
+    [
+        ("", None),
+        ("it's $secret", "it's $secret"),
+        ("", "not asked for"),  # NOPASSWD, or a ticket from before: sudo leaves the password where it is
+    ],
+)
+def test_scripts_of_others_run_as_root_by_sudo(sudoers: SshServer, asks: str, gives: str | None) -> None:
+    """With its payload untouched, whether a password is asked for or not."""
+    (sudoers.folder.parent / "password").write_text(asks)
+    with connect(sudoer(sudoers, gives)) as found:
+        said = found.run('echo "root: ${AS_ROOT:-no}"; cat', payload=b"first\nmoorage-start\nlast").tail
+        assert said[-4:] == ("root: yes", "first", "moorage-start", "last")
+        assert found.run('tr "\\0" " " </proc/$$/cmdline').tail[-1].count("secret") == 0
+
+
+@pytest.mark.parametrize("gives", [None, "wrong"])
+def test_who_cannot_become_root_is_told_how_to(sudoers: SshServer, gives: str | None) -> None:
+    """The password is in none of the words."""
+    (sudoers.folder.parent / "password").write_text("right")
+    with connect(sudoer(sudoers, gives)) as found, pytest.raises(NoSudoError, match="cannot become root") as caught:
+        found.run("echo never")
+    assert "NOPASSWD" in caught.value.hint
+    assert "wrong" not in caught.value.explain()
+
+
+def test_a_warning_of_sudo_is_not_taken_for_a_refusal(sudoers: SshServer) -> None:
+    """A host that cannot resolve its own name has scripts that fail for other reasons."""
+    (sudoers.folder.parent / "password").write_text("")
+    with connect(sudoer(sudoers, None)) as found, pytest.raises(ScriptError) as caught:
+        found.run("echo 'tar: No space left on device' >&2; exit 2")
+    assert caught.value.cause == "the disk is full"
+
+
 # --- files ----------------------------------------------------------------------------------------------------------
 
 
@@ -221,6 +418,17 @@ def test_an_upload_arrives_whole_with_its_mode(connection: Connection, tmp_path:
     connection.put(io.BytesIO(content), str(target), sha256=hashlib.sha256(content).hexdigest(), mode=0o750)
     assert target.read_bytes() == content
     assert target.stat().st_mode & 0o777 == 0o750
+
+
+def test_an_upload_replaces_a_file_at_once_and_nobody_reads_half_of_it(connection: Connection, tmp_path: Path) -> None:
+    """Whoever has the old file open keeps it; a secret is never readable by others, not even for a moment."""
+    target = tmp_path / "secret"
+    target.write_text("old")
+    with target.open() as before:
+        connection.put_bytes(b"new", str(target), mode=0o600)
+        assert before.read() == "old"
+    assert target.read_text() == "new"
+    assert stat.S_IMODE(target.stat().st_mode) == 0o600
 
 
 def test_a_damaged_upload_changes_nothing(connection: Connection, tmp_path: Path) -> None:

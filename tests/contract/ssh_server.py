@@ -48,7 +48,8 @@ class SshServer:
             self._prepare()
         assert SSHD is not None
         self.process = subprocess.Popen(
-            [SSHD, "-D", "-e", "-f", str(self.folder / "sshd_config")],
+            # It ends with the thread that starts it, also when the tests are killed.
+            ["setpriv", "--pdeathsig", "KILL", SSHD, "-D", "-e", "-f", str(self.folder / "sshd_config")],
             stderr=(self.folder / "log").open("ab"),
             start_new_session=True,
         )

@@ -24,8 +24,11 @@ _DATA = (
 )
 _LINKS = ("cni0", "flannel.1")
 _TABLES = ("ip kube-proxy", "ip6 kube-proxy", "ip flannel-ipv4", "ip6 flannel-ipv6", "inet cni_hostport")
-# Pods' network namespaces, and with them the ends of their cables on the host.
-_REMOVE_NAMESPACES = """for netns in /run/netns/cni-*; do
+# Pods' network namespaces. The kernel takes a namespace down later, so the ends of their cables go first, by name.
+_REMOVE_NAMESPACES = """for cable in /sys/class/net/cni0/brif/*; do
+  [ ! -e "$cable" ] || ip link delete "${cable##*/}" 2>/dev/null
+done
+for netns in /run/netns/cni-*; do
   [ ! -e "$netns" ] || { umount -l "$netns" 2>/dev/null; rm -f "$netns"; }
 done
 rmdir /run/netns 2>/dev/null"""

@@ -11,6 +11,9 @@ for dir in /var/lib/etcd /var/lib/kubelet /var/lib/containerd /var/log/moorage /
     umount -l "$point"
   done
 done
+for cable in /sys/class/net/cni0/brif/*; do
+  [ ! -e "$cable" ] || ip link delete "${cable##*/}" 2>/dev/null
+done
 for netns in /run/netns/cni-*; do
   [ ! -e "$netns" ] || { umount -l "$netns" 2>/dev/null; rm -f "$netns"; }
 done

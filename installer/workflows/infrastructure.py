@@ -17,8 +17,10 @@ from installer.core.secret import Secret
 from installer.kubernetes.roots import Roots
 from installer.provision import outputs
 from installer.provision.changes import ResourceChange, ResourceEvent
+from installer.spec import specification
 from installer.spec.contract import RegionOutputs
 from installer.spec.platform import OnPremRegion, Platform, Region
+from installer.spec.specification import Specification
 from installer.workflows.state_location import StateLocation
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
 _PASSPHRASE_VARIABLES = ("MOORAGE_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE")
 _SECRETS = "secrets"  # output of the platform's stack
+_SPECIFICATION = "specification"  # output of the platform's stack
 _REGION = "region"  # output of a region's stack
 
 Listener = Callable[[ResourceEvent], None]
@@ -46,6 +49,7 @@ class Provided:
     regions: tuple[RegionOutputs, ...]
     roots: Roots
     access: Mapping[str, Access]  # by region
+    specification: str  # the platform that was provided, as `specification.to_text` has it
 
 
 class Infrastructure:
@@ -81,7 +85,9 @@ class Infrastructure:
     def up(self, on_event: Listener) -> Provided:
         """Bring all stacks to what the specification says."""
         secrets_stack = self._secrets_stack(on_event)
-        made = secrets_stack.outputs() or secrets_stack.up()
+        made = secrets_stack.outputs()
+        if made is None or made.get(_SPECIFICATION) != self._specification:
+            made = secrets_stack.up()
         return self._provided(made, [self._region_stack(r, _public_key(made), on_event).up() for r in self._regions])
 
     def destroy(self, on_event: Listener) -> None:
@@ -100,7 +106,8 @@ class Infrastructure:
         return self._platform.spec.regions
 
     def _secrets_stack(self, on_event: Listener | None = None) -> ProjectStack:
-        return self._stack("platform", self._platform.name, {"platform": self._platform.name}, {}, on_event)
+        config = {"platform": self._platform.name, "specification": self._specification}
+        return self._stack("platform", self._platform.name, config, {}, on_event)
 
     def _region_stack(self, region: Region, public_key: str, on_event: Listener | None = None) -> ProjectStack:
         network = self._platform.spec.manager.network
@@ -113,9 +120,14 @@ class Infrastructure:
         }
         hidden = {}
         if isinstance(region, OnPremRegion):
-            access = self._given_access(region)
+            access = self.given_access(region)
             hidden = {"key": access.key or Secret(""), "sudoPassword": access.sudo_password or Secret("")}
         return self._stack(region.provider.kind, self._region_name(region), config, hidden, on_event)
+
+    @property
+    def _specification(self) -> str:
+        """What is noted beside the secrets: later runs compare with it what may not change."""
+        return specification.to_text(Specification(platform=self._platform, clusters=(), directory=self._directory))
 
     def _region_name(self, region: Region) -> str:
         return f"{self._platform.name}-{region.name}"
@@ -149,12 +161,13 @@ class Infrastructure:
         values = {name: _as_secret(value) for name, value in _plain(made[_SECRETS]).items()}
         access = {r.name: self._access(r, values["ssh.key"]) for r in self._regions}
         outputs = tuple(RegionOutputs.model_validate(_plain(region[_REGION])) for region in regions)
-        return Provided(outputs, Roots.from_mapping(values), access)
+        return Provided(outputs, Roots.from_mapping(values), access, str(made.get(_SPECIFICATION, "")))
 
     def _access(self, region: Region, own_key: Secret) -> Access:
-        return self._given_access(region) if isinstance(region, OnPremRegion) else Access(own_key)
+        return self.given_access(region) if isinstance(region, OnPremRegion) else Access(own_key)
 
-    def _given_access(self, region: OnPremRegion) -> Access:
+    def given_access(self, region: OnPremRegion) -> Access:
+        """How hosts that exist already are logged in to: by the specification alone, whether a stack ran or not."""
         ssh = region.provider.ssh
         return Access(
             key=ssh.key.resolve(self._directory) if ssh.key else None,

@@ -6,14 +6,15 @@ from installer.engine import playbook, user_steps
 from installer.engine import preview as engine
 from installer.engine.plan import Plan
 from installer.engine.playbook import Playbook
-from installer.workflows import steps  # noqa: F401 - registers the steps
+from installer.workflows import refused, steps  # noqa: F401 - steps are registered
 from installer.workflows.registry import GUARDS, STEPS
 from installer.workflows.session import Session
 from installer.workflows.user_scripts import Scripts
 
 
 def preview(session: Session) -> Plan:
-    """The plan of `up`, by facts as they are now."""
+    """The plan of `up`, by facts as they are now; raises SpecError for changes that cannot be followed."""
+    refused.require_allowed(session)
     return engine.preview(up_playbook(session), session)
 
 

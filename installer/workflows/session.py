@@ -24,8 +24,9 @@ from installer.kubernetes import client, control_plane, host, issue, node, pki
 from installer.kubernetes.rendering import Rendered
 from installer.kubernetes.roots import Roots
 from installer.spec.contract import HostOutput, RegionOutputs
+from installer.spec.given import given_hosts
 from installer.spec.hosts import wanted_hosts
-from installer.spec.platform import Platform
+from installer.spec.platform import OnPremRegion, Platform
 from installer.spec.specification import Specification
 from installer.transport import target as ssh
 from installer.transport.connection import Connection
@@ -60,6 +61,7 @@ class Session:
         self.ignore = ignore
         self.fleet = Fleet()
         self.one_manager = threading.Lock()  # held while a manager host that serves is changed
+        self.manager_lost = ""  # one that did not come back from its change: no other is touched after it
         self.facts = Remembered(self._facts)
         self.wanted = Remembered(self._wanted)
         self._provided: Provided | None = None
@@ -155,8 +157,18 @@ class Session:
     # --- hosts ----------------------------------------------------------------------------------------------------
 
     def connection(self, name: str) -> Connection:
-        """A live connection to a host."""
-        return self.fleet.connection(self._target(self.hosts[name]))
+        """A live connection to a provided host."""
+        host = self.hosts[name]
+        return self.fleet.connection(_target(host, self._required.access[host.region]))
+
+    def given(self) -> Mapping[str, HostOutput]:
+        """Hosts that exist already, whether `up` ever ran or not, by name."""
+        return {host.name: host for host in given_hosts(self.platform)}
+
+    def given_connection(self, host: HostOutput) -> Connection:
+        """A live connection to a host that exists already; one whose key is not known is shown and refused."""
+        (region,) = (r for r in self.platform.spec.regions if r.name == host.region and isinstance(r, OnPremRegion))
+        return self.fleet.connection(_target(host, self.infrastructure.given_access(region)))
 
     def all_facts(self) -> Mapping[str, HostFacts]:
         """Facts of every host, gathered side by side; raises the error of the first that cannot be looked at."""
@@ -227,18 +239,18 @@ class Session:
             extra_names=(*self.platform.spec.manager.extra_names, *endpoints),
         )
 
-    def _target(self, output: HostOutput) -> ssh.Target:
-        access = self._required.access[output.region]
-        return ssh.Target(
-            name=output.name,
-            address=output.address,
-            port=output.port,
-            user=output.user,
-            host_key=output.host_key,
-            key=access.key,
-            sudo_password=access.sudo_password,
-            bastion=_bastion(output, access),
-        )
+
+def _target(output: HostOutput, access: Access) -> ssh.Target:
+    return ssh.Target(
+        name=output.name,
+        address=output.address,
+        port=output.port,
+        user=output.user,
+        host_key=output.host_key or None,
+        key=access.key,
+        sudo_password=access.sudo_password,
+        bastion=_bastion(output, access),
+    )
 
 
 def _bastion(output: HostOutput, access: Access) -> ssh.Target | None:
@@ -249,7 +261,7 @@ def _bastion(output: HostOutput, access: Access) -> ssh.Target | None:
         address=output.bastion.address,
         port=output.bastion.port,
         user=output.bastion.user,
-        host_key=output.bastion.host_key,
+        host_key=output.bastion.host_key or None,
         key=access.key,
     )
 

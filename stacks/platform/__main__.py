@@ -1,9 +1,10 @@
-"""The stack of a platform's root secrets: made before any host, gone after the last."""
+"""The stack of a platform's root secrets and its specification: made before any host, gone after the last."""
 
 import pulumi
 
 from stacks.common.resources import PlatformSecrets
 
-platform = pulumi.Config().require("platform")
-made = PlatformSecrets("secrets", platform=platform)
+config = pulumi.Config()
+made = PlatformSecrets("secrets", platform=config.require("platform"))
 pulumi.export("secrets", pulumi.Output.json_dumps(made.values))
+pulumi.export("specification", config.require("specification"))

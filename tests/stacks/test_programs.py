@@ -133,14 +133,16 @@ _ONPREM = {
 
 
 def test_the_platforms_stack_makes_its_secrets_and_keeps_them_secret() -> None:
-    """One resource; what it exports is JSON of the flat names and values."""
-    ran = _run("platform", {"platform": "t"}, outputs={"secrets": {"values": {"ssh.key": "k"}}})
+    """One resource; what it exports is JSON of the flat names and values, and the specification as it was given."""
+    config = {"platform": "t", "specification": '{"kind": "Platform"}\n'}
+    ran = _run("platform", config, outputs={"secrets": {"values": {"ssh.key": "k"}}})
     assert [(r["type"], r["name"]) for r in ran.made if r["name"] != "moorage-platform-dev"] == [
         ("moorage:platform:Secrets", "secrets")
     ]
     assert ran.inputs("secrets") == {"platform": "t"}
     assert json.loads(ran.exports["secrets"]) == {"ssh.key": "k"}
-    assert ran.secret == {"secrets": False}  # the mock does not mark it; our provider does
+    assert ran.exports["specification"] == '{"kind": "Platform"}\n'
+    assert ran.secret == {"secrets": False, "specification": False}  # the mock does not mark it; our provider does
 
 
 def test_the_local_stack_makes_a_network_and_every_host_in_it() -> None:

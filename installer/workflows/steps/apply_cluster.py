@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
+
+from pydantic import ValidationError
 
 from installer.core.errors import KubernetesError
 from installer.engine.events import StepReport
 from installer.engine.plan import Action, Change, Target
+from installer.spec import faults
+from installer.spec.changes import check_change
 from installer.spec.cluster import Cluster
 from installer.workflows import clusters
 from installer.workflows.registry import STEPS
@@ -28,6 +33,7 @@ class ApplyCluster:
             found = None
         if found is None:
             return (Change(cluster.name, Action.CREATE, _summary(cluster)),)
+        _require_allowed(session, cluster, found)
         differing = tuple(_differences(clusters.document(cluster)["spec"], found["spec"]))
         if differing:
             return (Change(cluster.name, Action.UPDATE, _summary(cluster), differing),)
@@ -44,6 +50,17 @@ class ApplyCluster:
 
 def _cluster(session: Session, target: Target) -> Cluster:
     return next(cluster for cluster in session.spec.clusters if cluster.name == target.name)
+
+
+def _require_allowed(session: Session, cluster: Cluster, found: Mapping[str, Any]) -> None:
+    """Raise SpecError for fields that may not change any more; the API would refuse them too, but later."""
+    try:
+        before = Cluster.model_validate({**clusters.document(cluster), "spec": found["spec"]})
+    except ValidationError:  # written by another version; the API knows what may become of it
+        return
+    earlier = replace(session.spec, clusters=(before,), platform=None)
+    if wrong := check_change(earlier, session.spec):
+        raise faults.spec_error(wrong)
 
 
 def _summary(cluster: Cluster) -> str:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 
-from installer.core.errors import InstallerError
+from installer.core.errors import GuardError, InstallerError
 from installer.engine.events import StepReport
 from installer.engine.plan import Action, Change, Target
 from installer.hostops import apply, diff
@@ -41,7 +41,7 @@ class ConfigureHost:
 
         serving = target.name in session.managers and session.facts(target.name).manifest.units
         try:
-            with session.one_manager if serving else nullcontext():
+            with _alone(session, target.name) if serving else nullcontext():
                 apply.apply(
                     session.connection(target.name),
                     session.wanted(target.name),
@@ -50,13 +50,26 @@ class ConfigureHost:
                     on_event=tell,
                 )
                 if serving:
-                    # The next manager is touched once this one has its part in the quorum again.
                     await_api_server(session, target.name, report)
         except InstallerError as exc:
             exc.hint = exc.hint or "mend the cause and repeat `moorage up`: it goes on from what it finds"
             raise
         finally:
             session.forget(target.name)
+
+
+@contextmanager
+def _alone(session: Session, manager: str) -> Iterator[None]:
+    """The next manager is touched once this one has its part in the quorum again; never, when it does not come back."""
+    with session.one_manager:
+        if session.manager_lost:
+            raise GuardError(
+                f"not touched: manager {session.manager_lost} did not come back from its change",
+                hint=f"mend {session.manager_lost} and repeat `moorage up`: it goes on from what it finds",
+            )
+        session.manager_lost = manager
+        yield
+        session.manager_lost = ""
 
 
 def _todo(session: Session, target: Target) -> tuple[HostChange, ...]:

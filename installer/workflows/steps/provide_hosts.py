@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from installer.core.errors import InfrastructureError
 from installer.engine.events import StepReport
 from installer.engine.plan import Action, Change, Target
 from installer.provision.changes import ResourceChange, ResourceEvent
-from installer.spec.hosts import wanted_hosts
 from installer.workflows.registry import STEPS
 from installer.workflows.session import Session
 
@@ -22,7 +20,7 @@ _ACTIONS = {
 
 @STEPS.step("provide-hosts")
 class ProvideHosts:
-    """A host that carries anything is never removed or replaced from here."""
+    """A host that carries anything never goes from here: `refused` has seen to that before."""
 
     title = "provide"
 
@@ -33,8 +31,6 @@ class ProvideHosts:
         ]
 
     def run(self, session: Session, target: Target, report: StepReport) -> None:
-        _refuse_losses(session)
-
         def tell(event: ResourceEvent) -> None:
             report.progress(str(event))
 
@@ -44,13 +40,3 @@ class ProvideHosts:
 def _change(region: str, change: ResourceChange) -> Change:
     kind = change.type.rsplit(":", 1)[-1].lower()
     return Change(region, _ACTIONS[change.op], f"{kind} {change.name}", change.detail)
-
-
-def _refuse_losses(session: Session) -> None:
-    """Removing a host takes more than its machine: its etcd member, its pods. That has a command of its own."""
-    wanted = {host.name for host in wanted_hosts(session.platform)}
-    if lost := sorted(set(session.hosts) - wanted):
-        raise InfrastructureError(
-            f"the specification no longer has {', '.join(lost)}, which may carry members and nodes",
-            hint="put them back into the specification; removing hosts from a running platform is not supported yet",
-        )

@@ -1,0 +1,62 @@
+"""Preflight before the first `up`: hosts that exist already are looked at as the specification gives them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from installer.core.errors import InfrastructureError
+from installer.hostops.facts import HostFacts
+from installer.spec.contract import HostOutput
+from installer.spec.specification import load
+from installer.workflows import preflight
+from tests.unit.hostops.hosts import facts
+from tests.unit.spec.documents import onprem, platform
+from tests.unit.workflows import sessions
+
+_HOSTS = (
+    "{name: m, role: manager, address: 192.0.2.1, port: 2222, user: ops}, {name: w, role: worker, address: 192.0.2.2}"
+)
+
+
+def test_hosts_that_are_given_by_address_are_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each at its own address and port, by its own user; what is wrong is told by the same checks as later."""
+    path = tmp_path / "platform.yaml"
+    path.write_text(onprem(_HOSTS, ssh="{port: 22, bastion: {address: jump.example.org}}"))
+    session = sessions.session(load(path), tmp_path)
+    asked: dict[str, HostOutput] = {}
+    monkeypatch.setattr(type(session), "provided", None)
+    monkeypatch.setattr(session, "given_connection", lambda host: asked.setdefault(host.name, host))
+    monkeypatch.setattr(preflight.facts, "gather", _seen)
+    reached: list[dict[str, Any]] = []
+    monkeypatch.setattr(preflight.peers, "reachable", lambda connection, others: reached.append(others) or {})
+
+    report = preflight.preflight(session, frozenset())
+
+    assert {name: (host.address, host.port, host.user) for name, host in asked.items()} == {
+        "m": ("192.0.2.1", 2222, "ops"),
+        "w": ("192.0.2.2", 22, "root"),
+    }
+    assert asked["m"].bastion is not None
+    assert asked["m"].bastion.address == "jump.example.org"
+    assert sorted(map(str, reached)) == ["{'m': ('192.0.2.1', 2222)}", "{'w': ('192.0.2.2', 22)}"]
+    assert [(r.name, f.host) for r in report.results for f in r.findings] == [("swap", "w")]
+
+
+def test_hosts_that_are_still_to_be_made_cannot_be_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """None is not the same as all well."""
+    path = tmp_path / "platform.yaml"
+    path.write_text(platform())
+    session = sessions.session(load(path), tmp_path)
+    monkeypatch.setattr(type(session), "provided", None)
+    with pytest.raises(InfrastructureError, match="no hosts to check yet"):
+        preflight.preflight(session, frozenset())
+
+
+def _seen(host: HostOutput) -> HostFacts:
+    if host.name == "m":
+        return facts()
+    own = {"hostname": "two", "machine_id": "2" * 32, "addresses": (("eth0", "192.0.2.2/24"),)}
+    return facts(**own, swap=2**30)

@@ -57,6 +57,35 @@ def test_a_second_up_changes_nothing(example: PlatformUnderTest) -> None:
     assert "Nothing to do" in example.must("up", "--yes").stdout
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "fault"),
+    [
+        ("role: manager, count: 3", "role: manager, count: 5", "manager-4 would join managers that run already"),
+        ("role: worker, count: 2", "role: worker, count: 1", "no longer has worker-2, which carries"),
+        (
+            "  version: 1.36.3\n",
+            "  version: 1.36.3\n  network: {domain: other.local}\n",
+            "may not change after creation",
+        ),
+    ],
+)
+def test_a_change_that_cannot_be_followed_is_refused(
+    example: PlatformUnderTest, old: str, new: str, fault: str
+) -> None:
+    """By file, line and path, by `preview` already and by `up` before anything is done."""
+    path = example.folder / "platform.yaml"
+    before = path.read_text()
+    assert old in before
+    path.write_text(before.replace(old, new, 1))
+    try:
+        for words in (("preview",), ("up", "--yes")):
+            done = example.run(*words)
+            assert (done.status, fault in done.stderr) == (10, True), done.stderr
+            assert f"{path}:" in done.stderr
+    finally:
+        path.write_text(before)
+
+
 @pytest.mark.parametrize(("cluster", "version"), [("team-a", "v1.36.3"), ("team-b", "v1.37.2")])
 def test_each_cluster_has_its_own_version_and_nodes(example: PlatformUnderTest, cluster: str, version: str) -> None:
     """Two nodes each, of the version that was asked for, no larger than the pool says, told where they are."""

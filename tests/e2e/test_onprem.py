@@ -116,6 +116,8 @@ def test_machines_become_a_platform_and_are_left_as_they_were(hall: Hall) -> Non
         assert shown[name] in hall.sh(name, "ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key")
     hall.pin(shown)
 
+    checked = hall.platform.must("preflight", "-o", "json").json
+    assert {result["name"] for result in checked["checks"]} >= {"reach", "disk", "clock"}
     assert "host manager-1" in hall.platform.must("preview").stdout
     assert hall.listing() == before
 

@@ -97,7 +97,7 @@ def delete(container: str, folder: Path) -> None:
 
 
 def _share(folder: Path) -> None:
-    shared = str(folder / _SHARED)
+    shared = str((folder / _SHARED).resolve())
     if shared not in _mounts_below(folder):
         shell.run(["mount", "--bind", shared, shared])
         shell.run(["mount", "--make-rshared", shared])
@@ -179,5 +179,5 @@ def _mounts_below(folder: Path) -> Iterator[str]:
     """Mount points at or below `folder`, innermost first."""
     lines = Path("/proc/self/mountinfo").read_text().splitlines()
     points = [line.split()[4].encode().decode("unicode_escape") for line in lines]
-    prefix = str(folder)
+    prefix = str(folder.resolve())  # as the kernel names them, whatever links lead there
     yield from sorted((p for p in points if p == prefix or p.startswith(prefix + "/")), key=len, reverse=True)

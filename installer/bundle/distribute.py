@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import json
 import secrets
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import BinaryIO, Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -30,6 +31,7 @@ _UNIT: Final = "moorage-transfer.service"
 _SECRETS: Final = "/run/moorage/transfer.json"
 _PROGRAM: Final = f"{layout.BIN}/moorage-host"
 _FETCH_TIMEOUT_S: Final = 3600.0
+_SEND_TIMEOUT_S: Final = 6 * 3600.0  # a link of 1 Mbit/s takes three; one that is dead is noticed by its keepalive
 _VALID: Final = timedelta(days=1)
 _EXECUTABLE: Final = 0o555
 
@@ -42,6 +44,7 @@ while read -r sha256 size; do
 done
 if [ -d {layout.RELEASES}/{{digest}} ]; then printf '\\036{{{{"release":"%s"}}}}\\n' {{digest}}; fi
 """
+_RECEIVE: Final = f"{{program}} receive --store={layout.STORE}\n"
 # Nothing of a transfer stays: the manifest goes with the script, the secrets as soon as they are read.
 _FETCH: Final = f"""set -eu
 folder=$(mktemp -d /run/moorage-fetch.XXXXXX)
@@ -114,6 +117,26 @@ class _Waiting:
 
     name: str
     tries: int = 0
+
+
+class _Stream:
+    """Files as `moorage-host receive` reads them: each a line of its digest and size, then its bytes."""
+
+    def __init__(self, files: Sequence[Artefact], opened: Callable[[Artefact], BinaryIO]) -> None:
+        self._files = iter(files)
+        self._opened = opened
+        self._now: BinaryIO = io.BytesIO()
+
+    def read(self, size: int, /) -> bytes:
+        """At most `size` bytes of what is left; none at the end. Raises OSError."""
+        if found := self._now.read(size):
+            return found
+        self._now.close()
+        if (artefact := next(self._files, None)) is None:
+            self._now = io.BytesIO()
+            return b""
+        self._now = self._opened(artefact)
+        return f"{artefact.sha256} {artefact.size}\n".encode()
 
 
 class _Transfer:
@@ -197,11 +220,27 @@ class _Transfer:
             self._fetch(name, None)
 
     def _upload(self, name: str, files: list[Artefact]) -> None:
-        total, sent = sum(artefact.size for artefact in files), 0
-        for artefact in sorted(files, key=lambda artefact: artefact.sha256 != self._program):
+        """The program first, by itself; it then takes all others from one stream, and compares each as it arrives."""
+        total = sum(artefact.size for artefact in files)
+        others = [artefact for artefact in files if artefact.sha256 != self._program]
+        sent = 0
+
+        def opened(artefact: Artefact) -> BinaryIO:
+            nonlocal sent
             self._tell(name, f"sending {artefact.path}, {sent / 1e6:.0f} of {total / 1e6:.0f} MB are there")
-            self._put(name, artefact)
             sent += artefact.size
+            return self._bundle.store.path(artefact.sha256).open("rb")
+
+        if len(others) < len(files):
+            opened(self._files[self._program]).close()
+            self._put(name, self._files[self._program])
+        if others:
+            self._connections[name].run(
+                _RECEIVE.format(program=self._path_of_program),
+                payload=_Stream(others, opened),
+                step="send the bundle",
+                timeout_s=_SEND_TIMEOUT_S,
+            )
 
     def _put(self, name: str, artefact: Artefact) -> None:
         with self._bundle.store.path(artefact.sha256).open("rb") as source:

@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import Any, Protocol
 
 import paramiko
 
@@ -46,6 +46,12 @@ _NO_STATUS = -1  # paramiko's, where none came
 _START = "moorage-start"  # the line after which a script's own input begins
 
 Event = Mapping[str, Any]
+
+
+class Readable(Protocol):
+    """What a script can be given to read: bytes until there are none left; raises OSError."""
+
+    def read(self, size: int, /) -> bytes: ...
 
 
 def ignore_line(line: str) -> None:
@@ -80,7 +86,7 @@ class Connection:
         self,
         script: str,
         *,
-        payload: bytes | BinaryIO = b"",
+        payload: bytes | Readable = b"",
         on_event: Callable[[Event], None] = ignore_event,
         on_line: Callable[[str], None] = ignore_line,
         timeout_s: float = 600.0,
@@ -129,7 +135,7 @@ class Connection:
             raise self._failure(status, current, tuple(tail))
         return Result(status, tuple(tail))
 
-    def put(self, source: bytes | BinaryIO, path: str, *, sha256: str, mode: int = 0o644, step: str = "upload") -> None:
+    def put(self, source: bytes | Readable, path: str, *, sha256: str, mode: int = 0o644, step: str = "upload") -> None:
         """Write `source` to `path` on the host, atomically, and only if it arrives with the digest `sha256`."""
         script = f"""set -eu
 target={shlex.quote(path)}
@@ -340,11 +346,11 @@ def _private_key(target: Target, text: Secret) -> paramiko.PKey:
 class _Feeder(threading.Thread):
     """Sends everything from a thread: the far side may not read on before its output was read."""
 
-    def __init__(self, channel: paramiko.Channel, head: bytes, payload: bytes | BinaryIO) -> None:
+    def __init__(self, channel: paramiko.Channel, head: bytes, payload: bytes | Readable) -> None:
         super().__init__(name=f"feed-{channel.get_id()}", daemon=True)
         self.failure: OSError | None = None  # in reading what is to be sent
         self._channel, self._head = channel, head
-        self._source = io.BytesIO(payload) if isinstance(payload, bytes) else payload
+        self._source: Readable = io.BytesIO(payload) if isinstance(payload, bytes) else payload
 
     def run(self) -> None:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import threading
@@ -14,7 +15,7 @@ import pytest
 from installer.bundle.bundle import Bundle
 from installer.bundle.distribute import PORT, distribute
 from installer.core.errors import BundleError, InstallerError
-from installer.transport.connection import Event, Result, ignore_event
+from installer.transport.connection import Event, Readable, Result, ignore_event
 from installer.transport.errors import ScriptError, UnreachableError
 from tests.unit.bundle.test_bundle import make
 
@@ -56,6 +57,7 @@ class Host:
         self.before_fetch: Callable[[], None] = lambda: None
         self.before_survey: Callable[[], None] = lambda: None
         self.before_serve: Callable[[], None] = lambda: None
+        self.before_receive: Callable[[], None] = lambda: None
 
     def put(self, source: BinaryIO, path: str, *, sha256: str, mode: int) -> None:
         assert path == f"/opt/moorage/store/{sha256}"
@@ -69,7 +71,7 @@ class Host:
         self,
         script: str,
         *,
-        payload: bytes = b"",
+        payload: Any = b"",
         on_event: Callable[[Event], None] = ignore_event,
         step: str,
         timeout_s: float = 0,
@@ -78,6 +80,8 @@ class Host:
             raise AssertionError("a program is called by its digest, which alone says that it is right")
         if "while read" in script:
             self._survey(script, payload.decode(), on_event)
+        elif " receive " in script:
+            self._receive(script, payload)
         elif " fetch " in script:
             self._fetch(script, payload, on_event)
         elif "systemd-run" in script:
@@ -97,6 +101,20 @@ class Host:
         for release in self.releases:
             if release in script:
                 on_event({"release": release})
+
+    def _receive(self, script: str, payload: Readable) -> None:
+        self.before_receive()
+        self._runs_program(script)
+        stream = b"".join(iter(lambda: payload.read(3), b""))
+        while stream:
+            head, _, stream = stream.partition(b"\n")
+            sha256, size = head.decode().split()
+            content, stream = stream[: int(size)], stream[int(size) :]
+            assert hashlib.sha256(content).hexdigest() == sha256
+            with self.region.guard:
+                self.region.log.append(f"put {self.name} {sha256}")
+            self.store[sha256] = len(content)
+            self.rotten.discard(sha256)
 
     def _fetch(self, script: str, payload: bytes, on_event: Callable[[Event], None]) -> None:
         self.before_fetch()
@@ -269,6 +287,16 @@ def test_where_the_first_host_fails_another_is_the_first(bundle: Bundle) -> None
     region = Region(bundle, 3)
     region.hosts["host-0"].before_fetch = always(ScriptError("no space left on device"))
     with pytest.raises(ScriptError) as caught:
+        region.distribute()
+    assert caught.value.host == "host-0"
+    assert region.complete == {"host-1", "host-2"}
+
+
+def test_where_the_first_host_cannot_be_sent_it_another_is_the_first(bundle: Bundle) -> None:
+    """What it says is told."""
+    region = Region(bundle, 3)
+    region.hosts["host-0"].before_receive = always(ScriptError("no space left on device"))
+    with pytest.raises(ScriptError, match="no space left") as caught:
         region.distribute()
     assert caught.value.host == "host-0"
     assert region.complete == {"host-1", "host-2"}

@@ -161,8 +161,7 @@ func (f *fetcher) one(ctx context.Context, a artefact, turn int) error {
 
 // transfer gets a file, going on where an earlier try broke off; it enters the store only with the right digest.
 func (f *fetcher) transfer(ctx context.Context, a artefact, source string) error {
-	path := filepath.Join(f.store, a.SHA256+".part")
-	part, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	part, err := os.OpenFile(partOf(f.store, a), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return err
 	}
@@ -177,14 +176,27 @@ func (f *fetcher) transfer(ctx context.Context, a artefact, source string) error
 		f.done.Add(-have)
 		return err
 	}
-	if got := hex.EncodeToString(sum.Sum(nil)); got != a.SHA256 {
+	if err := compare(a, sum, part.Name()); err != nil {
 		f.done.Add(-have)
-		return errors.Join(fmt.Errorf("arrived with the digest %s", got), os.Remove(path))
-	}
-	if err := errors.Join(part.Chmod(0o555), part.Sync()); err != nil {
 		return err
 	}
-	return os.Rename(path, filepath.Join(f.store, a.SHA256))
+	return admit(part, f.store, a)
+}
+
+// compare says whether a file arrived as it was sent; one that did not is removed.
+func compare(a artefact, sum hash.Hash, path string) error {
+	if got := hex.EncodeToString(sum.Sum(nil)); got != a.SHA256 {
+		return errors.Join(fmt.Errorf("arrived with the digest %s", got), os.Remove(path))
+	}
+	return nil
+}
+
+// admit closes a file that is whole and right, and lets it into the store once it is on the disk.
+func admit(part *os.File, store string, a artefact) error {
+	if err := errors.Join(part.Chmod(0o555), part.Sync(), part.Close()); err != nil {
+		return err
+	}
+	return os.Rename(part.Name(), filepath.Join(store, a.SHA256))
 }
 
 // append writes what follows after have bytes, and returns how many there are then.

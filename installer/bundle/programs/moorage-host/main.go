@@ -15,6 +15,7 @@ const usage = `usage: moorage-host COMMAND [OPTION]...
   balance   a node-local TCP balancer over the manager's API servers
   run       a supervisor for the processes of a node pod
   serve     hand the files of a store to other hosts, over TLS and with a token
+  receive   take the files of a bundle from standard input, for the first host of a region
   fetch     get the files of a bundle from other hosts, and lay out its release
   wait      become another program once an address answers
   proxy     HTTP CONNECT over mutual TLS, the way of an API server to pods
@@ -29,6 +30,7 @@ func main() {
 		"run":     runCommand,
 		"serve":   serveCommand,
 		"fetch":   fetchCommand,
+		"receive": receiveCommand,
 		"proxy":   proxyCommand,
 		"wait":    waitCommand,
 	}

@@ -68,14 +68,14 @@ class Nodes:
         pods = [self._pod(pod) for pod in self._pods()]
         return [self._create(cluster, place, action) for action in pools.missing(self._wanted(cluster, place), pods)]
 
-    def tend(self, cluster: Cluster, place: Place, inside: Inside) -> list[Happened]:
+    def tend(self, cluster: Cluster, place: Place, inside: Inside, *, replacing: bool) -> list[Happened]:
         """Look at the nodes through the cluster's API, and go on with what is to be replaced or taken away."""
         listed = self._pods()
         self._seen = inside.tend(self._pods_of_nodes(cluster, listed))
         pods = [self._pod(pod) for pod in listed]
         happened: list[Happened] = []
         going = set()
-        for action in pools.decide(self._wanted(cluster, place), pods):
+        for action in pools.decide(self._wanted(cluster, place), pods, replacing=replacing):
             match action:
                 case pools.Create():
                     happened.append(self._create(cluster, place, action))
@@ -83,7 +83,7 @@ class Nodes:
                     going.add(name)
                     happened += self._take_away(cluster, next(pod for pod in pods if pod.name == name), action, inside)
         for pod in pods:
-            if pod.draining_since and pod.name not in going and not pod.leaving:
+            if replacing and pod.draining_since and pod.name not in going and not pod.leaving:
                 happened.append(self._keep(pod.name, inside))
         return happened
 

@@ -15,6 +15,7 @@ import kopf
 from lightkube import Client, KubeConfig
 from lightkube.types import PatchType
 
+from installer.controller import events
 from installer.controller.datastores import Datastores
 from installer.controller.manager_api import FIELD_MANAGER, Api
 from installer.controller.pace import Pace
@@ -28,7 +29,6 @@ _RESOURCE = ("moorage.dev", "v1", "clusters")
 _FINALIZER = "moorage.dev/controller"
 _AT_ONCE = 32  # passes; each waits for API servers most of the time
 _FAILED_S = 2.0
-_EVENT_MESSAGE = 1024  # bytes that an event's message may have
 log = logging.getLogger("moorage.controller")
 
 
@@ -86,7 +86,7 @@ def _register(registry: kopf.OperatorRegistry, world: World) -> None:
     @kopf.on.startup(registry=registry)
     async def configure(settings: kopf.OperatorSettings, **_: Any) -> None:
         settings.persistence.finalizer = _FINALIZER
-        settings.posting.loggers = False
+        settings.posting.enabled = False  # events are ours
         settings.execution.default_backoff = _FAILED_S
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(max_workers=_AT_ONCE))
 
@@ -130,31 +130,26 @@ async def _one_pass(world: World, name: str, body: kopf.Body) -> float:
         )
     if look is None:  # it is being deleted
         return pause
-    for one in look.happened:
-        _tell(body, one)
-    await _report(world, name, body, look)
+    told = [*look.happened, *await _report(world, name, body, look)]
+    for one in told:
+        try:
+            await asyncio.to_thread(events.tell, world.api, body.metadata, one)
+        except InstallerError as exc:  # what was done is done; the log has it, too
+            log.warning("cluster %s: %s: %s: %s", name, one.reason, one.message, exc.explain())
     return pause
 
 
-async def _report(world: World, name: str, body: kopf.Body, look: Look) -> None:
-    """Write the status where it is another, and tell a change of phase as an event."""
+async def _report(world: World, name: str, body: kopf.Body, look: Look) -> list[Happened]:
+    """Write the status where it is another; a change of phase is something to tell."""
     before = dict(body.status)
     wanted = status(look.found, generation=body.metadata["generation"], before=before)
     if wanted == {key: before.get(key) for key in wanted}:
-        return
+        return []
     await asyncio.to_thread(_write_status, world.api, name, wanted)
-    if wanted["phase"] != before.get("phase"):
-        message = next((c["message"] for c in wanted["conditions"] if c["status"] == "False"), "the cluster is ready")
-        _tell(body, Happened(wanted["phase"], message, warning=wanted["phase"] in {"Refused", "Degraded"}))
-
-
-def _tell(body: kopf.Body, happened: Happened) -> None:
-    kopf.event(
-        body,
-        type="Warning" if happened.warning else "Normal",
-        reason=happened.reason,
-        message=happened.message[:_EVENT_MESSAGE],
-    )
+    if wanted["phase"] == before.get("phase"):
+        return []
+    message = next((c["message"] for c in wanted["conditions"] if c["status"] == "False"), "the cluster is ready")
+    return [Happened(wanted["phase"], message, warning=wanted["phase"] in {"Refused", "Degraded"})]
 
 
 def _write_status(api: Api, name: str, wanted: dict[str, Any]) -> None:

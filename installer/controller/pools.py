@@ -54,11 +54,11 @@ def missing(wanted: Sequence[WantedPool], seen: Sequence[SeenPod]) -> list[Creat
     return [Create(pool.name) for pool in wanted for _ in range(pool.count - live[pool.name])]
 
 
-def decide(wanted: Sequence[WantedPool], seen: Sequence[SeenPod]) -> list[Action]:
+def decide(wanted: Sequence[WantedPool], seen: Sequence[SeenPod], *, replacing: bool = True) -> list[Action]:
     """The next actions; none when all is as wanted. Nodes that are made differently are replaced one by one.
 
     Only for one who has asked the cluster which nodes are ready. A node that is drained, to be deleted, is chosen
-    again in the next pass, as long as it is to go.
+    again in the next pass, as long as it is to go. Not `replacing`: nodes that are made differently may wait.
     """
     pools = {pool.name: pool for pool in wanted}
     by_pool: Mapping[str, list[SeenPod]] = {name: [] for name in pools}
@@ -72,7 +72,8 @@ def decide(wanted: Sequence[WantedPool], seen: Sequence[SeenPod]) -> list[Action
         elif not pod.leaving:
             by_pool[pod.pool].append(pod)
     for pool in wanted:
-        actions += _of_pool(pool, by_pool[pool.name])
+        if replacing or all(pod.shape == pool.shape for pod in by_pool[pool.name]):
+            actions += _of_pool(pool, by_pool[pool.name])
     return actions
 
 

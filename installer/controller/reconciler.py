@@ -99,7 +99,8 @@ class ClusterReconciler:
             if self._inside is None:
                 self._inside = Inside(cluster, place.address, place.roots)
             self._inside.furnish(self._settings, cluster)
-            happened = self._nodes.tend(cluster, place, self._inside)
+            # No node is newer than any API server: kubelets may be older, never younger.
+            happened = self._nodes.tend(cluster, place, self._inside, replacing=seen.condition.ok)
         except KubernetesError as exc:
             self._inside = None
             return Condition("NodesReady", False, "ApiUnavailable", f"the cluster's API: {exc}"), []

@@ -156,6 +156,9 @@ def _controller_manager(plane: ControlPlane) -> Process:
         "root-ca-file": f"{CONFIG}/ca.crt",
         "service-account-private-key-file": f"{CONFIG}/service-account.key",
         "use-service-account-credentials": True,
+        # At start it asks twice for each of its controllers, one after the other.
+        "kube-api-qps": 50,
+        "kube-api-burst": 150,
         **_election(plane),
         "profiling": False,
     }

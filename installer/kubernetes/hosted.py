@@ -227,7 +227,8 @@ def _command(process: Process) -> list[str]:
     if "kube-apiserver" not in process.after:
         return list(process.argv)
     program = f"{layout.CURRENT}/{layout.BIN}/moorage-host"
-    return [program, "wait", f"--tcp=127.0.0.1:{API_PORT}", "--", *process.argv]
+    ready = f"https://127.0.0.1:{API_PORT}/readyz"
+    return [program, "wait", f"--url={ready}", f"--ca={control_plane.CONFIG}/ca.crt", "--", *process.argv]
 
 
 def _probes(name: str) -> dict[str, Any]:

@@ -81,6 +81,19 @@ def test_nodes_of_a_pool_that_is_gone_go() -> None:
     assert action == Delete("a1", "there is no pool other any more")
 
 
+@pytest.mark.parametrize(
+    ("count", "seen", "wanted"),
+    [
+        (1, [pod("a1", shape="old")], []),
+        (1, [pod("a1", shape="old"), pod("a2")], []),
+        (1, [pod("a1"), pod("a2")], ["-a2"]),
+    ],
+)
+def test_replacing_may_wait(count: int, seen: list[SeenPod], wanted: list[str]) -> None:
+    """Until the control plane is as new as the nodes will be; another count is followed at once."""
+    assert summary(decide([WantedPool(name="general", count=count, shape="now")], seen, replacing=False)) == wanted
+
+
 @pytest.mark.parametrize("start", [("old", 3), ("old", 1)])
 def test_a_pool_made_differently_is_replaced_without_ever_lacking_a_node(start: tuple[str, int]) -> None:
     """Carried out step by step, it ends with new nodes alone, and at no time fewer were ready than wanted."""

@@ -16,7 +16,7 @@ const usage = `usage: moorage-host COMMAND [OPTION]...
   run       a supervisor for the processes of a node pod
   serve     hand the files of a store to other hosts, over TLS and with a token
   fetch     get the files of a bundle from other hosts, and lay out its release
-  wait      become another program once an address answers
+  wait      become another program once an API server is ready
   proxy     HTTP CONNECT over mutual TLS, the way of an API server to pods
 
 moorage-host COMMAND --help tells the options.

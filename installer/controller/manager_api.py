@@ -86,3 +86,10 @@ def found_or_none(call: Callable[[], T]) -> T | None:
         if isinstance(exc.__cause__, ApiError) and exc.__cause__.status.code == _NOT_FOUND:
             return None
         raise
+
+
+def meta_of(found: Any) -> Any:
+    """An object's metadata; what an API server hands out always has it."""
+    if found.metadata is None:
+        raise KubernetesError(f"the API server answered with a {type(found).__name__} without metadata")
+    return found.metadata

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,10 +15,12 @@ import kopf
 from lightkube import Client, KubeConfig
 from lightkube.types import PatchType
 
+from installer.controller import events
 from installer.controller.datastores import Datastores
 from installer.controller.manager_api import FIELD_MANAGER, Api
+from installer.controller.pace import Pace
 from installer.controller.reconciler import ClusterReconciler, Look
-from installer.controller.status import Condition, Found, status
+from installer.controller.status import Condition, Found, Happened, status
 from installer.core.errors import InstallerError
 from installer.kubernetes import client, hosted
 from installer.kubernetes.settings import PlatformSettings
@@ -25,7 +28,7 @@ from installer.kubernetes.settings import PlatformSettings
 _RESOURCE = ("moorage.dev", "v1", "clusters")
 _FINALIZER = "moorage.dev/controller"
 _AT_ONCE = 32  # passes; each waits for API servers most of the time
-_BUSY_S, _STEADY_S, _FAILED_S = 0.25, 20.0, 2.0
+_FAILED_S = 2.0
 log = logging.getLogger("moorage.controller")
 
 
@@ -38,6 +41,7 @@ class World:
     datastores: Datastores
     reconcilers: dict[str, ClusterReconciler] = field(default_factory=dict)
     wakers: dict[str, asyncio.Event] = field(default_factory=dict)
+    paces: dict[str, Pace] = field(default_factory=dict)
 
     def reconciler(self, name: str) -> ClusterReconciler:
         if name not in self.reconcilers:
@@ -47,7 +51,11 @@ class World:
     def waker(self, name: str) -> asyncio.Event:
         return self.wakers.setdefault(name, asyncio.Event())
 
+    def pace(self, name: str) -> Pace:
+        return self.paces.setdefault(name, Pace())
+
     def forget(self, name: str) -> None:
+        self.paces.pop(name, None)
         self.reconcilers.pop(name, None)
         self.wakers.pop(name, None)
 
@@ -78,7 +86,7 @@ def _register(registry: kopf.OperatorRegistry, world: World) -> None:
     @kopf.on.startup(registry=registry)
     async def configure(settings: kopf.OperatorSettings, **_: Any) -> None:
         settings.persistence.finalizer = _FINALIZER
-        settings.posting.loggers = False
+        settings.posting.enabled = False  # events are ours
         settings.execution.default_backoff = _FAILED_S
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(max_workers=_AT_ONCE))
 
@@ -108,9 +116,8 @@ def _register(registry: kopf.OperatorRegistry, world: World) -> None:
 
 
 async def _one_pass(world: World, name: str, body: kopf.Body) -> float:
-    """One pass and its status; returns the pause until the next, unless something wakes it before."""
+    """One pass, its events and its status; returns the pause until the next, unless something wakes it before."""
     resource = {"metadata": dict(body.metadata), "spec": dict(body.spec)}
-    before = dict(body.status)
     try:
         look = await asyncio.to_thread(world.reconciler(name).reconcile, resource)
     except InstallerError as exc:
@@ -118,15 +125,31 @@ async def _one_pass(world: World, name: str, body: kopf.Body) -> float:
         look = Look(Found(conditions=(Condition("ControlPlaneReady", False, "Failed", str(exc)),)), steady=False)
         pause = _FAILED_S
     else:
-        pause = _STEADY_S if look.steady else _BUSY_S
-    wanted = status(look.found, generation=body.metadata["generation"], before=before)
-    if wanted != {key: before.get(key) for key in wanted}:
-        await asyncio.to_thread(_write_status, world.api, name, wanted)
-        if wanted["phase"] != before.get("phase"):
-            message = next((c["message"] for c in wanted["conditions"] if c["status"] == "False"), "")
-            kind = "Warning" if wanted["phase"] in {"Refused", "Degraded"} else "Normal"
-            kopf.event(body, type=kind, reason=wanted["phase"], message=message or "the cluster is ready")
+        pause = world.pace(name).pause(
+            steady=look is None or look.steady, generation=body.metadata["generation"], now=time.monotonic()
+        )
+    if look is None:  # it is being deleted
+        return pause
+    told = [*look.happened, *await _report(world, name, body, look)]
+    for one in told:
+        try:
+            await asyncio.to_thread(events.tell, world.api, body.metadata, one)
+        except InstallerError as exc:  # what was done is done; the log has it, too
+            log.warning("cluster %s: %s: %s: %s", name, one.reason, one.message, exc.explain())
     return pause
+
+
+async def _report(world: World, name: str, body: kopf.Body, look: Look) -> list[Happened]:
+    """Write the status where it is another; a change of phase is something to tell."""
+    before = dict(body.status)
+    wanted = status(look.found, generation=body.metadata["generation"], before=before)
+    if wanted == {key: before.get(key) for key in wanted}:
+        return []
+    await asyncio.to_thread(_write_status, world.api, name, wanted)
+    if wanted["phase"] == before.get("phase"):
+        return []
+    message = next((c["message"] for c in wanted["conditions"] if c["status"] == "False"), "the cluster is ready")
+    return [Happened(wanted["phase"], message, warning=wanted["phase"] in {"Refused", "Degraded"})]
 
 
 def _write_status(api: Api, name: str, wanted: dict[str, Any]) -> None:

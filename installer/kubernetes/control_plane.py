@@ -17,6 +17,7 @@ from installer.kubernetes.roots import Roots
 CONFIG = f"{layout.CONFIG}/control-plane"
 CONTROLLER_MANAGER_PORT = 10257
 SCHEDULER_PORT = 10259
+NODE_RESTRICTION = "NodeRestriction"  # the admission plugin without which a kubelet could change other nodes
 # Groups and users of ours, bound to roles by `bootstrap_rbac` in addons.py.
 ADMIN_GROUP = "moorage:admins"
 KUBELET_CLIENT_USER = "moorage:kubelet-client"
@@ -34,7 +35,7 @@ class ControlPlane:
     pods: IPv4Network
     services: IPv4Network
     domain: str
-    replicas: int
+    elects: bool  # whether another controller manager or scheduler may run at the same time
     etcd_user: str = "kube-apiserver"
     etcd_prefix: str = "/registry"
     node_ports: tuple[int, int] = (30000, 32767)
@@ -116,7 +117,7 @@ def _apiserver(plane: ControlPlane) -> Process:
         "service-account-signing-key-file": f"{CONFIG}/service-account.key",
         "authentication-config": f"{CONFIG}/authentication.json",
         "authorization-mode": "Node,RBAC",
-        "enable-admission-plugins": "NodeRestriction",
+        "enable-admission-plugins": NODE_RESTRICTION,
         "encryption-provider-config": f"{CONFIG}/encryption.json",
         "allow-privileged": True,
         # Watches are ended one after the other when it stops; else it waits a minute for their clients to leave.
@@ -155,7 +156,10 @@ def _controller_manager(plane: ControlPlane) -> Process:
         "root-ca-file": f"{CONFIG}/ca.crt",
         "service-account-private-key-file": f"{CONFIG}/service-account.key",
         "use-service-account-credentials": True,
-        "leader-elect": plane.replicas > 1,
+        # At start it asks twice for each of its controllers, one after the other.
+        "kube-api-qps": 50,
+        "kube-api-burst": 150,
+        **_election(plane),
         "profiling": False,
     }
     return Process(
@@ -173,7 +177,7 @@ def _scheduler(plane: ControlPlane) -> Process:
         **_client_flags("scheduler"),
         "bind-address": plane.probe_address,
         "secure-port": SCHEDULER_PORT,
-        "leader-elect": plane.replicas > 1,
+        **_election(plane),
         "profiling": False,
     }
     return Process(
@@ -183,6 +187,18 @@ def _scheduler(plane: ControlPlane) -> Process:
         env=plane.env,
         after=("kube-apiserver",),
     )
+
+
+def _election(plane: ControlPlane) -> dict[str, str | int | bool | None]:
+    """Renewed half as often as by default, and given up as late: an idle control plane writes little else."""
+    if not plane.elects:
+        return {"leader-elect": False}
+    return {
+        "leader-elect": True,
+        "leader-elect-lease-duration": "15s",
+        "leader-elect-renew-deadline": "10s",
+        "leader-elect-retry-period": "4s",
+    }
 
 
 def _client_flags(name: str) -> dict[str, str | int | bool | None]:

@@ -14,6 +14,7 @@ from installer.kubernetes.rendering import Process, Rendered
 from installer.kubernetes.roots import Roots
 from installer.kubernetes.settings import PlatformSettings
 from installer.spec.cluster import Cluster
+from installer.spec.cluster_settings import ApiServer
 
 CONTROL_PLANE: Final = "control-plane"  # Service, Deployment and Secret
 ROOTS: Final = "roots"
@@ -78,24 +79,40 @@ def service(cluster: str) -> Document:
 
 def rendered(cluster: Cluster, place: Place, settings: PlatformSettings, roots: Roots) -> Rendered:
     """Processes, files and certificate requests of the control plane."""
-    network = cluster.spec.network
+    network, chosen = cluster.spec.network, cluster.spec.control_plane.api_server
     in_manager = f"{CONTROL_PLANE}.{namespace(cluster.name)}"
     plane = control_plane.ControlPlane(
         version=cluster.spec.version,
         advertise_address=place.address,
         port=API_PORT,
-        names=(place.address, in_manager, f"{in_manager}.svc", *settings.endpoints),
+        names=(place.address, in_manager, f"{in_manager}.svc", *settings.endpoints, *chosen.extra_names),
         etcd_servers=place.etcd_servers,
         etcd_user=place.etcd_user,
         etcd_prefix=place.etcd_prefix,
         pods=network.pods,
         services=network.services,
         domain=network.domain,
-        replicas=cluster.spec.control_plane.replicas,
+        # Also with one replica: while pods are replaced, or a host is cut off, there are two.
+        elects=True,
         manages_endpoints=False,
         probe_address="0.0.0.0",  # noqa: S104 - the kubelet probes it; it tells nobody else anything without a login
+        audit_log="-" if chosen.audit_log else None,
+        extra_args=_flags(chosen),
     )
     return control_plane.render(plane, roots)
+
+
+def _flags(chosen: ApiServer) -> dict[str, str]:
+    """The API server's flags for what the cluster's owner has set."""
+    options = {
+        "event-ttl": chosen.event_ttl,
+        "max-requests-inflight": chosen.max_requests_inflight,
+        "max-mutating-requests-inflight": chosen.max_mutating_requests_inflight,
+        "default-not-ready-toleration-seconds": chosen.not_ready_toleration_seconds,
+        "default-unreachable-toleration-seconds": chosen.unreachable_toleration_seconds,
+    }
+    plugins = {"enable-admission-plugins": ",".join((control_plane.NODE_RESTRICTION, *chosen.admission_plugins))}
+    return plugins | {name: str(value) for name, value in options.items() if value is not None}
 
 
 def control_plane_documents(
@@ -210,7 +227,8 @@ def _command(process: Process) -> list[str]:
     if "kube-apiserver" not in process.after:
         return list(process.argv)
     program = f"{layout.CURRENT}/{layout.BIN}/moorage-host"
-    return [program, "wait", f"--tcp=127.0.0.1:{API_PORT}", "--", *process.argv]
+    ready = f"https://127.0.0.1:{API_PORT}/readyz"
+    return [program, "wait", f"--url={ready}", f"--ca={control_plane.CONFIG}/ca.crt", "--", *process.argv]
 
 
 def _probes(name: str) -> dict[str, Any]:

@@ -14,11 +14,12 @@ from installer.kubernetes.rendering import Process, Rendered
 from installer.kubernetes.roots import Roots
 from installer.kubernetes.settings import PlatformSettings
 from installer.spec.cluster import CPU_SHARE, Cluster, SharedPool
+from installer.spec.cluster_settings import Kubelet
 from installer.spec.quantity import cpu_millis, memory_bytes
 
 PART: Final = "node"
 POOL_LABEL: Final = "moorage.dev/pool"
-POOL_LABEL_IN_CLUSTER: Final = "moorage.dev/pool"
+STARTING: Final = {"key": "moorage.dev/starting", "effect": "NoSchedule"}
 SHAPE: Final = "moorage.dev/shape"  # digest of everything but its name: another one means another pod
 _VETH_MTU = 50  # bytes that the manager's own VXLAN takes from each packet
 _SUFFIX_BYTES = 3
@@ -81,11 +82,22 @@ def _render(
             traits=node.Traits(
                 cgroup_version=settings.cgroup_version, nested=True, systemd=False, mtu=settings.mtu - _VETH_MTU
             ),
-            labels={POOL_LABEL_IN_CLUSTER: pool.name, **pool.labels},
+            # The controller takes this away when it has set the pool's labels and taints: no pod comes before them.
+            taints=(STARTING,),
             signed_serving=False,
+            kubelet=_kubelet(pool.kubelet),
             kubelet_drop_ins=_DROP_IN,
         )
     )
+
+
+def _kubelet(chosen: Kubelet) -> dict[str, Any]:
+    """The kubelet's configuration for what the cluster's owner has set."""
+    found = chosen.model_dump(by_alias=True, exclude_none=True)
+    if found["evictionHard"]:
+        return found | {"mergeDefaultEvictionSettings": True}
+    del found["evictionHard"]
+    return found
 
 
 def _supervised(made: Rendered) -> dict[str, Any]:

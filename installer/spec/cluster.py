@@ -5,13 +5,16 @@ from __future__ import annotations
 from ipaddress import IPv4Address, IPv4Network
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, model_validator
 
 from installer.spec.base import Labels, Metadata, Model, Name, always, never
-from installer.spec.quantity import Cpu, Memory
+from installer.spec.cluster_settings import ApiServer, Kubelet, Taint
+from installer.spec.quantity import Cpu, Duration, Memory
 
 # CPU is shared by weight: a node may use all of its CPU while others are idle, and is sure of this part of it.
 CPU_SHARE = 20
+# Labels and taints that Kubernetes or Moorage set on nodes by themselves.
+OWN_MARKS = ("moorage.dev/", "node.kubernetes.io/", "topology.kubernetes.io/", "kubernetes.io/")
 KUBERNETES_PATTERN = r"^1\.\d+\.\d+$"
 KubernetesVersion = Annotated[str, StringConstraints(pattern=KUBERNETES_PATTERN)]
 
@@ -20,6 +23,7 @@ class ControlPlane(Model):
     """kube-apiserver, kube-controller-manager and kube-scheduler, stateless pods in the manager."""
 
     replicas: Annotated[int, Field(ge=1, le=5)] = always(1, description="Two let one host fail without a gap.")
+    api_server: ApiServer = always(default_factory=ApiServer, description="Settings of its API server.")
 
 
 class SharedPool(Model):
@@ -31,6 +35,21 @@ class SharedPool(Model):
     cpu: Cpu = always("1", description="CPU of each node.")
     memory: Memory = always("2Gi", description="Memory of each node.")
     labels: Labels = always(default_factory=dict, description="Labels of its nodes.")
+    taints: tuple[Taint, ...] = always((), description="Taints of its nodes.")
+    kubelet: Kubelet = always(default_factory=Kubelet, description="Settings of its kubelets.")
+    drain_timeout: Duration = always(
+        "5m", description="How long a node that is to go waits for its pods to be evicted; then it goes with them."
+    )
+
+    @model_validator(mode="after")
+    def _marks_are_free(self) -> SharedPool:
+        taken = [key for key in (*self.labels, *(taint.key for taint in self.taints)) if key.startswith(OWN_MARKS)]
+        if taken:
+            raise ValueError(f"labels and taints may not begin with {' or '.join(OWN_MARKS)}")
+        pairs = [(taint.key, taint.effect) for taint in self.taints]
+        if len(set(pairs)) < len(pairs):
+            raise ValueError("two taints have the same key and effect")
+        return self
 
 
 class ClusterNetwork(Model):

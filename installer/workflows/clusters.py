@@ -179,8 +179,8 @@ def apply(session: Session, cluster: Cluster) -> None:
 
 
 def document(cluster: Cluster) -> dict[str, Any]:
-    """The resource as the specification means it, defaults left to the model."""
-    return cluster.model_dump(mode="json", by_alias=True)
+    """The resource as the specification means it, with the defaults of the model."""
+    return cluster.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
 def await_ready(

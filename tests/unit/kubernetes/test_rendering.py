@@ -25,6 +25,7 @@ from installer.kubernetes import (
     units,
 )
 from installer.kubernetes.roots import Roots
+from installer.spec.cluster_settings import Kubelet
 from tests.conftest import Golden
 from tests.unit.kubernetes import fixed
 
@@ -202,12 +203,68 @@ def test_the_shape_of_a_node_is_all_but_its_name() -> None:
     assert shape() == shape()
     others = [
         shape(pool=pool.model_copy(update={"memory": "4Gi"})),
-        shape(pool=pool.model_copy(update={"labels": {"a": "b"}})),
+        shape(pool=pool.model_copy(update={"kubelet": Kubelet(max_pods=50)})),
         shape(cluster=fixed.cluster(version="1.37.2")),
         shape(settings=fixed.settings(bundle="c" * 64)),
     ]
     assert len({shape(), *others}) == 5
-    assert shape(pool=pool.model_copy(update={"count": 5})) == shape()
+    for changed in ({"count": 5}, {"labels": {"a": "b"}}, {"drain_timeout": "1s"}):
+        assert shape(pool=pool.model_copy(update=changed)) == shape()
+
+
+def test_settings_of_kubelets_are_the_kubelets_own() -> None:
+    """By its own names; what is not set is left to it, except that thresholds that are not set stay."""
+    assert "maxPods" in kubelet_config({}) and "evictionHard" not in kubelet_config({})
+    chosen = {"maxPods": 50, "imageGCHighThresholdPercent": 90, "evictionHard": {"memory.available": "5%"}}
+    config = kubelet_config(chosen)
+    assert {key: config[key] for key in chosen} == chosen
+    assert config["mergeDefaultEvictionSettings"] is True
+
+
+def kubelet_config(chosen: dict[str, Any]) -> dict[str, Any]:
+    pool = {"name": "general", "kind": "shared", "kubelet": chosen}
+    cluster = fixed.cluster(pools=[pool])
+    roots = Roots.generate("team-a")
+    made = node_pod.render(
+        cluster, cluster.spec.pools[0], "a", address="10.127.0.9", settings=fixed.settings(), roots=roots
+    )
+    found = json.loads(documents.entries(made.documents[0]["data"])["kubelet.json"].reveal())
+    assert isinstance(found, dict)
+    return found
+
+
+def test_settings_of_the_api_server() -> None:
+    """Each is a flag or a name in the certificate; admission plugins come to those that isolation needs."""
+    chosen = {
+        "auditLog": True,
+        "admissionPlugins": ["DenyServiceExternalIPs"],
+        "extraNames": ["api.example.org"],
+        "eventTtl": "2h",
+        "maxRequestsInflight": 800,
+        "unreachableTolerationSeconds": 30,
+    }
+    cluster = fixed.cluster(controlPlane={"apiServer": chosen})
+    rendered = hosted.rendered(cluster, PLACE, fixed.settings(), fixed.roots())
+    flags = set(rendered.processes[0].argv)
+    assert flags > {
+        "--audit-log-path=-",
+        "--enable-admission-plugins=NodeRestriction,DenyServiceExternalIPs",
+        "--event-ttl=2h",
+        "--max-requests-inflight=800",
+        "--default-unreachable-toleration-seconds=30",
+    }
+    assert "api.example.org" in rendered.certificates[f"{control_plane.CONFIG}/apiserver"].subject.names
+
+
+def test_a_tenants_controllers_elect_a_leader_however_many_replicas_there_are() -> None:
+    """While pods are replaced there are two; and so that more or fewer replicas replace none."""
+    one, three = (
+        hosted.rendered(fixed.cluster(controlPlane={"replicas": n}), PLACE, fixed.settings(), fixed.roots())
+        for n in (1, 3)
+    )
+    assert one == three
+    for process in one.processes[1:]:
+        assert "--leader-elect=true" in process.argv
 
 
 def test_etcd_listens_for_mutual_tls_alone() -> None:

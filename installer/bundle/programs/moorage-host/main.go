@@ -17,7 +17,7 @@ const usage = `usage: moorage-host COMMAND [OPTION]...
   serve     hand the files of a store to other hosts, over TLS and with a token
   receive   take the files of a bundle from standard input, for the first host of a region
   fetch     get the files of a bundle from other hosts, and lay out its release
-  wait      become another program once an address answers
+  wait      become another program once an API server is ready
   proxy     HTTP CONNECT over mutual TLS, the way of an API server to pods
 
 moorage-host COMMAND --help tells the options.

@@ -17,6 +17,7 @@ const usage = `usage: moorage-host COMMAND [OPTION]...
   serve     hand the files of a store to other hosts, over TLS and with a token
   fetch     get the files of a bundle from other hosts, and lay out its release
   wait      become another program once an address answers
+  remove    remove a directory, or all in it but one entry
   proxy     HTTP CONNECT over mutual TLS, the way of an API server to pods
 
 moorage-host COMMAND --help tells the options.
@@ -30,6 +31,7 @@ func main() {
 		"serve":   serveCommand,
 		"fetch":   fetchCommand,
 		"proxy":   proxyCommand,
+		"remove":  removeCommand,
 		"wait":    waitCommand,
 	}
 	if len(os.Args) < 2 || commands[os.Args[1]] == nil {

@@ -12,7 +12,8 @@ from lightkube.resources.core_v1 import Secret as SecretResource
 from pydantic import ValidationError
 
 from installer.controller import pools, room
-from installer.controller.datastores import DatastoreNotReadyError, Datastores
+from installer.controller.datastore_reconciler import DatastoreNotReadyError
+from installer.controller.datastores import Datastores
 from installer.controller.inside import Inside, PodOfNode
 from installer.controller.manager_api import Api
 from installer.controller.status import Condition, Found, NodeFound
@@ -65,24 +66,24 @@ class ClusterReconciler:
         plane = self._control_plane(cluster, address, port, roots)
         nodes = self._inside_cluster(cluster, address, roots, plane)
         found = Found(
-            conditions=(plane.condition, nodes),
+            conditions=(plane.condition, nodes, self._datastores.condition(cluster)),
             endpoint=f"https://{self._settings.endpoints[0]}:{port}",
             control_plane_ready=plane.ready,
             control_plane_wanted=cluster.spec.control_plane.replicas,
             nodes=self._nodes_found(),
             nodes_wanted=_wanted_nodes(cluster),
         )
-        return Look(found, steady=found.ready and not under_way)
+        return Look(found, steady=plane.condition.ok and nodes.ok and not under_way)
 
-    def delete(self) -> None:
+    def delete(self, wanted_datastore: str) -> None:
         """Take everything away; returns once nothing is left. Raises KubernetesError to be called again."""
-        tenant = datastore.Tenant(self._name)
         if self._api.get(Namespace, self._namespace) is not None:
             self._api.delete(Deployment, hosted.CONTROL_PLANE, self._namespace)
             for pod in self._api.list(Pod, self._namespace):
                 self._api.delete(Pod, _meta(pod).name or "", self._namespace, grace_s=1)
             self._api.delete(Namespace, self._namespace)
-        self._datastores.remove(tenant)
+        if wanted_datastore != datastore.DEDICATED:
+            self._datastores.release(self._name, wanted_datastore)
         clock.wait_until(
             lambda: None if self._api.get(Namespace, self._namespace) is None else "its namespace is still there",
             what=f"cluster {self._name} is gone",
@@ -92,7 +93,7 @@ class ClusterReconciler:
             streak=1,
         )
         # An API server that was still ending may have written once more.
-        self._datastores.remove(tenant)
+        self._datastores.release(self._name, wanted_datastore)
 
     # --- control plane ----------------------------------------------------------------------------------------------
 
@@ -116,9 +117,9 @@ class ClusterReconciler:
     def _control_plane(self, cluster: Cluster, address: str, port: int, roots: Roots) -> _Plane:
         tenant = datastore.Tenant(self._name)
         try:
-            store = self._datastores.shared()
+            store = self._datastores.serving(cluster)
             if not self._admitted:
-                self._datastores.admit(tenant)
+                self._datastores.admit(cluster)
                 self._admitted = True
         except DatastoreNotReadyError as exc:
             return _Plane(0, Condition("ControlPlaneReady", False, "DatastoreNotReady", exc.explain()))
@@ -267,9 +268,6 @@ def refusal(cluster: Cluster, settings: PlatformSettings) -> Condition | None:
         offered = ", ".join(settings.versions)
         message = f"release {settings.release} has no Kubernetes {cluster.spec.version}; it offers {offered}"
         return Condition("ControlPlaneReady", False, "VersionRefused", message)
-    if cluster.spec.datastore == "dedicated":
-        message = "a datastore of its own is not supported yet: leave spec.datastore out, or set it to shared"
-        return Condition("ControlPlaneReady", False, "DatastoreRefused", message)
     network = cluster.spec.network
     for what, theirs in (("pods", network.pods), ("services", network.services)):
         for whose, ours in (("pods", settings.pods), ("services", settings.services)):

@@ -1,157 +1,165 @@
-"""The shared datastore: made when the first cluster needs it; each cluster gets its user, role and prefix in it."""
+"""Datastores as clusters use them: made when a cluster needs one of ours, a user, role and prefix for each cluster."""
 
 from __future__ import annotations
 
-import subprocess
 import threading
-import time
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any
 
-from lightkube.resources.apps_v1 import StatefulSet
-from lightkube.resources.core_v1 import Node, Service
+from lightkube import ApiError, codecs
 
+from installer.controller.datastore_reconciler import DatastoreNotReadyError, DatastoreReconciler, Look, Serving
 from installer.controller.manager_api import Api
-from installer.core import layout
-from installer.core.errors import KubernetesError, RetryableError
-from installer.kubernetes import datastore, etcd, host, pki
+from installer.controller.status import Condition
+from installer.core import clock
+from installer.core.errors import KubernetesError
+from installer.kubernetes import client, datastore
+from installer.kubernetes.client import ClusterResource, DatastoreResource
 from installer.kubernetes.settings import PlatformSettings
+from installer.spec.cluster import Cluster
 
-_ETCDCTL: Final = f"{layout.CURRENT}/{layout.BIN}/etcdctl"
-# etcd tells in words alone that something was there, or gone, already.
-_DONE_BEFORE: Final = ("already exists", "not found", "already granted")
-_RECHECK_S = 60.0
-
-
-class DatastoreNotReadyError(KubernetesError, RetryableError):
-    """The datastore does not answer yet."""
-
-
-@dataclass(frozen=True)
-class Found:
-    """A datastore that answers."""
-
-    servers: tuple[str, ...]
-    authority: pki.CertificateAuthority
+_GONE_TIMEOUT_S = 120
+_CONFLICT = 409
 
 
 class Datastores:
-    """Looks after the datastore; clusters that are made at once wait for each other here only while it is made."""
+    """All datastores. Their daemons tell what they found; clusters ask for it."""
 
     def __init__(self, api: Api, settings: PlatformSettings, folder: Path) -> None:
         self._api = api
         self._settings = settings
-        self._folder = folder  # for the client certificate, which etcdctl reads from files
+        self._folder = folder
         self._lock = threading.Lock()
-        self._found: Found | None = None
-        self._checked = 0.0
+        self._reconcilers: dict[str, DatastoreReconciler] = {}
+        self._looks: dict[str, Look] = {}
 
-    def shared(self) -> Found:
-        """The shared datastore, made when it is missing; raises DatastoreNotReadyError while it starts."""
+    # --- for their daemons ------------------------------------------------------------------------------------------
+
+    def reconciler(self, name: str) -> DatastoreReconciler:
+        """The one that looks after a datastore."""
         with self._lock:
-            if self._found is None or time.monotonic() - self._checked > _RECHECK_S:
-                self._found = self._ensure(datastore.SHARED)
-                self._checked = time.monotonic()
-            return self._found
+            if name not in self._reconcilers:
+                made = DatastoreReconciler(name, self._api, self._settings, self._folder / name)
+                self._reconcilers[name] = made
+            return self._reconcilers[name]
 
-    def admit(self, tenant: datastore.Tenant) -> None:
+    def note(self, name: str, look: Look) -> None:
+        """Tell clusters what was found."""
+        self._looks[name] = look
+
+    def forget(self, name: str) -> None:
+        """The datastore is gone, or going."""
+        self._looks.pop(name, None)
+        self._reconcilers.pop(name, None)
+
+    def users(self, name: str) -> tuple[str, ...]:
+        """The clusters whose data is in a datastore, or will be."""
+        found = [resource.to_dict() for resource in self._api.list(ClusterResource)]
+        return tuple(sorted(cluster["metadata"]["name"] for cluster in found if _uses(cluster, name)))
+
+    # --- for clusters -----------------------------------------------------------------------------------------------
+
+    def serving(self, cluster: Cluster) -> Serving:
+        """The cluster's datastore; raises DatastoreNotReadyError while it does not serve, or when there is none."""
+        name = _name_of(cluster)
+        look = self._looks.get(name)
+        if look is None:
+            self._provide(cluster)
+            raise DatastoreNotReadyError(f"datastore {name} is being looked at")
+        if look.serving is None:
+            raise DatastoreNotReadyError(f"datastore {name}: {look.found.available.message}")
+        return look.serving
+
+    def condition(self, cluster: Cluster) -> Condition:
+        """How the cluster's datastore is, for the cluster's own status."""
+        name = _name_of(cluster)
+        if (look := self._looks.get(name)) is None:
+            return Condition("DatastoreReady", False, "Unknown", f"datastore {name} is being looked at")
+        for found in (look.found.available, look.found.space):  # a member that is away is not the cluster's concern
+            if not found.ok:
+                return Condition(
+                    "DatastoreReady", False, f"Datastore{found.reason}", f"datastore {name}: {found.message}"
+                )
+        return Condition("DatastoreReady", True, "Ready", f"datastore {name}")
+
+    def admit(self, cluster: Cluster) -> None:
         """Give a cluster its user, role and prefix."""
-        self._etcdctl(self.shared(), datastore.tenants_role(tenant))
+        self.serving(cluster).etcdctl.run_all(datastore.tenants_role(datastore.Tenant(cluster.name)))
 
-    def remove(self, tenant: datastore.Tenant) -> None:
-        """Take a cluster's user, role and every key of it away."""
-        if self._api.get(StatefulSet, f"{datastore.SHARED}-0", datastore.NAMESPACE) is not None:
-            self._etcdctl(self.shared(), datastore.removal(tenant))
+    def release(self, cluster: str, wanted: str) -> None:
+        """Take a cluster's user, role and every key of it away, or the datastore that it has to itself.
 
-    def _ensure(self, name: str) -> Found:
-        api, settings = self._api, self._settings
-        api.apply([datastore.namespace_document()])
-        authority = self._authority(name)
-        members = datastore.member_names(name, settings)
-        api.apply(datastore.service(name, member) for member in members)
-        addresses = {member: self._address(member) for member in members}
-        hosts = self._hosts(members)
-        for member in members:
-            api.apply(
-                datastore.member_documents(
-                    name,
-                    member,
-                    addresses=addresses,
-                    host=hosts[member],
-                    settings=settings,
-                    authority=authority,
-                    seen=api.secret(member, datastore.NAMESPACE),
-                )
+        `wanted`: its spec.datastore. Raises KubernetesError to be called again.
+        """
+        name = datastore.name_for(cluster, wanted)
+        found = self._api.get(DatastoreResource, name)
+        if found is None:
+            return
+        if wanted != datastore.DEDICATED:
+            self._take_out(name, cluster, (found.to_dict().get("status") or {}).get("founded", False))
+        elif _owner(found) == cluster:
+            self._api.delete(DatastoreResource, name)
+            clock.wait_until(
+                lambda: None if self._api.get(DatastoreResource, name) is None else "its resource is still there",
+                what=f"datastore {name} is gone",
+                timeout_s=_GONE_TIMEOUT_S,
+                clock=clock.SystemClock(),
             )
-        found = Found(tuple(f"https://{a}:{etcd.CLIENT_PORT}" for a in addresses.values()), authority)
-        self._write_credential(authority)
-        self._etcdctl(found, datastore.guarding())
-        return found
 
-    def _authority(self, name: str) -> pki.CertificateAuthority:
-        entries = self._api.secret(datastore.authority_secret(name), datastore.NAMESPACE)
-        if not entries:
-            made = pki.new_ca(f"{self._settings.platform} datastore {name}")
-            entries = self._api.secret_once(datastore.authority_document(name, made))
-        return pki.CertificateAuthority(entries["ca.crt"].reveal(), entries["ca.key"])
-
-    def _address(self, member: str) -> str:
-        service = self._api.get(Service, member, datastore.NAMESPACE)
-        address = service.spec.clusterIP if service and service.spec else None
-        if not address:
-            raise DatastoreNotReadyError(f"the Service of datastore member {member} has no address yet")
-        return address
-
-    def _hosts(self, members: Sequence[str]) -> dict[str, str]:
-        """A host for each member: the one that has its data, or one that has no member yet."""
-        placed: dict[str, str] = {}
-        for member in members:
-            found = self._api.get(StatefulSet, member, datastore.NAMESPACE)
-            selector = (
-                found.spec.template.spec.nodeSelector if found and found.spec and found.spec.template.spec else None
+    def _take_out(self, name: str, cluster: str, founded: bool) -> None:
+        look = self._looks.get(name)
+        if look is not None and look.serving is not None:
+            look.serving.etcdctl.run_all(datastore.removal(datastore.Tenant(cluster)))
+        elif founded:  # else nobody was ever let in
+            raise DatastoreNotReadyError(
+                f"datastore {name} does not serve: the keys of cluster {cluster} are still in it"
             )
-            if selector:
-                placed[member] = selector["kubernetes.io/hostname"]
-        managers = self._api.list(Node, labels={host.ROLE_LABEL: "manager"})
-        names = sorted(n.metadata.name for n in managers if n.metadata and n.metadata.name)
-        free = [name for name in names if name not in placed.values()]
-        for member in members:
-            if member not in placed:
-                if not free:
-                    raise DatastoreNotReadyError(f"no manager host is free for datastore member {member}")
-                placed[member] = free.pop(0)
-        return placed
 
-    def _write_credential(self, authority: pki.CertificateAuthority) -> None:
-        credential = authority.issue(pki.Subject(datastore.ROOT_USER))
-        texts = {
-            "etcd-ca.crt": authority.cert_pem,
-            "etcd.crt": credential.cert_pem,
-            "etcd.key": credential.key_pem.reveal(),
-        }
-        for name, text in texts.items():
-            path = self._folder / name
-            path.touch(mode=0o600)
-            path.write_text(text)
-
-    def _etcdctl(self, found: Found, commands: Iterable[Sequence[str]]) -> None:
-        """Run commands one after the other; what was done before is fine."""
-        options = [
-            f"--endpoints={','.join(found.servers)}",
-            f"--cacert={self._folder / 'etcd-ca.crt'}",
-            f"--cert={self._folder / 'etcd.crt'}",
-            f"--key={self._folder / 'etcd.key'}",
-            "--dial-timeout=2s",
-            "--command-timeout=5s",
-        ]
-        for command in commands:
-            done = subprocess.run(
-                [_ETCDCTL, *options, *command], capture_output=True, text=True, timeout=30, check=False
+    def _provide(self, cluster: Cluster) -> None:
+        """Make the cluster's datastore when it is one of ours and missing; raises DatastoreNotReadyError otherwise."""
+        name, wanted = _name_of(cluster), cluster.spec.datastore
+        found = self._api.get(DatastoreResource, name)
+        if found is not None:
+            if found.metadata.deletionTimestamp is not None:
+                raise DatastoreNotReadyError(f"datastore {name} is being deleted")
+            if wanted == datastore.DEDICATED and _owner(found) != cluster.name:
+                hint = f"`kubectl delete datastore {name}` in the manager, or give the cluster another name"
+                raise DatastoreNotReadyError(f"there is a datastore {name} which is not this cluster's own", hint=hint)
+            return
+        if wanted not in {datastore.SHARED, datastore.DEDICATED}:
+            raise DatastoreNotReadyError(
+                f"there is no datastore {name}",
+                hint="create it in the manager, or leave spec.datastore out: `kubectl get datastores` lists them",
             )
-            if done.returncode and not any(words in done.stderr for words in _DONE_BEFORE):
-                raise DatastoreNotReadyError(
-                    f"etcdctl {' '.join(command[:2])} failed",
-                    last_lines=done.stderr.strip().splitlines()[-3:],
-                )
+        own = wanted == datastore.DEDICATED
+        made = datastore.resource(
+            name,
+            replicas=cluster.spec.control_plane.replicas if own else datastore.THREE,
+            settings=self._settings,
+            owner=cluster.name if own else "",
+        )
+        self._create(made)
+
+    def _create(self, made: Mapping[str, Any]) -> None:
+        try:
+            with client.translated(f"make datastore {made['metadata']['name']}"):
+                self._api.client.create(codecs.from_dict(dict(made)))
+        except KubernetesError as exc:  # another cluster needed it in the same moment
+            if not (isinstance(exc.__cause__, ApiError) and exc.__cause__.status.code == _CONFLICT):
+                raise
+
+
+def _name_of(cluster: Cluster) -> str:
+    return datastore.name_for(cluster.name, cluster.spec.datastore)
+
+
+def _uses(cluster: Mapping[str, Any], name: str) -> bool:
+    meta, wanted = cluster["metadata"], (cluster.get("spec") or {}).get("datastore", datastore.SHARED)
+    # One that is deleted takes its own datastore with it.
+    leaving = wanted == datastore.DEDICATED and meta.get("deletionTimestamp")
+    return datastore.name_for(meta["name"], wanted) == name and not leaving
+
+
+def _owner(found: Any) -> str:
+    return str((found.metadata.labels or {}).get(datastore.OWNER_LABEL, ""))

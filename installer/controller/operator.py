@@ -15,14 +15,14 @@ import kopf
 from lightkube import Client, KubeConfig
 from lightkube.types import PatchType
 
-from installer.controller import events
+from installer.controller import datastore_operator, events, waking
 from installer.controller.datastores import Datastores
 from installer.controller.manager_api import FIELD_MANAGER, Api
 from installer.controller.pace import Pace
 from installer.controller.reconciler import ClusterReconciler, Look
 from installer.controller.status import Condition, Found, Happened, status
 from installer.core.errors import InstallerError
-from installer.kubernetes import client, hosted
+from installer.kubernetes import client, datastore, hosted
 from installer.kubernetes.settings import PlatformSettings
 
 _RESOURCE = ("moorage.dev", "v1", "clusters")
@@ -66,6 +66,7 @@ def run(settings: PlatformSettings) -> None:
     world = World(settings, api, Datastores(api, settings, Path(mkdtemp(prefix="moorage-"))))
     registry = kopf.OperatorRegistry()
     _register(registry, world)
+    datastore_operator.register(registry, api, world.datastores)
     kopf.configure(verbose=False)
     for chatty in ("httpx2", "aiohttp.access"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
@@ -96,7 +97,7 @@ def _register(registry: kopf.OperatorRegistry, world: World) -> None:
         while not stopped:
             waker.clear()
             pause = await _one_pass(world, name, body)
-            await _wait(waker, stopped, pause)
+            await waking.sleep(waker, stopped, pause)
 
     @kopf.on.event(*_RESOURCE, registry=registry)
     async def changed(name: str, **_: Any) -> None:
@@ -107,9 +108,9 @@ def _register(registry: kopf.OperatorRegistry, world: World) -> None:
         world.waker(labels[hosted.CLUSTER_LABEL]).set()
 
     @kopf.on.delete(*_RESOURCE, registry=registry)
-    async def delete(name: str, **_: Any) -> None:
+    async def delete(name: str, spec: kopf.Spec, **_: Any) -> None:
         try:
-            await asyncio.to_thread(world.reconciler(name).delete)
+            await asyncio.to_thread(world.reconciler(name).delete, spec.get("datastore", datastore.SHARED))
         except InstallerError as exc:
             raise kopf.TemporaryError(exc.explain(), delay=_FAILED_S) from exc
         world.forget(name)
@@ -155,14 +156,3 @@ async def _report(world: World, name: str, body: kopf.Body, look: Look) -> list[
 def _write_status(api: Api, name: str, wanted: dict[str, Any]) -> None:
     with client.translated(f"write the status of {name}"):
         api.client.patch(client.ClusterResource.Status, name, {"status": wanted}, patch_type=PatchType.MERGE)
-
-
-async def _wait(waker: asyncio.Event, stopped: kopf.DaemonStopped, pause: float) -> None:
-    """Return after `pause` seconds, or when woken or stopped; never at once, so that a burst is one pass."""
-    await asyncio.sleep(min(pause, 0.1))
-    tasks = [asyncio.ensure_future(waker.wait()), asyncio.ensure_future(stopped.wait())]
-    try:
-        await asyncio.wait(tasks, timeout=pause, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()

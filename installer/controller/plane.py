@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from lightkube.resources.apps_v1 import Deployment
 
 from installer.controller import waiting
-from installer.controller.datastores import DatastoreNotReadyError, Datastores
+from installer.controller.datastore_reconciler import DatastoreNotReadyError
+from installer.controller.datastores import Datastores
 from installer.controller.manager_api import Api, meta_of
 from installer.controller.status import STARTING, UPDATING, Condition, Happened
 from installer.kubernetes import datastore, hosted
@@ -39,9 +40,9 @@ class Plane:
         """Bring it to what the cluster says, one step; never waits for pods."""
         tenant = datastore.Tenant(self._name)
         try:
-            store = self._datastores.shared()
+            store = self._datastores.serving(cluster)
             if not self._admitted:
-                self._datastores.admit(tenant)
+                self._datastores.admit(cluster)
                 self._admitted = True
         except DatastoreNotReadyError as exc:
             return Seen(0, Condition("ControlPlaneReady", False, "DatastoreNotReady", exc.explain())), []

@@ -79,7 +79,7 @@ class ClusterReconciler:
         seen, changed = self._plane.ensure(cluster, address, port, roots)
         condition, more = self._inside_cluster(cluster, place, seen)
         found = Found(
-            conditions=(seen.condition, condition),
+            conditions=(seen.condition, condition, self._datastores.condition(cluster)),
             endpoint=f"https://{self._settings.endpoints[0]}:{port}",
             control_plane_ready=seen.ready,
             control_plane_wanted=cluster.spec.control_plane.replicas,
@@ -87,7 +87,7 @@ class ClusterReconciler:
             nodes_wanted=sum(pool.count for pool in cluster.spec.pools),
         )
         done = (*happened, *changed, *more)
-        return Look(found, steady=found.ready and not done, happened=done)
+        return Look(found, steady=seen.condition.ok and condition.ok and not done, happened=done)
 
     def _inside_cluster(
         self, cluster: Cluster, place: nodes.Place, seen: plane.Seen
@@ -106,20 +106,20 @@ class ClusterReconciler:
             return Condition("NodesReady", False, "ApiUnavailable", f"the cluster's API: {exc}"), []
         return self._nodes.condition(cluster, place), happened
 
-    def delete(self) -> None:
+    def delete(self, wanted_datastore: str) -> None:
         """Take everything away; returns once nothing is left. Raises KubernetesError to be called again."""
         self._deleted = True
         with self._one_at_a_time:
-            self._delete()
+            self._delete(wanted_datastore)
 
-    def _delete(self) -> None:
-        tenant = datastore.Tenant(self._name)
+    def _delete(self, wanted_datastore: str) -> None:
         if self._api.get(Namespace, self._namespace) is not None:
             self._api.delete(Deployment, hosted.CONTROL_PLANE, self._namespace)
             for pod in self._api.list(Pod, self._namespace):
                 self._api.delete(Pod, meta_of(pod).name or "", self._namespace, grace_s=1)
             self._api.delete(Namespace, self._namespace)
-        self._datastores.remove(tenant)
+        if wanted_datastore != datastore.DEDICATED:
+            self._datastores.release(self._name, wanted_datastore)
         clock.wait_until(
             lambda: None if self._api.get(Namespace, self._namespace) is None else "its namespace is still there",
             what=f"cluster {self._name} is gone",
@@ -129,7 +129,7 @@ class ClusterReconciler:
             streak=1,
         )
         # An API server that was still ending may have written once more.
-        self._datastores.remove(tenant)
+        self._datastores.release(self._name, wanted_datastore)
 
     def _roots_of(self) -> Roots:
         if self._roots is None:

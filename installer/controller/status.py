@@ -80,7 +80,7 @@ def status(found: Found, *, generation: int, before: Mapping[str, Any], now: dat
             "summary": f"{found.nodes_ready}/{found.nodes_wanted}",
             "items": [vars(node) for node in found.nodes],
         },
-        "conditions": [_condition(c, generation, times, moment) for c in conditions],
+        "conditions": [entry(c, generation, times, moment) for c in conditions],
     }
 
 
@@ -109,9 +109,8 @@ def _ready(found: Found) -> Condition:
     return Condition("Ready", False, lacking[0].reason, lacking[0].message)
 
 
-def _condition(
-    condition: Condition, generation: int, times: Mapping[tuple[str, str], str], moment: str
-) -> dict[str, Any]:
+def entry(condition: Condition, generation: int, times: Mapping[tuple[str, str], str], moment: str) -> dict[str, Any]:
+    """A condition as it stands in a status; `times`: since when it is so, by type and status."""
     state = "True" if condition.ok else "False"
     return {
         "type": condition.type,

@@ -30,9 +30,6 @@ def refusal(cluster: Cluster, settings: PlatformSettings) -> Condition | None:
         offered = ", ".join(settings.versions)
         message = f"release {settings.release} has no Kubernetes {cluster.spec.version}; it offers {offered}"
         return Condition("ControlPlaneReady", False, "VersionRefused", message)
-    if cluster.spec.datastore == "dedicated":
-        message = "a datastore of its own is not supported yet: leave spec.datastore out, or set it to shared"
-        return Condition("ControlPlaneReady", False, "DatastoreRefused", message)
     network = cluster.spec.network
     for what, theirs in (("pods", network.pods), ("services", network.services)):
         for whose, ours in (("pods", settings.pods), ("services", settings.services)):

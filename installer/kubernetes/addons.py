@@ -8,7 +8,7 @@ from ipaddress import IPv4Address
 from typing import Any, Final
 
 from installer.core import layout
-from installer.kubernetes import control_plane, crd, host, node
+from installer.kubernetes import control_plane, crd, datastore_crd, host, node
 from installer.kubernetes.settings import PlatformSettings
 
 SYSTEM: Final = "moorage-system"  # the manager's namespace for what is ours
@@ -33,6 +33,7 @@ def manager(settings: PlatformSettings) -> Documents:
         *access(),
         _namespace(SYSTEM),
         *crd.manifests(),
+        datastore_crd.manifest(),
         *dns,
         *_controller_access(),
         *_controller(settings),
@@ -183,6 +184,7 @@ def _controller_access() -> Documents:
     rules = [
         {"apiGroups": ["moorage.dev"], "resources": ["clusters"], "verbs": ["get", "list", "watch", "patch"]},
         {"apiGroups": ["moorage.dev"], "resources": ["clusters/status", "clusters/finalizers"], "verbs": ["patch"]},
+        {"apiGroups": ["moorage.dev"], "resources": ["datastores", "datastores/status"], "verbs": everything},
         {"apiGroups": ["apiextensions.k8s.io"], "resources": ["customresourcedefinitions"], "verbs": ["list", "watch"]},
         {"apiGroups": [""], "resources": ["namespaces", "services", "secrets", "pods"], "verbs": everything},
         {"apiGroups": ["apps"], "resources": ["deployments", "statefulsets"], "verbs": everything},

@@ -19,8 +19,9 @@ from installer.kubernetes.pki import Credential
 FIELD_MANAGER = "moorage"
 _TIMEOUT = httpx2.Timeout(10.0, connect=2.0)
 
-# Our own custom resource, as a class that lightkube can use.
+# Our own custom resources, as classes that lightkube can use.
 ClusterResource: Any = create_global_resource("moorage.dev", "v1", "Cluster", "clusters")
+DatastoreResource: Any = create_global_resource("moorage.dev", "v1", "Datastore", "datastores")
 
 
 class ApiUnavailableError(KubernetesError, RetryableError):

@@ -77,8 +77,8 @@ class ClusterSpec(Model):
     control_plane: ControlPlane = always(
         default_factory=ControlPlane, description="Its API server and controllers, in the manager."
     )
-    datastore: Literal["shared", "dedicated"] = never(
-        "shared", description="A prefix, user and role in the platform's shared etcd, or an etcd of its own."
+    datastore: Name = never(
+        "shared", description="The Datastore that holds its data; `dedicated`: one that comes and goes with it."
     )
     pools: tuple[SharedPool, ...] = always((), description="Its nodes.")
     network: ClusterNetwork = never(default_factory=ClusterNetwork, description="Address ranges inside the cluster.")

@@ -15,7 +15,7 @@ from lightkube.resources.core_v1 import Secret as SecretResource
 from installer.core import clock
 from installer.core.errors import KubernetesError
 from installer.core.secret import Secret
-from installer.kubernetes import client, control_plane, hosted, pki
+from installer.kubernetes import client, control_plane, datastore, hosted, pki
 from installer.kubernetes import kubeconfig as access
 from installer.kubernetes.client import ClusterResource
 from installer.spec.cluster import Cluster
@@ -65,6 +65,7 @@ class ClusterInfo:
     created: str
     conditions: tuple[Condition, ...]
     nodes: tuple[NodeInfo, ...] = ()
+    datastore: str = ""
 
     @property
     def ready(self) -> bool:
@@ -236,4 +237,5 @@ def info(resource: Mapping[str, Any]) -> ClusterInfo:
             for c in status.get("conditions") or ()
         ),
         nodes=tuple(NodeInfo(n["name"], n["pool"], n["host"], n["ready"]) for n in nodes.get("items") or ()),
+        datastore=datastore.name_for(resource["metadata"]["name"], spec.get("datastore", datastore.SHARED)),
     )

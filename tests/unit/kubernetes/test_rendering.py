@@ -15,6 +15,7 @@ from installer.kubernetes import (
     control_plane,
     crd,
     datastore,
+    datastore_crd,
     documents,
     etcd,
     host,
@@ -136,23 +137,29 @@ def test_a_node_pod(golden: Golden) -> None:
 
 
 def test_a_datastore(golden: Golden) -> None:
-    """A member's Service, Secret and StatefulSet, and the commands that let a cluster in and out."""
+    """Service, Secret and StatefulSet of a founder and of its successor, what removes data, who is let in and out."""
     authority = pki.new_ca("datastore")
-    members = datastore.member_names("shared", fixed.settings())
-    addresses = {member: f"10.127.0.{number}" for number, member in enumerate(members, 20)}
+    members = datastore.member_names("shared", 3)
     found = [
         datastore.namespace_document(),
         datastore.authority_document("shared", authority),
         datastore.service("shared", members[0]),
-        *datastore.member_documents(
-            "shared",
-            members[0],
-            addresses=addresses,
-            host="manager-1",
-            settings=fixed.settings(),
-            authority=authority,
-            seen={},
+        *(
+            document
+            for placement in (datastore.Placement("manager-1"), datastore.Placement("manager-2", "8e9e05c52164694d"))
+            for document in datastore.member_documents(
+                "shared",
+                members[0],
+                placement=placement,
+                addresses={member: f"10.127.0.{number}" for number, member in enumerate(members, 20)},
+                quota_bytes=2 * 2**30,
+                started=False,
+                settings=fixed.settings(),
+                authority=authority,
+                seen={},
+            )
         ),
+        datastore.removal_pod("shared", members[0], "manager-1", fixed.settings()),
     ]
     tenant = datastore.Tenant("team-a")
     commands = [*datastore.guarding(), *datastore.tenants_role(tenant), *datastore.removal(tenant)]
@@ -161,15 +168,51 @@ def test_a_datastore(golden: Golden) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("joined", "started", "state"),
+    [("", False, "new"), ("", True, "new"), ("8e", False, "existing"), ("8e", True, "new")],
+)
+def test_only_the_first_start_of_a_member_that_joins_takes_what_its_peers_have(
+    joined: str, started: bool, state: str
+) -> None:
+    """A member that lost its data is refused by etcd instead: it might have promised what it no longer knows."""
+    documents_of = datastore.member_documents(
+        "shared",
+        "shared-0",
+        placement=datastore.Placement("manager-1", joined),
+        addresses={"shared-0": "10.127.0.20"},
+        quota_bytes=2**30,
+        started=started,
+        settings=fixed.settings(),
+        authority=pki.new_ca("datastore"),
+        seen={},
+    )
+    entries = documents.entries(documents_of[0]["data"])
+    assert entries["initial-cluster-state"].reveal() == state
+    assert datastore.has_started(entries) == (state == "new")
+
+
 def test_the_custom_resource(golden: Golden) -> None:
     """Generated from the model that reads specifications."""
     golden("kubernetes/crd.json", json.dumps(crd.manifests(), indent=2) + "\n")
 
 
-@pytest.mark.parametrize(("managers", "members"), [(1, 1), (3, 3), (5, 3)])
-def test_members_of_a_datastore(managers: int, members: int) -> None:
-    """One may be lost where there are enough managers to carry three."""
-    assert len(datastore.member_names("shared", fixed.settings(managers=managers))) == members
+def test_the_custom_resource_of_datastores(golden: Golden) -> None:
+    """Generated from its model, too."""
+    golden("kubernetes/datastore-crd.json", json.dumps(datastore_crd.manifest(), indent=2) + "\n")
+
+
+@pytest.mark.parametrize(("managers", "replicas", "members"), [(1, 1, 1), (1, 3, 1), (3, 1, 1), (3, 2, 3), (5, 3, 3)])
+def test_members_of_a_datastore_of_our_own(managers: int, replicas: int, members: int) -> None:
+    """One may be lost where the control plane can lose one, too, and there are enough managers to carry three."""
+    made = datastore.resource("shared", replicas=replicas, settings=fixed.settings(managers=managers))
+    assert made["spec"]["members"] == members
+
+
+def test_which_datastore_a_cluster_means() -> None:
+    """By name, or one that is named after it."""
+    assert datastore.name_for("team-a", "shared") == "shared"
+    assert datastore.name_for("team-a", "dedicated") == "cluster-team-a"
 
 
 def test_every_document_is_one_that_the_client_knows() -> None:

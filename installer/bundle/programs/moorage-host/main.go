@@ -18,6 +18,7 @@ const usage = `usage: moorage-host COMMAND [OPTION]...
   receive   take the files of a bundle from standard input, for the first host of a region
   fetch     get the files of a bundle from other hosts, and lay out its release
   wait      become another program once an API server is ready
+  remove    remove a directory, or all in it but one entry
   proxy     HTTP CONNECT over mutual TLS, the way of an API server to pods
 
 moorage-host COMMAND --help tells the options.
@@ -32,6 +33,7 @@ func main() {
 		"fetch":   fetchCommand,
 		"receive": receiveCommand,
 		"proxy":   proxyCommand,
+		"remove":  removeCommand,
 		"wait":    waitCommand,
 	}
 	if len(os.Args) < 2 || commands[os.Args[1]] == nil {

@@ -18,7 +18,7 @@ from installer.controller.manager_api import Api
 from installer.controller.status import Condition, Found, NodeFound
 from installer.core import clock
 from installer.core.errors import KubernetesError
-from installer.kubernetes import datastore, documents, hosted, node_pod
+from installer.kubernetes import datastore, documents, egress, hosted, node_pod
 from installer.kubernetes.roots import Roots
 from installer.kubernetes.settings import PlatformSettings
 from installer.spec.cluster import Cluster
@@ -55,7 +55,13 @@ class ClusterReconciler:
             return Look(Found(conditions=(cluster,)), steady=True)
         if refused := refusal(cluster, self._settings):
             return Look(Found(conditions=(refused,)), steady=True)
-        self._api.apply([hosted.namespace_document(self._name), hosted.service(self._name)])
+        self._api.apply(
+            [
+                hosted.namespace_document(self._name),
+                hosted.service(self._name),
+                hosted.egress_service(self._name),
+            ]
+        )
         roots = self._roots_of()
         address, port = self._service()
         if not address:
@@ -113,6 +119,12 @@ class ClusterReconciler:
             return "", 0
         return spec.clusterIP, spec.ports[0].nodePort or 0
 
+    def _egress(self) -> str:
+        service = self._api.get(Service, egress.NAME, self._namespace)
+        if service is None or service.spec is None or not service.spec.clusterIP:
+            raise KubernetesError(f"Service {egress.NAME} in {self._namespace} has no address yet")
+        return service.spec.clusterIP
+
     def _control_plane(self, cluster: Cluster, address: str, port: int, roots: Roots) -> _Plane:
         tenant = datastore.Tenant(self._name)
         try:
@@ -125,6 +137,7 @@ class ClusterReconciler:
         place = hosted.Place(
             address=address,
             node_port=port,
+            egress=self._egress(),
             etcd_servers=store.servers,
             etcd_ca=store.authority.cert_pem,
             etcd_user=tenant.user,

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from installer.core import layout
 from installer.core.secret import Secret
-from installer.kubernetes import addons, control_plane, documents, issue, kubeconfig, pki
+from installer.kubernetes import addons, control_plane, documents, egress, issue, kubeconfig, pki
 from installer.kubernetes.documents import Document
 from installer.kubernetes.rendering import Process, Rendered
 from installer.kubernetes.roots import Roots
@@ -16,6 +16,7 @@ from installer.kubernetes.settings import PlatformSettings
 from installer.spec.cluster import Cluster
 
 CONTROL_PLANE: Final = "control-plane"  # Service, Deployment and Secret
+NODE: Final = "node"  # the part that node pods are
 ROOTS: Final = "roots"
 ADMIN_KUBECONFIG: Final = "admin-kubeconfig"
 API_PORT: Final = 6443
@@ -27,6 +28,7 @@ _REQUESTS: Final = {
     "kube-apiserver": {"cpu": "50m", "memory": "160Mi"},
     "kube-controller-manager": {"cpu": "15m", "memory": "40Mi"},
     "kube-scheduler": {"cpu": "10m", "memory": "25Mi"},
+    egress.NAME: {"cpu": "2m", "memory": "8Mi"},
 }
 
 
@@ -41,6 +43,7 @@ class Place:
 
     address: str  # ClusterIP of the Service
     node_port: int
+    egress: str  # ClusterIP of the Service that leads to the nodes
     etcd_servers: tuple[str, ...]
     etcd_ca: str  # of the datastore
     etcd_user: str
@@ -76,6 +79,11 @@ def service(cluster: str) -> Document:
     }
 
 
+def egress_service(cluster: str) -> Document:
+    """The address that leads the control plane to any node of its cluster."""
+    return egress.service(namespace(cluster), {CLUSTER_LABEL: cluster}, labels(cluster, NODE))
+
+
 def rendered(cluster: Cluster, place: Place, settings: PlatformSettings, roots: Roots) -> Rendered:
     """Processes, files and certificate requests of the control plane."""
     network = cluster.spec.network
@@ -94,8 +102,9 @@ def rendered(cluster: Cluster, place: Place, settings: PlatformSettings, roots: 
         replicas=cluster.spec.control_plane.replicas,
         manages_endpoints=False,
         probe_address="0.0.0.0",  # noqa: S104 - the kubelet probes it; it tells nobody else anything without a login
+        extra_args={"egress-selector-config-file": egress.SELECTOR_CONFIG},
     )
-    return control_plane.render(plane, roots)
+    return control_plane.render(plane, roots) | egress.beside_api_server(network, place.egress)
 
 
 def control_plane_documents(
@@ -181,6 +190,7 @@ def _deployment(
                     "volumes": [
                         addons.release_volume(settings.bundle),
                         {"name": "config", "secret": {"secretName": CONTROL_PLANE, "defaultMode": 0o440}},
+                        {"name": "run", "emptyDir": {"medium": "Memory", "sizeLimit": "1Mi"}},
                     ],
                 },
             },
@@ -201,7 +211,10 @@ def _container(process: Process, settings: PlatformSettings) -> dict[str, Any]:
             "readOnlyRootFilesystem": True,
             "capabilities": {"drop": ["ALL"]},
         },
-        "volumeMounts": documents.mounts([("release", layout.CURRENT), ("config", control_plane.CONFIG)]),
+        "volumeMounts": [
+            *documents.mounts([("release", layout.CURRENT), ("config", control_plane.CONFIG)]),
+            *documents.mounts([("run", egress.RUN)] if process.name in egress.USERS else [], read_only=False),
+        ],
         **_probes(process.name),
     }
 
@@ -224,7 +237,7 @@ def _probes(name: str) -> dict[str, Any]:
         "kube-controller-manager": control_plane.CONTROLLER_MANAGER_PORT,
         "kube-scheduler": control_plane.SCHEDULER_PORT,
     }
-    return {"livenessProbe": _probe("/healthz", ports[name], period=10, failures=6, delay=15)}
+    return {"livenessProbe": _probe("/healthz", ports[name], period=10, failures=6, delay=15)} if name in ports else {}
 
 
 def _probe(path: str, port: int, *, period: int, failures: int, delay: int = 0) -> dict[str, Any]:

@@ -47,6 +47,7 @@ WORKER = replace(MANAGER, name="worker-1", address="192.0.2.21", role="worker", 
 PLACE = hosted.Place(
     address="10.127.0.9",
     node_port=30123,
+    egress="10.127.0.10",
     etcd_servers=("https://10.127.0.20:2379",),
     etcd_ca="certificate of the datastore\n",
     etcd_user="cluster-team-a",
@@ -78,13 +79,13 @@ def test_units(golden: Golden) -> None:
 
 def test_a_hosts_own_and_a_tenants_control_plane_differ_in_little(golden: Golden) -> None:
     """One renderer makes both; what differs is listed here, flag by flag."""
-    ours = host.render(MANAGER, PLAN, fixed.roots()).processes
+    ours = {process.name: process.argv for process in host.render(MANAGER, PLAN, fixed.roots()).processes}
     theirs = hosted.rendered(fixed.cluster(version="1.37.2"), PLACE, fixed.settings(), fixed.roots()).processes
     lines = []
     for process in theirs:
-        own = next(one for one in ours if one.name == process.name)
-        lines += [f"{process.name}: - {flag}" for flag in own.argv if flag not in process.argv]
-        lines += [f"{process.name}: + {flag}" for flag in process.argv if flag not in own.argv]
+        own = ours.get(process.name, ())
+        lines += [f"{process.name}: - {flag}" for flag in own if flag not in process.argv]
+        lines += [f"{process.name}: + {flag}" for flag in process.argv if flag not in own]
     golden("kubernetes/tenant-difference.txt", "\n".join(lines) + "\n")
 
 
@@ -106,6 +107,7 @@ def test_a_hosted_control_plane(golden: Golden) -> None:
     found = [
         hosted.namespace_document("team-a"),
         hosted.service("team-a"),
+        hosted.egress_service("team-a"),
         *hosted.control_plane_documents(
             fixed.cluster(), PLACE, fixed.settings(), roots, datastore=pki.new_ca("datastore"), seen={}
         ),

@@ -17,7 +17,8 @@ const usage = `usage: moorage-host COMMAND [OPTION]...
   serve     hand the files of a store to other hosts, over TLS and with a token
   fetch     get the files of a bundle from other hosts, and lay out its release
   wait      become another program once an address answers
-  proxy     HTTP CONNECT over mutual TLS, the way of an API server to pods
+  egress    the way of an API server to pods and services, through the proxies of nodes
+  proxy     HTTP CONNECT over mutual TLS to the pods and services of a cluster, from one of its nodes
 
 moorage-host COMMAND --help tells the options.
 `
@@ -29,6 +30,7 @@ func main() {
 		"run":     runCommand,
 		"serve":   serveCommand,
 		"fetch":   fetchCommand,
+		"egress":  egressCommand,
 		"proxy":   proxyCommand,
 		"wait":    waitCommand,
 	}

@@ -19,6 +19,7 @@ from installer.kubernetes import (
     etcd,
     host,
     hosted,
+    metrics,
     node,
     node_pod,
     pki,
@@ -97,7 +98,16 @@ def test_the_managers_documents(golden: Golden) -> None:
 def test_a_tenants_documents(golden: Golden) -> None:
     """All that Moorage runs inside a tenant's cluster."""
     network = fixed.cluster().spec.network
-    found = addons.tenant(image="moorage.local/pause:1", address=network.dns_service, domain="cluster.local", nodes=2)
+    image = "moorage.local/pause:1"
+    found = [
+        *addons.tenant(image=image, address=network.dns_service, domain="cluster.local", nodes=2),
+        *metrics.render(
+            image=image,
+            release=addons.NODE_RELEASE,
+            ca_pem="certificate of the kubernetes authority\n",
+            credential={"tls.crt": "certificate\n", "tls.key": Secret("key\n")},
+        ),
+    ]
     golden("kubernetes/tenant.json", fixed.documents_shown(found))
 
 
@@ -175,8 +185,19 @@ def test_members_of_a_datastore(managers: int, members: int) -> None:
 
 def test_every_document_is_one_that_the_client_knows() -> None:
     """A misspelt field would be dropped by the API server in silence."""
-    for document in addons.manager(fixed.settings()):
+    credential = {"tls.crt": "certificate\n", "tls.key": Secret("key\n")}
+    inside = metrics.render(image="pause", release=addons.NODE_RELEASE, ca_pem="certificate\n", credential=credential)
+    for document in [*addons.manager(fixed.settings()), *inside]:
         assert codecs.from_dict(document).metadata.name == document["metadata"]["name"]
+
+
+@pytest.mark.parametrize(
+    ("addons_of", "count", "has"), [({}, 1, True), ({}, 0, False), ({"metricsServer": False}, 1, False)]
+)
+def test_a_cluster_has_metrics_where_a_node_serves_them(addons_of: dict[str, bool], count: int, has: bool) -> None:
+    """By default, but not without a node: an API that nobody serves keeps namespaces from being deleted."""
+    pools = [{"name": "general", "kind": "shared", "count": count}]
+    assert metrics.wanted(fixed.cluster(pools=pools, addons=addons_of)) is has
 
 
 def test_certificates_that_fit_stay() -> None:

@@ -91,7 +91,7 @@ def _type(field: FieldInfo) -> str:
     return next((words for kind, words in _WORDS.items() if kind in _leaves(annotation)), "text")
 
 
-_WORDS = {IPv4Network: "IPv4 range", IPv4Address: "IPv4 address", int: "number"}
+_WORDS = {IPv4Network: "IPv4 range", IPv4Address: "IPv4 address", int: "number", bool: "yes or no"}
 
 
 def _leaves(annotation: Any) -> set[Any]:
@@ -110,6 +110,8 @@ def _default(field: FieldInfo) -> str:
     value = field.get_default(call_default_factory=True)
     if value is None or value in ((), {}) or isinstance(value, BaseModel):
         return ""
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
     return f"`{', '.join(map(str, value)) if isinstance(value, tuple) else value}`"
 
 

@@ -10,17 +10,17 @@ from typing import Any, Final
 
 from cryptography import x509
 from cryptography.x509.oid import NameOID
-from lightkube import ApiError
+from lightkube import ApiError, codecs
 from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.certificates_v1 import CertificateSigningRequest
-from lightkube.resources.core_v1 import Node, Pod
+from lightkube.resources.core_v1 import Node, Pod, ServiceAccount
 from lightkube.types import PatchType
 
 from installer.controller import drain, marks
 from installer.controller.manager_api import FIELD_MANAGER, Api
 from installer.controller.marks import Marks
 from installer.core.errors import KubernetesError
-from installer.kubernetes import addons, client, documents, hosted, pki
+from installer.kubernetes import addons, client, documents, hosted, issue, metrics, pki
 from installer.kubernetes.documents import Document
 from installer.kubernetes.roots import Roots
 from installer.kubernetes.settings import PlatformSettings
@@ -65,9 +65,10 @@ class Inside:
         )
         self._cluster = cluster
         self._address = address
+        self._authority = authority
 
     def furnish(self, settings: PlatformSettings, cluster: Cluster) -> None:
-        """Access rules, the endpoint of the API, cluster DNS."""
+        """Access rules, the endpoint of the API, cluster DNS, metrics."""
         network = cluster.spec.network
         self._api.apply(
             [
@@ -80,6 +81,27 @@ class Inside:
                 *endpoint(self._address),
             ]
         )
+        if metrics.wanted(cluster):
+            self._api.apply(self._metrics(settings))
+        elif self._api.get(ServiceAccount, metrics.NAME, metrics.NAMESPACE) is not None:
+            self._remove_metrics(settings)
+
+    def _metrics(self, settings: PlatformSettings) -> list[Document]:
+        seen = self._api.secret(metrics.NAME, metrics.NAMESPACE)
+        certificates = {"tls": seen["tls.crt"].reveal()} if {"tls.crt", "tls.key"} <= seen.keys() else {}
+        issued = issue.issue({"tls": metrics.SERVING}, {"kubernetes": self._authority}, certificates)
+        return metrics.render(
+            image=settings.images["pause"],
+            release=addons.NODE_RELEASE,
+            ca_pem=self._authority.cert_pem,
+            credential=seen if issued.kept else documents.credential_files("", issued.new),
+        )
+
+    def _remove_metrics(self, settings: PlatformSettings) -> None:
+        """The API first, the service account last: it tells the next pass that something is left."""
+        for document in reversed(self._metrics(settings)):
+            meta = document["metadata"]
+            self._api.delete(type(codecs.from_dict(document)), meta["name"], meta.get("namespace"))
 
     def tend(self, pods: Mapping[str, PodOfNode]) -> dict[str, NodeSeen]:
         """Admit nodes of ours, give them their labels and taints, drop those whose pod is gone; returns the others."""

@@ -73,7 +73,8 @@ class Api:
         return self.secret(meta["name"], meta["namespace"])
 
     def delete(self, kind: type[Any], name: str, namespace: str | None = None, *, grace_s: int | None = None) -> None:
-        """Delete an object; nothing happens when it is not there."""
+        """Delete an object; nothing happens when it is not there. Applied again, it is made anew."""
+        self._applied.pop((kind.__name__, namespace or "", name), None)
         found_or_none(lambda: self.client.delete(kind, name, namespace=namespace, grace_period=grace_s))
 
 

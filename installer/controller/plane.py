@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lightkube.resources.apps_v1 import Deployment
+from lightkube.resources.core_v1 import Service
 
 from installer.controller import waiting
 from installer.controller.datastore_reconciler import DatastoreNotReadyError
 from installer.controller.datastores import Datastores
 from installer.controller.manager_api import Api, meta_of
 from installer.controller.status import STARTING, UPDATING, Condition, Happened
-from installer.kubernetes import datastore, hosted
+from installer.core.errors import KubernetesError
+from installer.kubernetes import datastore, egress, hosted
 from installer.kubernetes.roots import Roots
 from installer.kubernetes.settings import PlatformSettings
 from installer.spec.cluster import Cluster
@@ -49,6 +51,7 @@ class Plane:
         place = hosted.Place(
             address=address,
             node_port=port,
+            egress=self._egress(),
             etcd_servers=store.servers,
             etcd_ca=store.authority.cert_pem,
             etcd_user=tenant.user,
@@ -64,6 +67,12 @@ class Plane:
         if not self._api.secret(hosted.ADMIN_KUBECONFIG, self._namespace):
             self._api.secret_once(hosted.admin_kubeconfig(self._name, place, self._settings, roots))
         return self._look(found, cluster.spec.control_plane.replicas), changes(before, found)
+
+    def _egress(self) -> str:
+        service = self._api.get(Service, egress.NAME, self._namespace)
+        if service is None or service.spec is None or not service.spec.clusterIP:
+            raise KubernetesError(f"Service {egress.NAME} in {self._namespace} has no address yet")
+        return service.spec.clusterIP
 
     def _found(self) -> Deployment | None:
         return self._api.get(Deployment, hosted.CONTROL_PLANE, self._namespace)

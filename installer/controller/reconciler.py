@@ -68,7 +68,13 @@ class ClusterReconciler:
             return self._pass(cluster)
 
     def _pass(self, cluster: Cluster) -> Look:
-        self._api.apply([hosted.namespace_document(self._name), hosted.service(self._name)])
+        self._api.apply(
+            [
+                hosted.namespace_document(self._name),
+                hosted.service(self._name),
+                hosted.egress_service(self._name),
+            ]
+        )
         roots = self._roots_of()
         address, port = self._service()
         if not address:

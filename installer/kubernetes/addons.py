@@ -16,6 +16,8 @@ CONTROLLER: Final = "moorage-controller"
 SETTINGS_MOUNT: Final = f"{layout.CONFIG}/controller"
 SETTINGS_FILE: Final = f"{SETTINGS_MOUNT}/settings.json"
 NODES_LABEL: Final = "moorage.dev/cluster"  # on everything that belongs to a tenant cluster
+# A node pod has the release that it was made from at the usual place, for its own pods, too.
+NODE_RELEASE: Final = {"name": "release", "hostPath": {"path": layout.CURRENT, "type": "Directory"}}
 _RBAC: Final = "rbac.authorization.k8s.io"
 Documents = list[dict[str, Any]]
 
@@ -42,10 +44,8 @@ def manager(settings: PlatformSettings) -> Documents:
 
 def tenant(*, image: str, address: IPv4Address, domain: str, nodes: int) -> Documents:
     """Everything that Moorage runs inside a tenant's cluster."""
-    # A node pod has the release that it was made from at the usual place, for its own pods, too.
-    release = {"name": "release", "hostPath": {"path": layout.CURRENT, "type": "Directory"}}
     replicas = max(1, min(2, nodes))
-    return [*access(), *_dns(image=image, release=release, address=address, domain=domain, replicas=replicas)]
+    return [*access(), *_dns(image=image, release=NODE_RELEASE, address=address, domain=domain, replicas=replicas)]
 
 
 def access() -> Documents:

@@ -21,6 +21,7 @@ NODE_RESTRICTION = "NodeRestriction"  # the admission plugin without which a kub
 # Groups and users of ours, bound to roles by `bootstrap_rbac` in addons.py.
 ADMIN_GROUP = "moorage:admins"
 KUBELET_CLIENT_USER = "moorage:kubelet-client"
+FRONT_PROXY_CLIENT = "front-proxy-client"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +68,7 @@ def render(plane: ControlPlane, roots: Roots) -> Rendered:
                 "kubernetes", Subject("kube-apiserver", names=_server_names(plane), server=True, client=False)
             ),
             f"{CONFIG}/kubelet-client": CertificateRequest("kubernetes", Subject(KUBELET_CLIENT_USER)),
-            f"{CONFIG}/front-proxy-client": CertificateRequest("front-proxy", Subject("front-proxy-client")),
+            f"{CONFIG}/front-proxy-client": CertificateRequest("front-proxy", Subject(FRONT_PROXY_CLIENT)),
             f"{CONFIG}/etcd-client": CertificateRequest("etcd", Subject(plane.etcd_user)),
             **{f"{CONFIG}/{name}": CertificateRequest("kubernetes", Subject(user)) for name, user in _CLIENTS.items()},
         },
@@ -108,7 +109,7 @@ def _apiserver(plane: ControlPlane) -> Process:
         "proxy-client-cert-file": f"{CONFIG}/front-proxy-client.crt",
         "proxy-client-key-file": f"{CONFIG}/front-proxy-client.key",
         "requestheader-client-ca-file": f"{CONFIG}/front-proxy-ca.crt",
-        "requestheader-allowed-names": "front-proxy-client",
+        "requestheader-allowed-names": FRONT_PROXY_CLIENT,
         "requestheader-extra-headers-prefix": "X-Remote-Extra-",
         "requestheader-group-headers": "X-Remote-Group",
         "requestheader-username-headers": "X-Remote-User",

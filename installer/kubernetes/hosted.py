@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from installer.core import layout
 from installer.core.secret import Secret
-from installer.kubernetes import addons, control_plane, documents, issue, kubeconfig, pki
+from installer.kubernetes import addons, control_plane, documents, egress, issue, kubeconfig, pki
 from installer.kubernetes.documents import Document
 from installer.kubernetes.rendering import Process, Rendered
 from installer.kubernetes.roots import Roots
@@ -17,6 +17,7 @@ from installer.spec.cluster import Cluster
 from installer.spec.cluster_settings import ApiServer
 
 CONTROL_PLANE: Final = "control-plane"  # Service, Deployment and Secret
+NODE: Final = "node"  # the part that node pods are
 ROOTS: Final = "roots"
 ADMIN_KUBECONFIG: Final = "admin-kubeconfig"
 API_PORT: Final = 6443
@@ -28,6 +29,7 @@ _REQUESTS: Final = {
     "kube-apiserver": {"cpu": "50m", "memory": "160Mi"},
     "kube-controller-manager": {"cpu": "15m", "memory": "40Mi"},
     "kube-scheduler": {"cpu": "10m", "memory": "25Mi"},
+    egress.NAME: {"cpu": "2m", "memory": "8Mi"},
 }
 
 
@@ -42,6 +44,7 @@ class Place:
 
     address: str  # ClusterIP of the Service
     node_port: int
+    egress: str  # ClusterIP of the Service that leads to the nodes
     etcd_servers: tuple[str, ...]
     etcd_ca: str  # of the datastore
     etcd_user: str
@@ -77,6 +80,11 @@ def service(cluster: str) -> Document:
     }
 
 
+def egress_service(cluster: str) -> Document:
+    """The address that leads the control plane to any node of its cluster."""
+    return egress.service(namespace(cluster), {CLUSTER_LABEL: cluster}, labels(cluster, NODE))
+
+
 def rendered(cluster: Cluster, place: Place, settings: PlatformSettings, roots: Roots) -> Rendered:
     """Processes, files and certificate requests of the control plane."""
     network, chosen = cluster.spec.network, cluster.spec.control_plane.api_server
@@ -99,11 +107,11 @@ def rendered(cluster: Cluster, place: Place, settings: PlatformSettings, roots: 
         audit_log="-" if chosen.audit_log else None,
         extra_args=_flags(chosen),
     )
-    return control_plane.render(plane, roots)
+    return control_plane.render(plane, roots) | egress.beside_api_server(network, place.egress)
 
 
 def _flags(chosen: ApiServer) -> dict[str, str]:
-    """The API server's flags for what the cluster's owner has set."""
+    """The API server's flags for its way to nodes, and for what the cluster's owner has set."""
     options = {
         "event-ttl": chosen.event_ttl,
         "max-requests-inflight": chosen.max_requests_inflight,
@@ -111,8 +119,11 @@ def _flags(chosen: ApiServer) -> dict[str, str]:
         "default-not-ready-toleration-seconds": chosen.not_ready_toleration_seconds,
         "default-unreachable-toleration-seconds": chosen.unreachable_toleration_seconds,
     }
-    plugins = {"enable-admission-plugins": ",".join((control_plane.NODE_RESTRICTION, *chosen.admission_plugins))}
-    return plugins | {name: str(value) for name, value in options.items() if value is not None}
+    fixed = {
+        "enable-admission-plugins": ",".join((control_plane.NODE_RESTRICTION, *chosen.admission_plugins)),
+        "egress-selector-config-file": egress.SELECTOR_CONFIG,
+    }
+    return fixed | {name: str(value) for name, value in options.items() if value is not None}
 
 
 def control_plane_documents(
@@ -198,6 +209,7 @@ def _deployment(
                     "volumes": [
                         addons.release_volume(settings.bundle),
                         {"name": "config", "secret": {"secretName": CONTROL_PLANE, "defaultMode": 0o440}},
+                        {"name": "run", "emptyDir": {"medium": "Memory", "sizeLimit": "1Mi"}},
                     ],
                 },
             },
@@ -218,7 +230,10 @@ def _container(process: Process, settings: PlatformSettings) -> dict[str, Any]:
             "readOnlyRootFilesystem": True,
             "capabilities": {"drop": ["ALL"]},
         },
-        "volumeMounts": documents.mounts([("release", layout.CURRENT), ("config", control_plane.CONFIG)]),
+        "volumeMounts": [
+            *documents.mounts([("release", layout.CURRENT), ("config", control_plane.CONFIG)]),
+            *documents.mounts([("run", egress.RUN)] if process.name in egress.USERS else [], read_only=False),
+        ],
         **_probes(process.name),
     }
 
@@ -242,7 +257,7 @@ def _probes(name: str) -> dict[str, Any]:
         "kube-controller-manager": control_plane.CONTROLLER_MANAGER_PORT,
         "kube-scheduler": control_plane.SCHEDULER_PORT,
     }
-    return {"livenessProbe": _probe("/healthz", ports[name], period=10, failures=6, delay=15)}
+    return {"livenessProbe": _probe("/healthz", ports[name], period=10, failures=6, delay=15)} if name in ports else {}
 
 
 def _probe(path: str, port: int, *, period: int, failures: int, delay: int = 0) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from installer.core import layout
-from installer.kubernetes import addons, documents, host, hosted, issue, node
+from installer.kubernetes import addons, documents, egress, host, hosted, issue, node
 from installer.kubernetes.documents import Document
 from installer.kubernetes.rendering import Process, Rendered
 from installer.kubernetes.roots import Roots
@@ -17,7 +17,7 @@ from installer.spec.cluster import CPU_SHARE, Cluster, SharedPool
 from installer.spec.cluster_settings import Kubelet
 from installer.spec.quantity import cpu_millis, memory_bytes
 
-PART: Final = "node"
+PART: Final = hosted.NODE
 POOL_LABEL: Final = "moorage.dev/pool"
 STARTING: Final = {"key": "moorage.dev/starting", "effect": "NoSchedule"}
 SHAPE: Final = "moorage.dev/shape"  # digest of everything but its name: another one means another pod
@@ -45,7 +45,7 @@ def new_name(pool: str) -> str:
 
 def shape(cluster: Cluster, pool: SharedPool, address: str, settings: PlatformSettings) -> str:
     """The digest of all that decides how a node of this pool is made."""
-    tried = _render(cluster, pool, "node", address, settings, ca_pem="")
+    tried = _render(cluster, pool, "node", address, settings, roots=None)
     pod = _pod("node", "", cluster, pool, settings)
     return documents.digest(pod, _supervised(tried), _prepare(pool), sorted(tried.files.items(), key=str))
 
@@ -54,7 +54,7 @@ def render(
     cluster: Cluster, pool: SharedPool, name: str, *, address: str, settings: PlatformSettings, roots: Roots
 ) -> NodePod:
     """A node called `name`; `address` is the ClusterIP of the cluster's API."""
-    made = _render(cluster, pool, name, address, settings, ca_pem=roots.authorities["kubernetes"].cert_pem)
+    made = _render(cluster, pool, name, address, settings, roots=roots)
     issued = issue.issue(made.certificates, roots.authorities, {})
     files = documents.below(node.CONFIG, made.files) | documents.credential_files(node.CONFIG, issued.new)
     files |= {_RUN: json.dumps(_supervised(made), indent=1), _PREPARE: _prepare(pool)}
@@ -66,15 +66,16 @@ def render(
 
 
 def _render(
-    cluster: Cluster, pool: SharedPool, name: str, address: str, settings: PlatformSettings, *, ca_pem: str
+    cluster: Cluster, pool: SharedPool, name: str, address: str, settings: PlatformSettings, *, roots: Roots | None
 ) -> Rendered:
+    """`roots` is None where only the shape is wanted."""
     network = cluster.spec.network
-    return node.render(
+    rendered = node.render(
         node.Node(
             name=name,
             version=cluster.spec.version,
             server=f"https://{address}:{hosted.API_PORT}",
-            ca_pem=ca_pem,
+            ca_pem=roots.authorities["kubernetes"].cert_pem if roots else "",
             pods=network.pods,
             dns=network.dns_service,
             domain=network.domain,
@@ -89,6 +90,7 @@ def _render(
             kubelet_drop_ins=_DROP_IN,
         )
     )
+    return rendered | egress.on_node(network, roots)
 
 
 def _kubelet(chosen: Kubelet) -> dict[str, Any]:
@@ -111,6 +113,7 @@ def _supervised(made: Rendered) -> dict[str, Any]:
             _process(by_name["kubelet"]),
             _process(by_name["kube-proxy"]),
             _process(by_name["flanneld"]),
+            _process(by_name[egress.PROXY]),
         ],
     }
 
@@ -147,6 +150,12 @@ def _pod(name: str, found: str, cluster: Cluster, pool: SharedPool, settings: Pl
         "image": settings.images["node"],
         "imagePullPolicy": "Never",
         "command": supervisor,
+        # A node whose kube-proxy serves is one that connections to Services may be led to.
+        "readinessProbe": {
+            "httpGet": {"path": "/healthz", "port": node.PROXY_HEALTH_PORT},
+            "periodSeconds": 5,
+            "failureThreshold": 2,
+        },
         "securityContext": {"privileged": True},
         "resources": {
             "requests": {"cpu": f"{max(1, millis // CPU_SHARE)}m", "memory": pool.memory},

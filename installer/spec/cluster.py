@@ -70,6 +70,12 @@ class ClusterNetwork(Model):
         return self.services[10]
 
 
+class Addons(Model):
+    """What Moorage runs inside the cluster beside its DNS."""
+
+    metrics_server: bool = always(True, description="metrics-server, for `kubectl top` and horizontal pod autoscaling.")
+
+
 class ClusterSpec(Model):
     """What a cluster consists of."""
 
@@ -82,6 +88,7 @@ class ClusterSpec(Model):
     )
     pools: tuple[SharedPool, ...] = always((), description="Its nodes.")
     network: ClusterNetwork = never(default_factory=ClusterNetwork, description="Address ranges inside the cluster.")
+    addons: Addons = always(default_factory=Addons, description="What runs inside the cluster from the start.")
 
 
 class Cluster(Model):

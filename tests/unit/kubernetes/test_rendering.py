@@ -20,6 +20,7 @@ from installer.kubernetes import (
     etcd,
     host,
     hosted,
+    metrics,
     node,
     node_pod,
     pki,
@@ -49,6 +50,7 @@ WORKER = replace(MANAGER, name="worker-1", address="192.0.2.21", role="worker", 
 PLACE = hosted.Place(
     address="10.127.0.9",
     node_port=30123,
+    egress="10.127.0.10",
     etcd_servers=("https://10.127.0.20:2379",),
     etcd_ca="certificate of the datastore\n",
     etcd_user="cluster-team-a",
@@ -80,13 +82,13 @@ def test_units(golden: Golden) -> None:
 
 def test_a_hosts_own_and_a_tenants_control_plane_differ_in_little(golden: Golden) -> None:
     """One renderer makes both; what differs is listed here, flag by flag."""
-    ours = host.render(MANAGER, PLAN, fixed.roots()).processes
+    ours = {process.name: process.argv for process in host.render(MANAGER, PLAN, fixed.roots()).processes}
     theirs = hosted.rendered(fixed.cluster(version="1.37.2"), PLACE, fixed.settings(), fixed.roots()).processes
     lines = []
     for process in theirs:
-        own = next(one for one in ours if one.name == process.name)
-        lines += [f"{process.name}: - {flag}" for flag in own.argv if flag not in process.argv]
-        lines += [f"{process.name}: + {flag}" for flag in process.argv if flag not in own.argv]
+        own = ours.get(process.name, ())
+        lines += [f"{process.name}: - {flag}" for flag in own if flag not in process.argv]
+        lines += [f"{process.name}: + {flag}" for flag in process.argv if flag not in own]
     golden("kubernetes/tenant-difference.txt", "\n".join(lines) + "\n")
 
 
@@ -98,7 +100,16 @@ def test_the_managers_documents(golden: Golden) -> None:
 def test_a_tenants_documents(golden: Golden) -> None:
     """All that Moorage runs inside a tenant's cluster."""
     network = fixed.cluster().spec.network
-    found = addons.tenant(image="moorage.local/pause:1", address=network.dns_service, domain="cluster.local", nodes=2)
+    image = "moorage.local/pause:1"
+    found = [
+        *addons.tenant(image=image, address=network.dns_service, domain="cluster.local", nodes=2),
+        *metrics.render(
+            image=image,
+            release=addons.NODE_RELEASE,
+            ca_pem="certificate of the kubernetes authority\n",
+            credential={"tls.crt": "certificate\n", "tls.key": Secret("key\n")},
+        ),
+    ]
     golden("kubernetes/tenant.json", fixed.documents_shown(found))
 
 
@@ -108,6 +119,7 @@ def test_a_hosted_control_plane(golden: Golden) -> None:
     found = [
         hosted.namespace_document("team-a"),
         hosted.service("team-a"),
+        hosted.egress_service("team-a"),
         *hosted.control_plane_documents(
             fixed.cluster(), PLACE, fixed.settings(), roots, datastore=pki.new_ca("datastore"), seen={}
         ),
@@ -217,8 +229,19 @@ def test_which_datastore_a_cluster_means() -> None:
 
 def test_every_document_is_one_that_the_client_knows() -> None:
     """A misspelt field would be dropped by the API server in silence."""
-    for document in addons.manager(fixed.settings()):
+    credential = {"tls.crt": "certificate\n", "tls.key": Secret("key\n")}
+    inside = metrics.render(image="pause", release=addons.NODE_RELEASE, ca_pem="certificate\n", credential=credential)
+    for document in [*addons.manager(fixed.settings()), *inside]:
         assert codecs.from_dict(document).metadata.name == document["metadata"]["name"]
+
+
+@pytest.mark.parametrize(
+    ("addons_of", "count", "has"), [({}, 1, True), ({}, 0, False), ({"metricsServer": False}, 1, False)]
+)
+def test_a_cluster_has_metrics_where_a_node_serves_them(addons_of: dict[str, bool], count: int, has: bool) -> None:
+    """By default, but not without a node: an API that nobody serves keeps namespaces from being deleted."""
+    pools = [{"name": "general", "kind": "shared", "count": count}]
+    assert metrics.wanted(fixed.cluster(pools=pools, addons=addons_of)) is has
 
 
 def test_certificates_that_fit_stay() -> None:
@@ -306,8 +329,8 @@ def test_a_tenants_controllers_elect_a_leader_however_many_replicas_there_are() 
         for n in (1, 3)
     )
     assert one == three
-    for process in one.processes[1:]:
-        assert "--leader-elect=true" in process.argv
+    electing = [process.name for process in one.processes if "--leader-elect=true" in process.argv]
+    assert electing == ["kube-controller-manager", "kube-scheduler"]
 
 
 def test_etcd_listens_for_mutual_tls_alone() -> None:

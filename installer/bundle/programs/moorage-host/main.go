@@ -19,7 +19,8 @@ const usage = `usage: moorage-host COMMAND [OPTION]...
   fetch     get the files of a bundle from other hosts, and lay out its release
   wait      become another program once an API server is ready
   remove    remove a directory, or all in it but one entry
-  proxy     HTTP CONNECT over mutual TLS, the way of an API server to pods
+  egress    the way of an API server to pods and services, through the proxies of nodes
+  proxy     HTTP CONNECT over mutual TLS to the pods and services of a cluster, from one of its nodes
 
 moorage-host COMMAND --help tells the options.
 `
@@ -32,6 +33,7 @@ func main() {
 		"serve":   serveCommand,
 		"fetch":   fetchCommand,
 		"receive": receiveCommand,
+		"egress":  egressCommand,
 		"proxy":   proxyCommand,
 		"remove":  removeCommand,
 		"wait":    waitCommand,

@@ -12,7 +12,8 @@ from installer.engine.plan import Plan, difference
 def save(plan: Plan, path: Path) -> None:
     """Write the plan to a file; raises InstallerError when that cannot be done."""
     try:
-        path.write_text(json.dumps(plan.to_json(), indent=2) + "\n", encoding="utf-8")
+        # One line: Python indents with its slow encoder, and `moorage plan show` is for readers.
+        path.write_text(json.dumps(plan.to_json()) + "\n", encoding="utf-8")
     except OSError as exc:
         raise InstallerError(f"cannot write {path}: {exc.strerror}", hint="name another file with --save") from exc
 

@@ -27,7 +27,7 @@ DRAINING_SINCE: Final = "moorage.dev/draining-since"  # on a node pod, RFC 3339:
 HOST_LABEL: Final = "moorage.dev/host"
 _TOPOLOGY: Final = ("topology.kubernetes.io/region", "topology.kubernetes.io/zone")
 _DRAIN_TIMEOUT_S: Final = seconds(SharedPool.model_fields["drain_timeout"].default)  # of a pool that is gone
-_NAMED: Final = 5  # pods that a message names
+_NAMED: Final = 5  # as many pods or nodes does a message name
 
 
 @dataclass(frozen=True)
@@ -105,6 +105,8 @@ class Nodes:
             return Condition("NodesReady", True, "Ready", f"{count} of {count} nodes are ready")
         parts = [f"{ready} of {count} nodes are ready"]
         parts += [f"{len(old)} are still made as before"] if old else []
+        late = [pod.name for pod in pods if not pod.ready]
+        parts += [f"not ready yet: {_named(late)}"] if late else []
         for pod in pods:
             if pod.draining_since:
                 parts += [f"{pod.name} is drained since {pod.draining_since}", *self._held(pod.name)]
@@ -134,7 +136,9 @@ class Nodes:
         if not step.over:
             return happened
         if step.timed_out:
-            told = "; ".join([f"node {pod.name} goes with {_names(step.left)}", *self._held(pod.name)])
+            told = "; ".join(
+                [f"node {pod.name} goes with {_named([one.path for one in step.left])}", *self._held(pod.name)]
+            )
             happened.append(Happened("DrainTimedOut", told, warning=True))
         return [*happened, self._delete(pod.name, action.reason)]
 
@@ -236,6 +240,6 @@ def marks(pool: SharedPool | None, host: str, labels: Mapping[str, str]) -> Mark
     return Marks({**pool.labels, node_pod.POOL_LABEL: pool.name, HOST_LABEL: host, **where}, pool.taints)
 
 
-def _names(pods: Sequence[drain.PodOnNode]) -> str:
-    named = ", ".join(pod.path for pod in pods[:_NAMED])
-    return named if len(pods) <= _NAMED else f"{named} and {len(pods) - _NAMED} more"
+def _named(names: Sequence[str]) -> str:
+    named = ", ".join(names[:_NAMED])
+    return named if len(names) <= _NAMED else f"{named} and {len(names) - _NAMED} more"

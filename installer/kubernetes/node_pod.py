@@ -14,8 +14,7 @@ from installer.kubernetes.rendering import Process, Rendered
 from installer.kubernetes.roots import Roots
 from installer.kubernetes.settings import PlatformSettings
 from installer.spec.cluster import CPU_SHARE, Cluster, SharedPool
-from installer.spec.cluster_settings import Kubelet
-from installer.spec.quantity import cpu_millis, memory_bytes
+from installer.spec.quantity import cpu_millis, memory_bytes, threshold_bytes
 
 PART: Final = hosted.NODE
 POOL_LABEL: Final = "moorage.dev/pool"
@@ -86,20 +85,23 @@ def _render(
             # The controller takes this away when it has set the pool's labels and taints: no pod comes before them.
             taints=(STARTING,),
             signed_serving=False,
-            kubelet=_kubelet(pool.kubelet),
+            kubelet=_kubelet(pool),
             kubelet_drop_ins=_DROP_IN,
         )
     )
     return rendered | egress.on_node(network, roots)
 
 
-def _kubelet(chosen: Kubelet) -> dict[str, Any]:
+def _kubelet(pool: SharedPool) -> dict[str, Any]:
     """The kubelet's configuration for what the cluster's owner has set."""
-    found = chosen.model_dump(by_alias=True, exclude_none=True)
-    if found["evictionHard"]:
-        return found | {"mergeDefaultEvictionSettings": True}
-    del found["evictionHard"]
-    return found
+    found = pool.kubelet.model_dump(by_alias=True, exclude_none=True)
+    thresholds = found.pop("evictionHard")
+    if not thresholds:
+        return found
+    if "memory.available" in thresholds:
+        # The kubelet would take a share of the whole host's memory.
+        thresholds["memory.available"] = str(threshold_bytes(thresholds["memory.available"], of=pool.memory))
+    return found | {"evictionHard": thresholds, "mergeDefaultEvictionSettings": True}
 
 
 def _supervised(made: Rendered) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from pydantic import Field, StringConstraints, model_validator
 
 from installer.spec.base import Labels, Metadata, Model, Name, always, never
 from installer.spec.cluster_settings import ApiServer, Kubelet, Taint
-from installer.spec.quantity import Cpu, Duration, Memory
+from installer.spec.quantity import Cpu, Duration, Memory, memory_bytes, threshold_bytes
 
 # CPU is shared by weight: a node may use all of its CPU while others are idle, and is sure of this part of it.
 CPU_SHARE = 20
@@ -49,6 +49,13 @@ class SharedPool(Model):
         pairs = [(taint.key, taint.effect) for taint in self.taints]
         if len(set(pairs)) < len(pairs):
             raise ValueError("two taints have the same key and effect")
+        return self
+
+    @model_validator(mode="after")
+    def _leaves_memory(self) -> SharedPool:
+        threshold = self.kubelet.eviction_hard.memory_available
+        if threshold is not None and threshold_bytes(threshold, of=self.memory) >= memory_bytes(self.memory):
+            raise ValueError("kubelet.evictionHard.memory.available leaves nothing of memory")
         return self
 
 

@@ -59,9 +59,13 @@ class ApiServer(Model):
 class EvictionHard(Model):
     """What must be left on a node; below it the kubelet ends pods. Shares (`5%`) or amounts (`200Mi`)."""
 
-    memory_available: Threshold | None = always(None, alias="memory.available", description="Memory; unset: 100Mi.")
-    nodefs_available: Threshold | None = always(None, alias="nodefs.available", description="Disk; unset: 10%.")
-    nodefs_inodes_free: Threshold | None = always(None, alias="nodefs.inodesFree", description="Inodes; unset: 5%.")
+    memory_available: Threshold | None = always(
+        None, alias="memory.available", description="Memory; a share is one of the pool's `memory`; unset: 100Mi."
+    )
+    nodefs_available: Threshold | None = always(
+        None, alias="nodefs.available", description="The host's disk; unset: 10%."
+    )
+    nodefs_inodes_free: Threshold | None = always(None, alias="nodefs.inodesFree", description="Its inodes; unset: 5%.")
     imagefs_available: Threshold | None = always(
         None, alias="imagefs.available", description="Disk of images; unset: 15%."
     )

@@ -30,6 +30,13 @@ def memory_bytes(text: str) -> int:
     return int(match[1]) * _FACTORS[match[2] or ""]
 
 
+def threshold_bytes(text: str, *, of: str) -> int:
+    """Bytes in `200Mi`, or in `5%` of another amount of memory; raises ValueError."""
+    if text.endswith("%"):
+        return int(memory_bytes(of) * float(text.removesuffix("%")) / 100)
+    return memory_bytes(text)
+
+
 def seconds(text: str) -> int:
     """Seconds in `1h30m`, `5m` or `0s`; raises ValueError."""
     match = _DURATION.fullmatch(text)

@@ -72,6 +72,7 @@ def test_what_may_be_set_of_a_pool(faults_of: FaultsOf, text: str) -> None:
         ("kubelet: {maxParallelImagePulls: 4}", "needs serializeImagePulls: false"),
         ("kubelet: {evictionHard: {memory.available: lots}}", "must be a share such as 5%, or an amount"),
         ("kubelet: {evictionHard: {cpu.available: 5%}}", "unknown key"),
+        ("kubelet: {evictionHard: {memory.available: 2Gi}}", "leaves nothing of memory"),
         ("kubelet: {anonymousAuth: true}", "unknown key"),
     ],
 )

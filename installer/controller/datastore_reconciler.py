@@ -213,6 +213,7 @@ class _Pass:
             case membership.Remove(name, member_id):
                 etcdctl.run_all([("member", "remove", member_id)])
                 layout.take_away(name)
+                self._watch.forget(name)
             case membership.Add(name, host):
                 layout.lay_out(name, Placement(host, etcdctl.add_learner(name, layout.addresses[name])))
             case membership.Start(name, host, member_id):

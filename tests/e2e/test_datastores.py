@@ -26,7 +26,8 @@ def _member(platform: PlatformUnderTest, name: str) -> Any:
 
 
 def _told(resource: Any, condition: str) -> tuple[str, str]:
-    found = {one["type"]: (one["status"], one["reason"]) for one in resource["status"]["conditions"]}
+    conditions = resource.get("status", {}).get("conditions", ())
+    found = {one["type"]: (one["status"], one["reason"]) for one in conditions}
     return found.get(condition, ("", ""))
 
 
@@ -67,7 +68,7 @@ def test_a_datastore_of_its_own_comes_and_goes_with_its_cluster(example: Platfor
     example.kubectl("manager", "apply", "-f", "-", stdin=json.dumps(_OWN).encode())
     eventually(
         lambda: _told(_resource(example, "cluster", "own"), "Ready") == ("True", "Ready"),
-        timeout_s=120,
+        timeout_s=180,
         what="cluster own is ready",
     )
     datastore = _resource(example, "datastore", "cluster-own")

@@ -163,3 +163,12 @@ def test_a_resource_that_is_malformed_is_refused_by_path() -> None:
     assert found.reason == "SpecRefused"
     assert "spec.members" in found.message
     assert "hunter2" not in found.message
+
+
+def test_keys_go_with_a_datastore_that_is_deleted(tmp_path: Path) -> None:
+    """So a cluster whose datastore will never serve again can be deleted: the datastore first."""
+    meta = {"name": "shared", "deletionTimestamp": "2026-05-04T03:02:01Z"}
+    going = DatastoreResource.from_dict({"metadata": meta, "status": {"founded": True}})
+    found, manager = datastores(tmp_path, going)
+    found.release("team-a", "shared")
+    assert manager.changes == []

@@ -250,6 +250,11 @@ class MemberWatch:
         self._since: dict[str, float] = {}
         self._restarts: dict[str, tuple[str, int]] = {}  # pod and its restarts when the member last answered
 
+    def forget(self, name: str) -> None:
+        """Another takes the member's place: what is known of the last one does not count."""
+        self._since.pop(name, None)
+        self._restarts.pop(name, None)
+
     def look(self, name: str, *, answers: bool, pod: str, restarts: int) -> Away:
         """Take note of a member; `pod`: its uid, `restarts` of it since it was made."""
         if answers or name not in self._restarts:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,14 +62,22 @@ class DatastoreReconciler:
         self._settings = settings
         self._folder = folder  # for etcdctl's certificate
         self._watch = MemberWatch()
+        self._lock = threading.Lock()
+        self._deleted = False
         self._etcdctl: Etcdctl | None = None
         self._authority: pki.CertificateAuthority | None = None
 
     def reconcile(self, resource: Mapping[str, Any], used_by: Sequence[str]) -> Look:
         """One pass; raises KubernetesError when the manager's API or etcd does not do what it is asked."""
+        with self._lock:
+            if self._deleted:  # the last pass of a daemon may come late
+                return _pending(Condition(AVAILABLE, False, "Deleted"), used_by)
+            return self._reconcile(resource, used_by)
+
+    def _reconcile(self, resource: Mapping[str, Any], used_by: Sequence[str]) -> Look:
         spec = parse(resource)
         if isinstance(spec, Condition):
-            return _pending(spec, used_by)
+            return _pending(spec, used_by, steady=True)
         before = resource.get("status") or {}
         names = datastore.member_names(self._name, spec.members)
         self._api.apply([datastore.namespace_document(), *(datastore.service(self._name, n) for n in names)])
@@ -83,7 +92,7 @@ class DatastoreReconciler:
         )
         layout.read(before)
         if not before.get("founded") and (unplaced := layout.found()):
-            return _pending(Condition(AVAILABLE, False, "NoHost", unplaced), used_by)
+            return _pending(Condition(AVAILABLE, False, "NoHost", unplaced), used_by, steady=True)
         look = _Pass(self._name, layout, self._etcdctl_of(addresses), self._watch, spec)
         return look.run(used_by, founded=bool(before.get("founded")))
 
@@ -92,8 +101,10 @@ class DatastoreReconciler:
         spec = parse(resource)
         names = datastore.member_names(self._name, datastore.THREE if isinstance(spec, Condition) else spec.members)
         layout = Layout(self._name, self._api, self._settings, addresses=dict.fromkeys(names, ""))
-        layout.read(resource.get("status") or {})
-        layout.remove_all()
+        with self._lock:
+            self._deleted = True
+            layout.read(resource.get("status") or {})
+            layout.remove_all()
 
     def _authority_of(self) -> pki.CertificateAuthority:
         if self._authority is None:
@@ -128,6 +139,7 @@ class _Pass:
         self._spec = spec
         self._pods = Pods(layout.pods())
         self._statuses: dict[str, Status] = {}
+        self._strangers: list[str] = []
 
     def run(self, used_by: Sequence[str], *, founded: bool) -> Look:
         if not founded and not all(self._pods.ready(name) for name in self._layout.addresses):
@@ -162,6 +174,7 @@ class _Pass:
         except EtcdError as exc:
             log.warning("datastore %s: %s", self._name, exc.explain())
             known = None
+        self._strangers = [m.id for address, m in (known or {}).items() if address not in layout.addresses.values()]
         last = max((status.index for status in self._statuses.values()), default=0)
         seen = []
         for name, address in layout.addresses.items():
@@ -196,7 +209,8 @@ class _Pass:
             return Condition(AVAILABLE, False, "NoQuorum", f"{message}; {hint}")
         if not self._etcdctl.guarded():
             message = (
-                "its members started with no data: what was in it is lost; delete its clusters, then the datastore"
+                "its members started with no data, what was in it is lost: "
+                f"`kubectl delete datastore {self._name} --wait=false` in the manager, then delete its clusters"
             )
             return Condition(AVAILABLE, False, "DataLost", message)
         return Condition(AVAILABLE, True, "Serving")
@@ -206,6 +220,9 @@ class _Pass:
 
     def _step(self, seen: Sequence[SeenMember]) -> membership.Action | None:
         layout, etcdctl = self._layout, self._etcdctl
+        if self._strangers:
+            ids = ", ".join(self._strangers)
+            return membership.Wait(f"etcd has members that are not of this datastore: `etcdctl member remove` {ids}")
         action = membership.decide(seen, layout.hosts, layout.load)
         if action is not None and not isinstance(action, membership.Wait):
             log.info("datastore %s: %s", self._name, action)
@@ -213,6 +230,7 @@ class _Pass:
             case membership.Remove(name, member_id):
                 etcdctl.run_all([("member", "remove", member_id)])
                 layout.take_away(name)
+                self._watch.forget(name)
             case membership.Add(name, host):
                 layout.lay_out(name, Placement(host, etcdctl.add_learner(name, layout.addresses[name])))
             case membership.Start(name, host, member_id):
@@ -229,9 +247,11 @@ class _Pass:
         quota = memory_bytes(self._spec.quota)
         alarms = self._etcdctl.alarms() if any(status.troubled for status in self._statuses.values()) else ()
         full, done = "NOSPACE" in alarms, False
-        if len(self._statuses) == len(seen) and not any(member.learner for member in seen):
+        # Disarming spares no alarm: where members differ, all is left as it is.
+        well = len(self._statuses) == len(seen) and not any(member.learner for member in seen)
+        if well and "CORRUPT" not in alarms:
             done = self._tend(upkeep.decide(self._spaces(), quota, full=full))
-        if full:
+        if full and "CORRUPT" not in alarms:
             size = in_mib(max(status.size for status in self._statuses.values()))
             return Condition(SPACE, False, "Full", _full(self._name, size, self._spec.quota)), done
         if alarms:
@@ -285,12 +305,12 @@ def parse(resource: Mapping[str, Any]) -> DatastoreSpec | Condition:
         return Condition(AVAILABLE, False, "SpecRefused", "; ".join(sorted(faults)))
 
 
-def _pending(condition: Condition, used_by: Sequence[str]) -> Look:
+def _pending(condition: Condition, used_by: Sequence[str], *, steady: bool = False) -> Look:
     waiting = Condition(MEMBERS, False, condition.reason, condition.message)
     found = Found(
         available=condition, members_ready=waiting, space=Condition(SPACE, True, "Unknown"), used_by=tuple(used_by)
     )
-    return Look(found, steady=False)
+    return Look(found, steady=steady)
 
 
 def _members_ready(action: membership.Action | None, seen: Sequence[SeenMember]) -> Condition:

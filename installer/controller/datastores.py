@@ -75,7 +75,7 @@ class Datastores:
         """How the cluster's datastore is, for the cluster's own status."""
         name = _name_of(cluster)
         if (look := self._looks.get(name)) is None:
-            return Condition("DatastoreReady", False, "Unknown", f"datastore {name} is being looked at")
+            return Condition("DatastoreReady", False, "Unknown", f"datastore {name} does not serve yet")
         for found in (look.found.available, look.found.space):  # a member that is away is not the cluster's concern
             if not found.ok:
                 return Condition(
@@ -94,8 +94,8 @@ class Datastores:
         """
         name = datastore.name_for(cluster, wanted)
         found = self._api.get(DatastoreResource, name)
-        if found is None:
-            return
+        if found is None or (wanted != datastore.DEDICATED and found.metadata.deletionTimestamp is not None):
+            return  # what is in it goes with it
         if wanted != datastore.DEDICATED:
             self._take_out(name, cluster, (found.to_dict().get("status") or {}).get("founded", False))
         elif _owner(found) == cluster:

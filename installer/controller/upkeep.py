@@ -16,7 +16,7 @@ from typing import Final
 _WORTH: Final = 20
 # With an alarm, every tenth counts; below this share of the quota there is room again.
 _TENTH: Final = 10
-_ROOM: Final = 0.95
+_ROOM: Final = 0.9
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -46,3 +46,13 @@ def test_a_new_pod_counts_from_nothing() -> None:
 def test_a_new_controller_takes_what_it_finds_as_given() -> None:
     """It cannot know when those restarts were."""
     assert Watched().look(restarts=9).crashes == 0
+
+
+def test_a_successor_does_not_answer_for_its_predecessor() -> None:
+    """The old pod may be seen for a moment longer, crashes and all."""
+    member = Watched()
+    member.look(answers=True)
+    assert member.look(restarts=2).crashes == 2
+    member.watch.forget("a-0")
+    assert member.look(restarts=2) == Away(0.0, 0)
+    assert member.look(pod="two", restarts=1).crashes == 1

@@ -13,7 +13,7 @@ from installer.kubernetes.documents import Document
 from installer.kubernetes.rendering import Process, Rendered
 from installer.kubernetes.roots import Roots
 from installer.kubernetes.settings import PlatformSettings
-from installer.spec.cluster import CPU_SHARE, Cluster, SharedPool
+from installer.spec.cluster import CPU_SHARE, Cluster, ClusterDns, SharedPool
 from installer.spec.quantity import cpu_millis, memory_bytes, threshold_bytes
 
 PART: Final = hosted.NODE
@@ -143,6 +143,13 @@ printf '{{"apiVersion":"kubelet.config.k8s.io/v1beta1","kind":"KubeletConfigurat
 """
 
 
+def _names(dns: ClusterDns) -> dict[str, Any]:
+    """The node's resolv.conf, which its pods and the cluster's DNS follow; never the manager's own names."""
+    config = {"nameservers": list(map(str, dns.upstreams)), "searches": list(dns.search_domains)}
+    given = {key: values for key, values in config.items() if values}
+    return {"dnsPolicy": "None" if dns.upstreams else "Default", **({"dnsConfig": given} if given else {})}
+
+
 def _pod(name: str, found: str, cluster: Cluster, pool: SharedPool, settings: PlatformSettings) -> Document:
     mine = {**hosted.labels(cluster.name, PART), POOL_LABEL: pool.name}
     supervisor = [f"{layout.CURRENT}/{layout.BIN}/moorage-host", "run", f"{node.CONFIG}/{_RUN}"]
@@ -179,6 +186,7 @@ def _pod(name: str, found: str, cluster: Cluster, pool: SharedPool, settings: Pl
         },
         "spec": {
             "hostname": name,
+            **_names(cluster.spec.network.dns),
             "automountServiceAccountToken": False,
             "enableServiceLinks": False,
             "terminationGracePeriodSeconds": 10,

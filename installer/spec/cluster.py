@@ -16,6 +16,8 @@ CPU_SHARE = 20
 # Labels and taints that Kubernetes or Moorage set on nodes by themselves.
 OWN_MARKS = ("moorage.dev/", "node.kubernetes.io/", "topology.kubernetes.io/", "kubernetes.io/")
 KUBERNETES_PATTERN = r"^1\.\d+\.\d+$"
+_LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
+Domain = Annotated[str, StringConstraints(pattern=rf"^{_LABEL}(\.{_LABEL})*$", max_length=253)]
 KubernetesVersion = Annotated[str, StringConstraints(pattern=KUBERNETES_PATTERN)]
 
 
@@ -59,12 +61,24 @@ class SharedPool(Model):
         return self
 
 
+class ClusterDns(Model):
+    """Where names are looked up that are not the cluster's own. Nodes are replaced one by one when it changes."""
+
+    upstreams: Annotated[tuple[IPv4Address, ...], Field(max_length=3)] = always(
+        (), description="Name servers, three at most; without any, those of the host that a node is on."
+    )
+    search_domains: Annotated[tuple[Domain, ...], Field(max_length=6)] = always(
+        (), description="Domains that nodes and pods search after the cluster's own, six at most."
+    )
+
+
 class ClusterNetwork(Model):
     """Address ranges inside the cluster; the same in many clusters, since no packet of one enters another."""
 
     pods: IPv4Network = never(IPv4Network("10.244.0.0/16"), description="Its pods; a /24 for each node.")
     services: IPv4Network = never(IPv4Network("10.96.0.0/16"), description="Its services; the tenth address is DNS.")
     domain: str = never("cluster.local", description="Its DNS domain.")
+    dns: ClusterDns = always(default_factory=ClusterDns, description="Names that are not the cluster's own.")
 
     @property
     def api_service(self) -> IPv4Address:
@@ -94,7 +108,7 @@ class ClusterSpec(Model):
         "shared", description="The Datastore that holds its data; `dedicated`: one that comes and goes with it."
     )
     pools: tuple[SharedPool, ...] = always((), description="Its nodes.")
-    network: ClusterNetwork = never(default_factory=ClusterNetwork, description="Address ranges inside the cluster.")
+    network: ClusterNetwork = always(default_factory=ClusterNetwork, description="Address ranges and names inside it.")
     addons: Addons = always(default_factory=Addons, description="What runs inside the cluster from the start.")
 
 

@@ -148,6 +148,25 @@ def test_a_node_pod(golden: Golden) -> None:
     golden("kubernetes/node-pod.txt", text)
 
 
+@pytest.mark.parametrize(
+    ("dns", "policy", "config"),
+    [
+        ({}, "Default", None),
+        ({"searchDomains": ["example.com"]}, "Default", {"searches": ["example.com"]}),
+        ({"upstreams": ["192.0.2.53"]}, "None", {"nameservers": ["192.0.2.53"]}),
+    ],
+)
+def test_names_that_are_not_the_clusters_own(dns: dict[str, Any], policy: str, config: dict[str, Any] | None) -> None:
+    """A node asks the name servers of its host or those of the specification, never the manager's."""
+    cluster = fixed.cluster(network={"dns": dns})
+    roots = Roots.generate("team-a")
+    made = node_pod.render(
+        cluster, cluster.spec.pools[0], "general-1", address="10.127.0.9", settings=fixed.settings(), roots=roots
+    )
+    spec = made.documents[1]["spec"]
+    assert (spec["dnsPolicy"], spec.get("dnsConfig")) == (policy, config)
+
+
 def test_a_datastore(golden: Golden) -> None:
     """Service, Secret and StatefulSet of a founder and of its successor, what removes data, who is let in and out."""
     authority = pki.new_ca("datastore")

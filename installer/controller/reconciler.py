@@ -78,10 +78,10 @@ class ClusterReconciler:
         """Take everything away; returns once nothing is left. Raises KubernetesError to be called again."""
         tenant = datastore.Tenant(self._name)
         if self._api.get(Namespace, self._namespace) is not None:
-            self._api.delete(Deployment, hosted.CONTROL_PLANE, self._namespace)
+            # First, since Kubernetes lets every namespace rest for five seconds; and no pod is made in it any more.
+            self._api.delete(Namespace, self._namespace)
             for pod in self._api.list(Pod, self._namespace):
                 self._api.delete(Pod, _meta(pod).name or "", self._namespace, grace_s=1)
-            self._api.delete(Namespace, self._namespace)
         self._datastores.remove(tenant)
         clock.wait_until(
             lambda: None if self._api.get(Namespace, self._namespace) is None else "its namespace is still there",

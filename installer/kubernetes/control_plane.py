@@ -156,6 +156,10 @@ def _controller_manager(plane: ControlPlane) -> Process:
         "service-account-private-key-file": f"{CONFIG}/service-account.key",
         "use-service-account-credentials": True,
         "leader-elect": plane.replicas > 1,
+        # It asks twice for each of its fifty controllers before any of them starts: at the default of 20 a second that
+        # alone took 5 s, and as long no node got its range of pod addresses.
+        "kube-api-qps": 100,
+        "kube-api-burst": 200,
         "profiling": False,
     }
     return Process(

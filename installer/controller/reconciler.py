@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lightkube.resources.apps_v1 import Deployment
 from lightkube.resources.core_v1 import Namespace, Pod, Service
 
 from installer.controller import nodes, plane
@@ -120,10 +119,10 @@ class ClusterReconciler:
 
     def _delete(self, wanted_datastore: str) -> None:
         if self._api.get(Namespace, self._namespace) is not None:
-            self._api.delete(Deployment, hosted.CONTROL_PLANE, self._namespace)
+            # First, since Kubernetes lets every namespace rest for five seconds; and no pod is made in it any more.
+            self._api.delete(Namespace, self._namespace)
             for pod in self._api.list(Pod, self._namespace):
                 self._api.delete(Pod, meta_of(pod).name or "", self._namespace, grace_s=1)
-            self._api.delete(Namespace, self._namespace)
         if wanted_datastore != datastore.DEDICATED:
             self._datastores.release(self._name, wanted_datastore)
         clock.wait_until(

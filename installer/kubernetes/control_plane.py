@@ -157,9 +157,10 @@ def _controller_manager(plane: ControlPlane) -> Process:
         "root-ca-file": f"{CONFIG}/ca.crt",
         "service-account-private-key-file": f"{CONFIG}/service-account.key",
         "use-service-account-credentials": True,
-        # At start it asks twice for each of its controllers, one after the other.
-        "kube-api-qps": 50,
-        "kube-api-burst": 150,
+        # It asks twice for each of its fifty controllers before any of them starts: at the default of 20 a second that
+        # alone took 5 s, and as long no node got its range of pod addresses.
+        "kube-api-qps": 100,
+        "kube-api-burst": 200,
         **_election(plane),
         "profiling": False,
     }

@@ -250,7 +250,9 @@ def _probes(name: str) -> dict[str, Any]:
     """Readiness decides on traffic, so only the API server has it; the others are watched for being stuck."""
     if name == "kube-apiserver":
         return {
-            "readinessProbe": _probe("/readyz", API_PORT, period=1, failures=3),
+            # Often only until it has started; each probe costs a TLS handshake and a question to etcd.
+            "startupProbe": _probe("/readyz", API_PORT, period=1, failures=120),
+            "readinessProbe": _probe("/readyz", API_PORT, period=5, failures=2),
             "livenessProbe": _probe("/livez", API_PORT, period=10, failures=6, delay=15),
         }
     ports = {

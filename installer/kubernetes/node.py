@@ -286,6 +286,8 @@ disabled_plugins = [
   tolerate_missing_hugetlb_controller = true
   enable_unprivileged_ports = true
   enable_unprivileged_icmp = true
+  # By default each shim reads all of its cgroups every second, for CPU rates that a kubelet takes from elsewhere.
+  stats_collect_period = "30s"
 
 [plugins."io.containerd.cri.v1.runtime".containerd]
   default_runtime_name = "runc"

@@ -20,7 +20,10 @@ def parse(resource: Mapping[str, Any]) -> Cluster | Condition:
             {"apiVersion": "moorage.dev/v1", "kind": "Cluster", "metadata": meta, "spec": resource.get("spec") or {}}
         )
     except ValidationError as exc:
-        faults = [f"{'.'.join(map(str, error['loc']))}: {error['msg']}" for error in exc.errors(include_input=False)]
+        faults = [
+            f"{'.'.join(map(str, error['loc']))}: {error['msg'].removeprefix('Value error, ')}"
+            for error in exc.errors(include_input=False)
+        ]
         return Condition("ControlPlaneReady", False, "SpecRefused", "; ".join(sorted(faults)))
 
 

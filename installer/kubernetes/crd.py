@@ -136,6 +136,7 @@ def _object(found: dict[str, Any], schema: dict[str, Any], definitions: dict[str
         found["additionalProperties"] = (
             structural(values, definitions) if isinstance(values, dict) else {"type": "string"}
         )
+        found.setdefault("maxProperties", _MAX_ITEMS)
         return
     found.pop("additionalProperties", None)  # fields that are not known are pruned, or refused with strict validation
     found["properties"] = {name: structural(inner, definitions) for name, inner in schema["properties"].items()}

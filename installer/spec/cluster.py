@@ -5,9 +5,9 @@ from __future__ import annotations
 from ipaddress import IPv4Address, IPv4Network
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
-from installer.spec.base import Labels, Metadata, Model, Name, always, never
+from installer.spec.base import Labels, Metadata, Model, Name, always, never, rules
 from installer.spec.cluster_settings import ApiServer, Kubelet, Taint
 from installer.spec.quantity import Cpu, Duration, Memory, memory_bytes, threshold_bytes
 
@@ -28,8 +28,22 @@ class ControlPlane(Model):
     api_server: ApiServer = always(default_factory=ApiServer, description="Settings of its API server.")
 
 
+_OWN_MARKS_TEXT = f"labels and taints may not begin with {' or '.join(OWN_MARKS)}"
+_IS_OURS = " || ".join(f"key.startsWith('{mark}')" for mark in OWN_MARKS)
+
+
 class SharedPool(Model):
     """Node pods: many clusters on one machine."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            (f"!has(self.labels) || !self.labels.exists(key, {_IS_OURS})", _OWN_MARKS_TEXT),
+            (
+                f"!has(self.taints) || !self.taints.map(taint, taint.key).exists(key, {_IS_OURS})",
+                _OWN_MARKS_TEXT,
+            ),
+        )
+    )
 
     name: Name = never(description="The pool's name; part of its nodes'.")
     kind: Literal["shared"] = never(description="Nodes that share hosts with those of other clusters.")
@@ -47,7 +61,7 @@ class SharedPool(Model):
     def _marks_are_free(self) -> SharedPool:
         taken = [key for key in (*self.labels, *(taint.key for taint in self.taints)) if key.startswith(OWN_MARKS)]
         if taken:
-            raise ValueError(f"labels and taints may not begin with {' or '.join(OWN_MARKS)}")
+            raise ValueError(_OWN_MARKS_TEXT)
         pairs = [(taint.key, taint.effect) for taint in self.taints]
         if len(set(pairs)) < len(pairs):
             raise ValueError("two taints have the same key and effect")

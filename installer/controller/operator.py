@@ -15,11 +15,12 @@ import kopf
 from lightkube import Client, KubeConfig
 from lightkube.types import PatchType
 
-from installer.controller import datastore_operator, events, waking
-from installer.controller.datastores import Datastores
+from installer.controller import events, waking
+from installer.controller.clusters.pace import Pace
+from installer.controller.clusters.reconciler import ClusterReconciler, Look
+from installer.controller.datastores import operator as datastore_operator
+from installer.controller.datastores.datastores import Datastores
 from installer.controller.manager_api import FIELD_MANAGER, Api
-from installer.controller.pace import Pace
-from installer.controller.reconciler import ClusterReconciler, Look
 from installer.controller.status import Condition, Found, Happened, status
 from installer.core.errors import InstallerError
 from installer.kubernetes import client, datastore, hosted

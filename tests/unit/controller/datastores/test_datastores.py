@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from installer.controller.datastore_reconciler import DatastoreNotReadyError, Look, parse
-from installer.controller.datastore_status import Found
-from installer.controller.datastores import Datastores
+from installer.controller.datastores.datastores import Datastores
+from installer.controller.datastores.reconciler import DatastoreNotReadyError, Look, parse
+from installer.controller.datastores.status import Found
 from installer.controller.manager_api import Api
 from installer.controller.status import Condition
 from installer.kubernetes.client import ClusterResource, DatastoreResource

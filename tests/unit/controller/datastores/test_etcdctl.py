@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from installer.controller import etcdctl
-from installer.controller.etcdctl import Etcdctl, EtcdError, Member, Status, plain
+from installer.controller.datastores import etcdctl
+from installer.controller.datastores.etcdctl import Etcdctl, EtcdError, Member, Status, plain
 from installer.kubernetes import pki
 
 _MEMBERS = """{"header":{"cluster_id":1,"member_id":2,"raft_term":2},"members":[

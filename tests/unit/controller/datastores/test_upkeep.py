@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from installer.controller.upkeep import Compact, Defragment, Disarm, Space, decide
+from installer.controller.datastores.upkeep import Compact, Defragment, Disarm, Space, decide
 
 MI = 2**20
 QUOTA = 2048 * MI

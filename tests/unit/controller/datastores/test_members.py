@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from installer.controller.datastore_members import Away, MemberWatch
+from installer.controller.datastores.members import Away, MemberWatch
 
 
 class Watched:

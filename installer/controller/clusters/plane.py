@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from lightkube.resources.apps_v1 import Deployment
 from lightkube.resources.core_v1 import Service
 
-from installer.controller import waiting
-from installer.controller.datastore_reconciler import DatastoreNotReadyError
-from installer.controller.datastores import Datastores
+from installer.controller.clusters import waiting
+from installer.controller.datastores.datastores import Datastores
+from installer.controller.datastores.reconciler import DatastoreNotReadyError
 from installer.controller.manager_api import Api, meta_of
 from installer.controller.status import STARTING, UPDATING, Condition, Happened
 from installer.core.errors import KubernetesError

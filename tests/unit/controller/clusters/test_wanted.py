@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from installer.controller.clusters.wanted import parse, refusal
 from installer.controller.status import Condition
-from installer.controller.wanted import parse, refusal
 from installer.spec.cluster import Cluster
 from tests.unit.kubernetes import fixed
 

@@ -16,9 +16,9 @@ from lightkube.resources.certificates_v1 import CertificateSigningRequest
 from lightkube.resources.core_v1 import Node, Pod, ServiceAccount
 from lightkube.types import PatchType
 
-from installer.controller import drain, marks
+from installer.controller.clusters import drain, marks
+from installer.controller.clusters.marks import Marks
 from installer.controller.manager_api import FIELD_MANAGER, Api
-from installer.controller.marks import Marks
 from installer.core.errors import KubernetesError
 from installer.kubernetes import addons, client, documents, hosted, issue, metrics, pki
 from installer.kubernetes.documents import Document

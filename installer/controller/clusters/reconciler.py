@@ -9,12 +9,12 @@ from typing import Any
 
 from lightkube.resources.core_v1 import Namespace, Pod, Service
 
-from installer.controller import nodes, plane
-from installer.controller.datastores import Datastores
-from installer.controller.inside import Inside
+from installer.controller.clusters import nodes, plane
+from installer.controller.clusters.inside import Inside
+from installer.controller.clusters.wanted import parse, refusal
+from installer.controller.datastores.datastores import Datastores
 from installer.controller.manager_api import Api, meta_of
 from installer.controller.status import Condition, Found, Happened
-from installer.controller.wanted import parse, refusal
 from installer.core import clock
 from installer.core.errors import KubernetesError
 from installer.kubernetes import datastore, documents, hosted

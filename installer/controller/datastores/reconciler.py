@@ -12,12 +12,12 @@ from typing import Any, Final
 from lightkube.resources.core_v1 import Service
 from pydantic import ValidationError
 
-from installer.controller import membership, upkeep
-from installer.controller.datastore_members import Layout, MemberWatch, Pods
-from installer.controller.datastore_status import AVAILABLE, MEMBERS, SPACE, Found, MemberFound, in_mib
-from installer.controller.etcdctl import Etcdctl, EtcdError, Member, Status
+from installer.controller.datastores import membership, upkeep
+from installer.controller.datastores.etcdctl import Etcdctl, EtcdError, Member, Status
+from installer.controller.datastores.members import Layout, MemberWatch, Pods
+from installer.controller.datastores.membership import SeenMember
+from installer.controller.datastores.status import AVAILABLE, MEMBERS, SPACE, Found, MemberFound, in_mib
 from installer.controller.manager_api import Api
-from installer.controller.membership import SeenMember
 from installer.controller.status import Condition
 from installer.core.errors import KubernetesError, RetryableError
 from installer.kubernetes import datastore, pki

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from installer.controller.pace import Pace
+from installer.controller.clusters.pace import Pace
 
 
 @pytest.mark.parametrize(("after", "pause"), [(0, 0.25), (5, 0.25), (20, 1.0), (60, 3.0), (1000, 5.0)])

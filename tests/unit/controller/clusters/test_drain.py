@@ -10,7 +10,7 @@ from lightkube.models.core_v1 import PodStatus
 from lightkube.models.meta_v1 import ObjectMeta, OwnerReference
 from lightkube.resources.core_v1 import Pod
 
-from installer.controller.drain import PodOnNode, decide, of_pod
+from installer.controller.clusters.drain import PodOnNode, decide, of_pod
 
 WEB = PodOnNode(namespace="default", name="web", uid="w")
 DB = PodOnNode(namespace="default", name="db", uid="d")

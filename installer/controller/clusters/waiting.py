@@ -6,7 +6,7 @@ from typing import Any
 
 from lightkube.resources.core_v1 import Node, Pod
 
-from installer.controller import room
+from installer.controller.clusters import room
 from installer.controller.manager_api import Api, meta_of
 from installer.kubernetes import hosted
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from installer.controller.pools import Action, Create, Delete, SeenPod, WantedPool, decide, missing
+from installer.controller.clusters.pools import Action, Create, Delete, SeenPod, WantedPool, decide, missing
 
 
 def pod(name: str, *, pool: str = "general", shape: str = "now", ready: bool = True, **more: Any) -> SeenPod:

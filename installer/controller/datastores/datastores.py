@@ -9,7 +9,7 @@ from typing import Any
 
 from lightkube import ApiError, codecs
 
-from installer.controller.datastore_reconciler import DatastoreNotReadyError, DatastoreReconciler, Look, Serving
+from installer.controller.datastores.reconciler import DatastoreNotReadyError, DatastoreReconciler, Look, Serving
 from installer.controller.manager_api import Api
 from installer.controller.status import Condition
 from installer.core import clock

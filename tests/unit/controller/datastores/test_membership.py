@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from installer.controller.membership import (
+from installer.controller.datastores.membership import (
     AWAY_S,
     CRASHES,
     Add,

@@ -12,8 +12,8 @@ import kopf
 from lightkube.types import PatchType
 
 from installer.controller import waking
-from installer.controller.datastore_status import failed, status
-from installer.controller.datastores import Datastores
+from installer.controller.datastores.datastores import Datastores
+from installer.controller.datastores.status import failed, status
 from installer.controller.manager_api import Api
 from installer.controller.status import Condition
 from installer.core.errors import InstallerError

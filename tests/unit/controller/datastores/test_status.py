@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from installer.controller.datastore_status import Found, MemberFound, failed, status
+from installer.controller.datastores.status import Found, MemberFound, failed, status
 from installer.controller.status import Condition
 from installer.core.errors import KubernetesError
 

@@ -12,10 +12,10 @@ from lightkube.resources.core_v1 import Node, Pod
 from lightkube.resources.core_v1 import Secret as SecretResource
 from lightkube.types import PatchType
 
-from installer.controller import drain, pools, waiting
-from installer.controller.inside import Inside, NodeSeen, PodOfNode
+from installer.controller.clusters import drain, pools, waiting
+from installer.controller.clusters.inside import Inside, NodeSeen, PodOfNode
+from installer.controller.clusters.marks import Marks
 from installer.controller.manager_api import Api, meta_of
-from installer.controller.marks import Marks
 from installer.controller.status import STARTING, UPDATING, Condition, Happened, NodeFound
 from installer.kubernetes import client, hosted, node_pod
 from installer.kubernetes.roots import Roots

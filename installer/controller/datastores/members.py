@@ -12,7 +12,7 @@ from lightkube.resources.apps_v1 import StatefulSet
 from lightkube.resources.core_v1 import Node, Pod, Service
 from lightkube.resources.core_v1 import Secret as SecretResource
 
-from installer.controller import etcdctl, membership
+from installer.controller.datastores import etcdctl, membership
 from installer.controller.manager_api import Api
 from installer.core import clock
 from installer.core.errors import KubernetesError

@@ -66,6 +66,7 @@ def components(release: Release, *, arch: str) -> tuple[Component, ...]:
         ("cni", versions.cni),
         ("flannel", versions.flannel),
         ("coredns", versions.coredns),
+        ("metrics-server", versions.metrics_server),
         *(("kubernetes", version) for version in release.kubernetes.all),
     ]
     return tuple(component(name, version, arch=arch) for name, version in wanted)

@@ -49,6 +49,7 @@ class Components(Model):
     cni: VersionText
     flannel: VersionText
     coredns: VersionText
+    metrics_server: VersionText = Field(alias="metrics-server")
 
 
 class Release(Model):

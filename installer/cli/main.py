@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import typer
 
 from installer.cli.command import group
-from installer.cli.commands import bundle, cluster, host, plan, platform
+from installer.cli.commands import bundle, cluster, host, plan, platform, report
 from installer.core.errors import ExitCode
 
 _HELP = """Kubernetes clusters on machines anywhere, from one specification.
@@ -33,6 +33,7 @@ def app() -> typer.Typer:
         ("host", "Hosts of the platform.", host.register),
         ("bundle", "Releases and the artefacts they are made of.", bundle.register),
         ("plan", "Saved plans.", plan.register),
+        ("report", "Reports on a platform.", report.register),
     ):
         commands = group(name, text)
         register(commands)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from installer.core.errors import InstallerError
 
 if TYPE_CHECKING:
-    from installer.engine.events import Reporter
+    from installer.engine.events import Event, Reporter
 
 
 class Format(StrEnum):
@@ -65,7 +66,9 @@ class Output:
 
     def reporter(self) -> Reporter:
         """What shows progress: a live tree on a terminal, else plain lines, or JSON lines."""
-        # rich takes 60 ms to load; only commands that run something need it.
+        return _OnDemand(self._reporter)
+
+    def _reporter(self) -> Reporter:
         from installer.cli import reporters
 
         if self.json:
@@ -73,6 +76,20 @@ class Output:
         if sys.stderr.isatty() and not self.verbose:  # log lines would tear the tree apart
             return reporters.LiveTree.on_stderr(colour=self._colour)
         return reporters.PlainLines(sys.stderr)
+
+
+class _OnDemand:
+    """A reporter that is made at its first event: rich takes 0.2 s to load, and most commands report nothing."""
+
+    def __init__(self, make: Callable[[], Reporter]) -> None:
+        self._make = make
+        self._lock = threading.Lock()
+        self._made: Reporter | None = None
+
+    def report(self, event: Event) -> None:
+        with self._lock:
+            self._made = self._made or self._make()
+        self._made.report(event)
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:  # a table of clusters does not need what makes hosts
     from installer.bundle.release import Release
     from installer.hostops.preflight import Report, Result
     from installer.workflows.clusters import ClusterInfo
+    from installer.workflows.density import Amount, Density
     from installer.workflows.hosts import HostInfo
     from installer.workflows.status import PlatformStatus
 
@@ -91,6 +92,49 @@ def status(found: PlatformStatus) -> str:
     if found.problems:
         parts.append("\n".join(["Problems:", *(f"  {problem}" for problem in found.problems)]))
     return "\n\n".join(parts)
+
+
+def density(found: Density) -> str:
+    """Clusters as VMs beside what they have and use here, the sum below, and what it was made from."""
+    if not found.clusters:
+        return "No clusters: `moorage cluster create NAME` makes one."
+    rows = [
+        (
+            one.name,
+            " + ".join(f"{vms.count} x {vms.size}" for vms in one.vms),
+            *map(_amount, (one.as_vms.both, one.reserved.both, one.used.both)),
+        )
+        for one in found.clusters
+    ]
+    rows += [
+        ("system, manager, datastore", "-", "-", "-", _amount(found.shared)),
+        ("all", f"{found.vm_count} VMs", *map(_amount, (found.as_vms.both, found.reserved.both, found.all_used))),
+    ]
+    head = ("CLUSTER", "AS VMS", "THE VMS HAVE", "RESERVED HERE", "USED HERE")
+    end = f"{found.vm_count} VMs would take {times(found.as_vms.both.memory, found.all_used.memory)} the memory "
+    end += f"that {found.hosts} hosts use now."
+    if found.not_measured:
+        end += f"\nNot measured, so counted as reserved: {', '.join(found.not_measured)}."
+    return f"{table(head, rows)}\n\n{end}"
+
+
+def _amount(amount: Amount) -> str:
+    return f"{cores(amount.cpu)} CPU, {gib(amount.memory)}"
+
+
+def cores(millis: int) -> str:
+    """CPU in cores."""
+    return f"{millis / 1000:.2f}"
+
+
+def gib(size: int) -> str:
+    """Memory in GiB."""
+    return f"{size / 2**30:.1f} GiB"
+
+
+def times(larger: int, smaller: int) -> str:
+    """How many times as much, in words."""
+    return f"{larger / smaller:.1f} times" if smaller else "more than"
 
 
 def preflight(report: Report) -> str:

@@ -73,7 +73,8 @@ class Api:
         return self.secret(meta["name"], meta["namespace"])
 
     def delete(self, kind: type[Any], name: str, namespace: str | None = None, *, grace_s: int | None = None) -> None:
-        """Delete an object; nothing happens when it is not there."""
+        """Delete an object; nothing happens when it is not there. Applied again, it is made anew."""
+        self._applied.pop((kind.__name__, namespace or "", name), None)
         found_or_none(lambda: self.client.delete(kind, name, namespace=namespace, grace_period=grace_s))
 
 
@@ -86,3 +87,10 @@ def found_or_none(call: Callable[[], T]) -> T | None:
         if isinstance(exc.__cause__, ApiError) and exc.__cause__.status.code == _NOT_FOUND:
             return None
         raise
+
+
+def meta_of(found: Any) -> Any:
+    """An object's metadata; what an API server hands out always has it."""
+    if found.metadata is None:
+        raise KubernetesError(f"the API server answered with a {type(found).__name__} without metadata")
+    return found.metadata

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,18 +15,21 @@ import kopf
 from lightkube import Client, KubeConfig
 from lightkube.types import PatchType
 
-from installer.controller.datastores import Datastores
+from installer.controller import events, waking
+from installer.controller.clusters.pace import Pace
+from installer.controller.clusters.reconciler import ClusterReconciler, Look
+from installer.controller.datastores import operator as datastore_operator
+from installer.controller.datastores.datastores import Datastores
 from installer.controller.manager_api import FIELD_MANAGER, Api
-from installer.controller.reconciler import ClusterReconciler, Look
-from installer.controller.status import Condition, Found, status
+from installer.controller.status import Condition, Found, Happened, status
 from installer.core.errors import InstallerError
-from installer.kubernetes import client, hosted
+from installer.kubernetes import client, datastore, hosted
 from installer.kubernetes.settings import PlatformSettings
 
 _RESOURCE = ("moorage.dev", "v1", "clusters")
 _FINALIZER = "moorage.dev/controller"
 _AT_ONCE = 32  # passes; each waits for API servers most of the time
-_BUSY_S, _STEADY_S, _FAILED_S = 0.25, 20.0, 2.0
+_FAILED_S = 2.0
 log = logging.getLogger("moorage.controller")
 
 
@@ -38,6 +42,7 @@ class World:
     datastores: Datastores
     reconcilers: dict[str, ClusterReconciler] = field(default_factory=dict)
     wakers: dict[str, asyncio.Event] = field(default_factory=dict)
+    paces: dict[str, Pace] = field(default_factory=dict)
 
     def reconciler(self, name: str) -> ClusterReconciler:
         if name not in self.reconcilers:
@@ -47,7 +52,11 @@ class World:
     def waker(self, name: str) -> asyncio.Event:
         return self.wakers.setdefault(name, asyncio.Event())
 
+    def pace(self, name: str) -> Pace:
+        return self.paces.setdefault(name, Pace())
+
     def forget(self, name: str) -> None:
+        self.paces.pop(name, None)
         self.reconcilers.pop(name, None)
         self.wakers.pop(name, None)
 
@@ -58,6 +67,7 @@ def run(settings: PlatformSettings) -> None:
     world = World(settings, api, Datastores(api, settings, Path(mkdtemp(prefix="moorage-"))))
     registry = kopf.OperatorRegistry()
     _register(registry, world)
+    datastore_operator.register(registry, api, world.datastores)
     kopf.configure(verbose=False)
     for chatty in ("httpx2", "aiohttp.access"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
@@ -78,7 +88,7 @@ def _register(registry: kopf.OperatorRegistry, world: World) -> None:
     @kopf.on.startup(registry=registry)
     async def configure(settings: kopf.OperatorSettings, **_: Any) -> None:
         settings.persistence.finalizer = _FINALIZER
-        settings.posting.loggers = False
+        settings.posting.enabled = False  # events are ours
         settings.execution.default_backoff = _FAILED_S
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(max_workers=_AT_ONCE))
 
@@ -88,7 +98,7 @@ def _register(registry: kopf.OperatorRegistry, world: World) -> None:
         while not stopped:
             waker.clear()
             pause = await _one_pass(world, name, body)
-            await _wait(waker, stopped, pause)
+            await waking.sleep(waker, stopped, pause)
 
     @kopf.on.event(*_RESOURCE, registry=registry)
     async def changed(name: str, **_: Any) -> None:
@@ -99,18 +109,17 @@ def _register(registry: kopf.OperatorRegistry, world: World) -> None:
         world.waker(labels[hosted.CLUSTER_LABEL]).set()
 
     @kopf.on.delete(*_RESOURCE, registry=registry)
-    async def delete(name: str, **_: Any) -> None:
+    async def delete(name: str, spec: kopf.Spec, **_: Any) -> None:
         try:
-            await asyncio.to_thread(world.reconciler(name).delete)
+            await asyncio.to_thread(world.reconciler(name).delete, spec.get("datastore", datastore.SHARED))
         except InstallerError as exc:
             raise kopf.TemporaryError(exc.explain(), delay=_FAILED_S) from exc
         world.forget(name)
 
 
 async def _one_pass(world: World, name: str, body: kopf.Body) -> float:
-    """One pass and its status; returns the pause until the next, unless something wakes it before."""
+    """One pass, its events and its status; returns the pause until the next, unless something wakes it before."""
     resource = {"metadata": dict(body.metadata), "spec": dict(body.spec)}
-    before = dict(body.status)
     try:
         look = await asyncio.to_thread(world.reconciler(name).reconcile, resource)
     except InstallerError as exc:
@@ -118,28 +127,33 @@ async def _one_pass(world: World, name: str, body: kopf.Body) -> float:
         look = Look(Found(conditions=(Condition("ControlPlaneReady", False, "Failed", str(exc)),)), steady=False)
         pause = _FAILED_S
     else:
-        pause = _STEADY_S if look.steady else _BUSY_S
-    wanted = status(look.found, generation=body.metadata["generation"], before=before)
-    if wanted != {key: before.get(key) for key in wanted}:
-        await asyncio.to_thread(_write_status, world.api, name, wanted)
-        if wanted["phase"] != before.get("phase"):
-            message = next((c["message"] for c in wanted["conditions"] if c["status"] == "False"), "")
-            kind = "Warning" if wanted["phase"] in {"Refused", "Degraded"} else "Normal"
-            kopf.event(body, type=kind, reason=wanted["phase"], message=message or "the cluster is ready")
+        pause = world.pace(name).pause(
+            steady=look is None or look.steady, generation=body.metadata["generation"], now=time.monotonic()
+        )
+    if look is None:  # it is being deleted
+        return pause
+    told = [*look.happened, *await _report(world, name, body, look)]
+    for one in told:
+        try:
+            await asyncio.to_thread(events.tell, world.api, body.metadata, one)
+        except InstallerError as exc:  # what was done is done; the log has it, too
+            log.warning("cluster %s: %s: %s: %s", name, one.reason, one.message, exc.explain())
     return pause
+
+
+async def _report(world: World, name: str, body: kopf.Body, look: Look) -> list[Happened]:
+    """Write the status where it is another; a change of phase is something to tell."""
+    before = dict(body.status)
+    wanted = status(look.found, generation=body.metadata["generation"], before=before)
+    if wanted == {key: before.get(key) for key in wanted}:
+        return []
+    await asyncio.to_thread(_write_status, world.api, name, wanted)
+    if wanted["phase"] == before.get("phase"):
+        return []
+    message = next((c["message"] for c in wanted["conditions"] if c["status"] == "False"), "the cluster is ready")
+    return [Happened(wanted["phase"], message, warning=wanted["phase"] in {"Refused", "Degraded"})]
 
 
 def _write_status(api: Api, name: str, wanted: dict[str, Any]) -> None:
     with client.translated(f"write the status of {name}"):
         api.client.patch(client.ClusterResource.Status, name, {"status": wanted}, patch_type=PatchType.MERGE)
-
-
-async def _wait(waker: asyncio.Event, stopped: kopf.DaemonStopped, pause: float) -> None:
-    """Return after `pause` seconds, or when woken or stopped; never at once, so that a burst is one pass."""
-    await asyncio.sleep(min(pause, 0.1))
-    tasks = [asyncio.ensure_future(waker.wait()), asyncio.ensure_future(stopped.wait())]
-    try:
-        await asyncio.wait(tasks, timeout=pause, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()

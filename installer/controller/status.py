@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
+
+# Reasons of conditions that are on their way: with too little that serves, or with enough of it.
+STARTING: Final = "Starting"
+UPDATING: Final = "Updating"
 
 
 @dataclass(frozen=True)
@@ -19,6 +23,15 @@ class Condition:
 
 
 @dataclass(frozen=True)
+class Happened:
+    """Something that was done, told as an event of the resource. `reason` is one word in CamelCase."""
+
+    reason: str
+    message: str
+    warning: bool = False
+
+
+@dataclass(frozen=True)
 class NodeFound:
     """One node: where its pod is, and whether its own API says that it is ready."""
 
@@ -26,6 +39,7 @@ class NodeFound:
     pool: str
     host: str
     ready: bool
+    draining: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +69,7 @@ def status(found: Found, *, generation: int, before: Mapping[str, Any], now: dat
     conditions = [*found.conditions, _ready(found)]
     return {
         "observedGeneration": generation,
-        "phase": phase(found, before),
+        "phase": phase(found, generation=generation, before=before),
         "endpoint": found.endpoint,
         "controlPlane": {
             "ready": found.control_plane_ready,
@@ -66,19 +80,26 @@ def status(found: Found, *, generation: int, before: Mapping[str, Any], now: dat
             "summary": f"{found.nodes_ready}/{found.nodes_wanted}",
             "items": [vars(node) for node in found.nodes],
         },
-        "conditions": [_condition(c, generation, times, moment) for c in conditions],
+        "conditions": [entry(c, generation, times, moment) for c in conditions],
     }
 
 
-def phase(found: Found, before: Mapping[str, Any]) -> str:
-    """One word for people: Ready; Pending until it first was; Degraded or Updating when it no longer is."""
+def phase(found: Found, *, generation: int, before: Mapping[str, Any]) -> str:
+    """One word for people: Ready; Pending until it first was; Updating while it follows a change; else Degraded."""
     if found.ready:
         return "Ready"
-    if any(condition.reason.endswith("Refused") for condition in found.conditions):
+    lacking = [condition.reason for condition in found.conditions if not condition.ok]
+    if any(reason.endswith("Refused") for reason in lacking):
         return "Refused"
-    if before.get("phase") in {"Ready", "Degraded"}:
-        return "Degraded"
-    return "Pending"
+    if before.get("phase", "Pending") == "Pending":
+        return "Pending"
+    if (
+        all(reason == UPDATING for reason in lacking)
+        or before.get("phase") == "Updating"
+        or before.get("observedGeneration") != generation
+    ):
+        return "Updating"
+    return "Degraded"
 
 
 def _ready(found: Found) -> Condition:
@@ -88,9 +109,8 @@ def _ready(found: Found) -> Condition:
     return Condition("Ready", False, lacking[0].reason, lacking[0].message)
 
 
-def _condition(
-    condition: Condition, generation: int, times: Mapping[tuple[str, str], str], moment: str
-) -> dict[str, Any]:
+def entry(condition: Condition, generation: int, times: Mapping[tuple[str, str], str], moment: str) -> dict[str, Any]:
+    """A condition as it stands in a status; `times`: since when it is so, by type and status."""
     state = "True" if condition.ok else "False"
     return {
         "type": condition.type,

@@ -8,12 +8,14 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib import resources
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from installer.core import layout
 from installer.core.errors import HostError
 from installer.hostops.state import HostState
-from installer.transport.connection import Connection
+
+if TYPE_CHECKING:  # paramiko is slow to load; whoever has a connection has loaded it
+    from installer.transport.connection import Connection
 
 _DISKS = ("/", "/var/lib", "/opt")
 

@@ -8,7 +8,7 @@ from ipaddress import IPv4Address
 from typing import Any, Final
 
 from installer.core import layout
-from installer.kubernetes import control_plane, crd, host, node
+from installer.kubernetes import control_plane, crd, datastore_crd, host, node
 from installer.kubernetes.settings import PlatformSettings
 
 SYSTEM: Final = "moorage-system"  # the manager's namespace for what is ours
@@ -16,6 +16,8 @@ CONTROLLER: Final = "moorage-controller"
 SETTINGS_MOUNT: Final = f"{layout.CONFIG}/controller"
 SETTINGS_FILE: Final = f"{SETTINGS_MOUNT}/settings.json"
 NODES_LABEL: Final = "moorage.dev/cluster"  # on everything that belongs to a tenant cluster
+# A node pod has the release that it was made from at the usual place, for its own pods, too.
+NODE_RELEASE: Final = {"name": "release", "hostPath": {"path": layout.CURRENT, "type": "Directory"}}
 _RBAC: Final = "rbac.authorization.k8s.io"
 Documents = list[dict[str, Any]]
 
@@ -33,6 +35,7 @@ def manager(settings: PlatformSettings) -> Documents:
         *access(),
         _namespace(SYSTEM),
         *crd.manifests(),
+        datastore_crd.manifest(),
         *dns,
         *_controller_access(),
         *_controller(settings),
@@ -41,10 +44,8 @@ def manager(settings: PlatformSettings) -> Documents:
 
 def tenant(*, image: str, address: IPv4Address, domain: str, nodes: int) -> Documents:
     """Everything that Moorage runs inside a tenant's cluster."""
-    # A node pod has the release that it was made from at the usual place, for its own pods, too.
-    release = {"name": "release", "hostPath": {"path": layout.CURRENT, "type": "Directory"}}
     replicas = max(1, min(2, nodes))
-    return [*access(), *_dns(image=image, release=release, address=address, domain=domain, replicas=replicas)]
+    return [*access(), *_dns(image=image, release=NODE_RELEASE, address=address, domain=domain, replicas=replicas)]
 
 
 def access() -> Documents:
@@ -183,6 +184,7 @@ def _controller_access() -> Documents:
     rules = [
         {"apiGroups": ["moorage.dev"], "resources": ["clusters"], "verbs": ["get", "list", "watch", "patch"]},
         {"apiGroups": ["moorage.dev"], "resources": ["clusters/status", "clusters/finalizers"], "verbs": ["patch"]},
+        {"apiGroups": ["moorage.dev"], "resources": ["datastores", "datastores/status"], "verbs": everything},
         {"apiGroups": ["apiextensions.k8s.io"], "resources": ["customresourcedefinitions"], "verbs": ["list", "watch"]},
         {"apiGroups": [""], "resources": ["namespaces", "services", "secrets", "pods"], "verbs": everything},
         {"apiGroups": ["apps"], "resources": ["deployments", "statefulsets"], "verbs": everything},

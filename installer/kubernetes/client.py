@@ -11,7 +11,8 @@ from typing import Any
 import httpx2
 from lightkube import ApiError, Client, KubeConfig, codecs
 from lightkube.config.models import Cluster, User
-from lightkube.generic_resource import create_global_resource
+from lightkube.core import resource
+from lightkube.generic_resource import Generic, create_global_resource
 
 from installer.core.errors import KubernetesError, RetryableError
 from installer.kubernetes.pki import Credential
@@ -19,8 +20,21 @@ from installer.kubernetes.pki import Credential
 FIELD_MANAGER = "moorage"
 _TIMEOUT = httpx2.Timeout(10.0, connect=2.0)
 
-# Our own custom resource, as a class that lightkube can use.
+# Our own custom resources, as classes that lightkube can use.
 ClusterResource: Any = create_global_resource("moorage.dev", "v1", "Cluster", "clusters")
+DatastoreResource: Any = create_global_resource("moorage.dev", "v1", "Datastore", "datastores")
+
+
+class NodeSummary(resource.GlobalSubResource, Generic):  # type: ignore[misc]  # lightkube's Generic is untyped
+    """What a node's kubelet measured last: https://kubernetes.io/docs/reference/instrumentation/node-metrics/."""
+
+    _api_info = resource.ApiInfo(
+        resource=resource.ResourceDef("", "v1", "Node"),
+        parent=resource.ResourceDef("", "v1", "Node"),
+        plural="nodes",
+        verbs=["get"],
+        action="proxy/stats/summary",
+    )
 
 
 class ApiUnavailableError(KubernetesError, RetryableError):

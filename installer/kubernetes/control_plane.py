@@ -17,9 +17,11 @@ from installer.kubernetes.roots import Roots
 CONFIG = f"{layout.CONFIG}/control-plane"
 CONTROLLER_MANAGER_PORT = 10257
 SCHEDULER_PORT = 10259
+NODE_RESTRICTION = "NodeRestriction"  # the admission plugin without which a kubelet could change other nodes
 # Groups and users of ours, bound to roles by `bootstrap_rbac` in addons.py.
 ADMIN_GROUP = "moorage:admins"
 KUBELET_CLIENT_USER = "moorage:kubelet-client"
+FRONT_PROXY_CLIENT = "front-proxy-client"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +36,7 @@ class ControlPlane:
     pods: IPv4Network
     services: IPv4Network
     domain: str
-    replicas: int
+    elects: bool  # whether another controller manager or scheduler may run at the same time
     etcd_user: str = "kube-apiserver"
     etcd_prefix: str = "/registry"
     node_ports: tuple[int, int] = (30000, 32767)
@@ -66,7 +68,7 @@ def render(plane: ControlPlane, roots: Roots) -> Rendered:
                 "kubernetes", Subject("kube-apiserver", names=_server_names(plane), server=True, client=False)
             ),
             f"{CONFIG}/kubelet-client": CertificateRequest("kubernetes", Subject(KUBELET_CLIENT_USER)),
-            f"{CONFIG}/front-proxy-client": CertificateRequest("front-proxy", Subject("front-proxy-client")),
+            f"{CONFIG}/front-proxy-client": CertificateRequest("front-proxy", Subject(FRONT_PROXY_CLIENT)),
             f"{CONFIG}/etcd-client": CertificateRequest("etcd", Subject(plane.etcd_user)),
             **{f"{CONFIG}/{name}": CertificateRequest("kubernetes", Subject(user)) for name, user in _CLIENTS.items()},
         },
@@ -107,7 +109,7 @@ def _apiserver(plane: ControlPlane) -> Process:
         "proxy-client-cert-file": f"{CONFIG}/front-proxy-client.crt",
         "proxy-client-key-file": f"{CONFIG}/front-proxy-client.key",
         "requestheader-client-ca-file": f"{CONFIG}/front-proxy-ca.crt",
-        "requestheader-allowed-names": "front-proxy-client",
+        "requestheader-allowed-names": FRONT_PROXY_CLIENT,
         "requestheader-extra-headers-prefix": "X-Remote-Extra-",
         "requestheader-group-headers": "X-Remote-Group",
         "requestheader-username-headers": "X-Remote-User",
@@ -116,7 +118,7 @@ def _apiserver(plane: ControlPlane) -> Process:
         "service-account-signing-key-file": f"{CONFIG}/service-account.key",
         "authentication-config": f"{CONFIG}/authentication.json",
         "authorization-mode": "Node,RBAC",
-        "enable-admission-plugins": "NodeRestriction",
+        "enable-admission-plugins": NODE_RESTRICTION,
         "encryption-provider-config": f"{CONFIG}/encryption.json",
         "allow-privileged": True,
         # Watches are ended one after the other when it stops; else it waits a minute for their clients to leave.
@@ -155,7 +157,11 @@ def _controller_manager(plane: ControlPlane) -> Process:
         "root-ca-file": f"{CONFIG}/ca.crt",
         "service-account-private-key-file": f"{CONFIG}/service-account.key",
         "use-service-account-credentials": True,
-        "leader-elect": plane.replicas > 1,
+        # It asks twice for each of its fifty controllers before any of them starts: at the default of 20 a second that
+        # alone took 5 s, and as long no node got its range of pod addresses.
+        "kube-api-qps": 100,
+        "kube-api-burst": 200,
+        **_election(plane),
         "profiling": False,
     }
     return Process(
@@ -173,7 +179,7 @@ def _scheduler(plane: ControlPlane) -> Process:
         **_client_flags("scheduler"),
         "bind-address": plane.probe_address,
         "secure-port": SCHEDULER_PORT,
-        "leader-elect": plane.replicas > 1,
+        **_election(plane),
         "profiling": False,
     }
     return Process(
@@ -183,6 +189,18 @@ def _scheduler(plane: ControlPlane) -> Process:
         env=plane.env,
         after=("kube-apiserver",),
     )
+
+
+def _election(plane: ControlPlane) -> dict[str, str | int | bool | None]:
+    """Renewed half as often as by default, and given up as late: an idle control plane writes little else."""
+    if not plane.elects:
+        return {"leader-elect": False}
+    return {
+        "leader-elect": True,
+        "leader-elect-lease-duration": "15s",
+        "leader-elect-renew-deadline": "10s",
+        "leader-elect-retry-period": "4s",
+    }
 
 
 def _client_flags(name: str) -> dict[str, str | int | bool | None]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from installer.spec.base import CHANGE_MARK, NAME_PATTERN, Changes
+from installer.spec.base import CHANGE_MARK, NAME_PATTERN, RULES_MARK, Changes
 from installer.spec.check_names import RESERVED, RESERVED_PREFIXES
 from installer.spec.cluster import ClusterSpec
 from installer.spec.quantity import QUANTITY_MARK
@@ -94,9 +94,7 @@ def structural(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str,
 
     https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#specifying-a-structural-schema
     """
-    if "$ref" in schema:
-        target = definitions[schema["$ref"].rsplit("/", 1)[-1]]
-        schema = {**target, **{key: value for key, value in schema.items() if key != "$ref"}}
+    schema = _without_null(_resolved(schema, definitions), definitions)
     found = {key: value for key, value in schema.items() if key not in _DROPPED}
     if "const" in schema:
         found["enum"] = [schema["const"]]
@@ -111,8 +109,25 @@ def structural(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str,
         case "array":
             _array(found, schema, definitions)
     if schema.get(CHANGE_MARK) == Changes.NEVER:
-        found["x-kubernetes-validations"] = [{"rule": "self == oldSelf", "message": "may not change after creation"}]
+        fixed = {"rule": "self == oldSelf", "message": "may not change after creation"}
+        found[RULES_MARK] = [*found.get(RULES_MARK, ()), fixed]
     return found
+
+
+def _without_null(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
+    """A field that may be left out is one that is not required; its null is not part of the interface."""
+    kinds = [kind for kind in schema.get("anyOf", ()) if kind.get("type") != "null"]
+    if len(kinds) == len(schema.get("anyOf", ())):
+        return schema
+    rest = {key: value for key, value in schema.items() if key not in ("anyOf", "default")}
+    return {**_resolved(kinds[0], definitions), **rest}
+
+
+def _resolved(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
+    if "$ref" not in schema:
+        return schema
+    target = definitions[schema["$ref"].rsplit("/", 1)[-1]]
+    return {**target, **{key: value for key, value in schema.items() if key != "$ref"}}
 
 
 def _object(found: dict[str, Any], schema: dict[str, Any], definitions: dict[str, Any]) -> None:
@@ -121,6 +136,7 @@ def _object(found: dict[str, Any], schema: dict[str, Any], definitions: dict[str
         found["additionalProperties"] = (
             structural(values, definitions) if isinstance(values, dict) else {"type": "string"}
         )
+        found.setdefault("maxProperties", _MAX_ITEMS)
         return
     found.pop("additionalProperties", None)  # fields that are not known are pruned, or refused with strict validation
     found["properties"] = {name: structural(inner, definitions) for name, inner in schema["properties"].items()}

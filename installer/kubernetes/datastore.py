@@ -15,10 +15,25 @@ from installer.kubernetes.settings import PlatformSettings
 
 NAMESPACE: Final = "moorage-datastores"
 LABEL: Final = "moorage.dev/datastore"
+REMOVAL_LABEL: Final = "moorage.dev/datastore-removal"
+OWNER_LABEL: Final = "moorage.dev/cluster"  # of a Datastore: the cluster that has it to itself
 MEMBER_LABEL: Final = "moorage.dev/member"
+JOINED: Final = "moorage.dev/joined"  # annotation of a StatefulSet: Placement.joined
 ROOT_USER: Final = "root"
 SHARED: Final = "shared"
-_THREE: Final = 3  # managers from which on a member may be lost
+DEDICATED: Final = "dedicated"
+THREE: Final = 3  # managers from which on a member may be lost
+_STATE_KEY: Final = "initial-cluster-state"
+_DIRECTORY: Final = f"{layout.STATE}/datastores"
+_MOUNT: Final = "/datastores"
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where a member is laid out. `joined`: etcd's id of it, in hex, when it replaces another; empty for a founder."""
+
+    host: str
+    joined: str = ""
 
 
 @dataclass(frozen=True)
@@ -42,9 +57,27 @@ class Tenant:
         return f"{self.prefix}registry"
 
 
-def member_names(name: str, settings: PlatformSettings) -> tuple[str, ...]:
-    """The members of the datastore `name`: three where three managers can carry them."""
-    return tuple(f"{name}-{index}" for index in range(_THREE if settings.managers >= _THREE else 1))
+def name_for(cluster: str, wanted: str) -> str:
+    """The Datastore that a cluster means by its spec.datastore."""
+    return f"cluster-{cluster}" if wanted == DEDICATED else wanted
+
+
+def resource(name: str, *, replicas: int, settings: PlatformSettings, owner: str = "") -> Document:
+    """A Datastore of our own making: of three members where a loss should not matter and three managers can carry them.
+
+    `replicas`: of the control plane that it serves; `owner`: the cluster that has it to itself.
+    """
+    return {
+        "apiVersion": "moorage.dev/v1",
+        "kind": "Datastore",
+        "metadata": {"name": name, "labels": {OWNER_LABEL: owner} if owner else {}},
+        "spec": {"members": THREE if replicas > 1 and settings.managers >= THREE else 1},
+    }
+
+
+def member_names(name: str, members: int) -> tuple[str, ...]:
+    """The members of the datastore `name`. A name stays when the member behind it is replaced, as its address does."""
+    return tuple(f"{name}-{index}" for index in range(members))
 
 
 def namespace_document() -> Document:
@@ -85,34 +118,48 @@ def member_documents(
     name: str,
     member: str,
     *,
+    placement: Placement,
     addresses: Mapping[str, str],
-    host: str,
+    quota_bytes: int,
+    started: bool,
     settings: PlatformSettings,
     authority: pki.CertificateAuthority,
     seen: Mapping[str, Secret],
 ) -> list[Document]:
-    """Secret and StatefulSet of a member that lives on `host`; `addresses`: all members and their Services."""
+    """Secret and StatefulSet of a member; `addresses`: all members and their Services; `started`: etcd has heard of it.
+
+    A member that lost its data must not come back as if it had only been away: it might have promised what it no longer
+    knows. So only the first start of one that joins says that its peers exist; later ones make etcd refuse it.
+    """
     rendered = etcd.render(
         etcd.Member(
             name=member,
             address=addresses[member],
             peers=addresses,
             token=f"{settings.platform}-{name}",
+            joining=None,
+            quota_bytes=quota_bytes,
             # Peers see a pod's own address, which no certificate can know; the authority is this etcd's alone.
             checks_peer_names=False,
         )
     )
     names = {f"{etcd.CONFIG}/{n.removesuffix('.crt')}": t.reveal() for n, t in seen.items() if n.endswith(".crt")}
     issued = issue.issue(rendered.certificates, {"etcd": authority}, names)
-    files: dict[str, str | Secret] = {"ca.crt": authority.cert_pem}
+    state = "existing" if placement.joined and not started else "new"
+    files: dict[str, str | Secret] = {"ca.crt": authority.cert_pem, _STATE_KEY: state}
     for stem in issued.kept:
         leaf = stem.removeprefix(f"{etcd.CONFIG}/")
         files |= {f"{leaf}.crt": seen[f"{leaf}.crt"], f"{leaf}.key": seen[f"{leaf}.key"]}
     files |= documents.credential_files(etcd.CONFIG, issued.new)
     return [
         documents.secret(member, NAMESPACE, files, labels={LABEL: name}),
-        _stateful_set(name, member, host, rendered, settings),
+        _stateful_set(name, member, placement, rendered, settings),
     ]
+
+
+def has_started(seen: Mapping[str, Secret]) -> bool:
+    """Whether etcd had heard of a member when its Secret, with these entries, was last written."""
+    return _STATE_KEY in seen and seen[_STATE_KEY].reveal() == "new"
 
 
 def tenants_role(tenant: Tenant) -> Sequence[Sequence[str]]:
@@ -143,59 +190,134 @@ def guarding() -> Sequence[Sequence[str]]:
     )
 
 
-def _stateful_set(name: str, member: str, host: str, rendered: Rendered, settings: PlatformSettings) -> Document:
+def removal_pod(name: str, member: str, host: str, settings: PlatformSettings) -> Document:
+    """A pod that removes a member's data from its host, and ends."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": f"{member}-removal", "namespace": NAMESPACE, "labels": {REMOVAL_LABEL: name}},
+        "spec": {
+            **_on(host),
+            "restartPolicy": "OnFailure",
+            "containers": [
+                _container(
+                    "removal",
+                    _remove(f"{_MOUNT}/{member}"),
+                    settings,
+                    mounts=documents.mounts([("datastores", _MOUNT)], read_only=False),
+                )
+            ],
+            "volumes": [
+                addons.release_volume(settings.bundle),
+                {"name": "datastores", "hostPath": {"path": _DIRECTORY, "type": "DirectoryOrCreate"}},
+            ],
+        },
+    }
+
+
+def member_directory(member: str) -> str:
+    """The directory of a member on its host: a founder's data, and those of its successors each in one below."""
+    return f"{_DIRECTORY}/{member}"
+
+
+def _stateful_set(
+    name: str, member: str, placement: Placement, rendered: Rendered, settings: PlatformSettings
+) -> Document:
     mine = {LABEL: name, MEMBER_LABEL: member}
     (process,) = rendered.processes
     return {
         "apiVersion": "apps/v1",
         "kind": "StatefulSet",
-        "metadata": {"name": member, "namespace": NAMESPACE, "labels": mine},
+        "metadata": {
+            "name": member,
+            "namespace": NAMESPACE,
+            "labels": mine,
+            "annotations": {JOINED: placement.joined},
+        },
         "spec": {
             "replicas": 1,
             "serviceName": member,
+            # The controller restarts members, one at a time and never without a quorum.
+            "updateStrategy": {"type": "OnDelete"},
             "selector": {"matchLabels": mine},
-            "template": {
-                "metadata": {"labels": mine},
-                "spec": {
-                    "automountServiceAccountToken": False,
-                    "enableServiceLinks": False,
-                    "priorityClassName": "system-cluster-critical",
-                    "nodeSelector": {"kubernetes.io/hostname": host},
-                    "tolerations": [{"operator": "Exists"}],
-                    "terminationGracePeriodSeconds": 10,
-                    "securityContext": {"seccompProfile": {"type": "RuntimeDefault"}},
-                    "containers": [_container(process.argv, settings)],
-                    "volumes": [
-                        addons.release_volume(settings.bundle),
-                        {"name": "config", "secret": {"secretName": member, "defaultMode": 0o400}},
-                        {"name": "data", "hostPath": {"path": data_path(member), "type": "DirectoryOrCreate"}},
-                    ],
-                },
-            },
+            "template": {"metadata": {"labels": mine}, "spec": _member_pod(member, placement, process.argv, settings)},
         },
     }
 
 
-def data_path(member: str) -> str:
-    """Where a member's data is on its host."""
-    return f"{layout.STATE}/datastores/{member}"
-
-
-def _container(argv: Sequence[str], settings: PlatformSettings) -> dict[str, Any]:
-    return {
-        "name": "etcd",
-        "image": settings.images["pause"],
-        "imagePullPolicy": "Never",
-        "command": list(argv),
+def _member_pod(member: str, placement: Placement, argv: Sequence[str], settings: PlatformSettings) -> dict[str, Any]:
+    directory = member_directory(member)
+    etcd_container = _container(
+        "etcd",
+        argv,
+        settings,
+        mounts=[
+            *documents.mounts([("config", etcd.CONFIG)]),
+            *documents.mounts([("data", etcd.DATA)], read_only=False),
+        ],
+    )
+    etcd_container |= {
+        "env": [
+            {
+                "name": "ETCD_INITIAL_CLUSTER_STATE",
+                "valueFrom": {"secretKeyRef": {"name": member, "key": _STATE_KEY}},
+            }
+        ],
         "resources": {"requests": {"cpu": "50m", "memory": "64Mi"}},
         "readinessProbe": {"tcpSocket": {"port": etcd.CLIENT_PORT}, "periodSeconds": 2},
+    }
+    volumes = [
+        addons.release_volume(settings.bundle),
+        {"name": "config", "secret": {"secretName": member, "defaultMode": 0o400}},
+        {
+            "name": "data",
+            "hostPath": {"path": f"{directory}/{placement.joined}".rstrip("/"), "type": "DirectoryOrCreate"},
+        },
+    ]
+    pod = {
+        **_on(placement.host),
+        "terminationGracePeriodSeconds": 10,
+        "containers": [etcd_container],
+        "volumes": volumes,
+    }
+    if placement.joined:
+        # What its predecessors left here.
+        volumes.append({"name": "member", "hostPath": {"path": directory, "type": "DirectoryOrCreate"}})
+        own = documents.mounts([("member", f"{_MOUNT}/{member}")], read_only=False)
+        remove = _remove("--except", placement.joined, f"{_MOUNT}/{member}")
+        pod["initContainers"] = [_container("tidy", remove, settings, mounts=own)]
+    return pod
+
+
+def _on(host: str) -> dict[str, Any]:
+    """What all pods of a datastore have in common: they belong to one host, and leave it for nothing."""
+    return {
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "priorityClassName": "system-cluster-critical",
+        "nodeSelector": {"kubernetes.io/hostname": host},
+        "tolerations": [{"operator": "Exists"}],
+        "securityContext": {"seccompProfile": {"type": "RuntimeDefault"}},
+    }
+
+
+def _remove(*words: str) -> tuple[str, ...]:
+    return (f"{layout.CURRENT}/{layout.BIN}/moorage-host", "remove", *words)
+
+
+def _container(
+    name: str, command: Sequence[str], settings: PlatformSettings, *, mounts: Sequence[Document]
+) -> dict[str, Any]:
+    return {
+        "name": name,
+        "image": settings.images["pause"],
+        "imagePullPolicy": "Never",
+        "command": list(command),
+        "terminationMessagePolicy": "FallbackToLogsOnError",  # the controller tells why a member ended
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "readOnlyRootFilesystem": True,
             "capabilities": {"drop": ["ALL"]},
         },
-        "volumeMounts": [
-            *documents.mounts([("release", layout.CURRENT), ("config", etcd.CONFIG)]),
-            *documents.mounts([("data", etcd.DATA)], read_only=False),
-        ],
+        "volumeMounts": [*documents.mounts([("release", layout.CURRENT)]), *mounts],
     }

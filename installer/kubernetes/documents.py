@@ -12,6 +12,7 @@ from installer.core.secret import Secret
 from installer.kubernetes.pki import Credential
 
 Document = dict[str, Any]
+Files = Mapping[str, str | Secret]  # name -> content, as a Secret holds them
 
 
 def secret(

@@ -24,7 +24,8 @@ class Member:
     address: str  # where clients and peers reach it
     peers: Mapping[str, str]  # name -> address of all members, this one included
     token: str  # tells one etcd cluster from another
-    joining: bool = False  # True: the others run already
+    # True: the others run already; None: the variable ETCD_INITIAL_CLUSTER_STATE tells at each start.
+    joining: bool | None = False
     listen: str = "0.0.0.0"  # noqa: S104 - mutual TLS guards it; a pod's own address is not known beforehand
     quota_bytes: int = 2 * 2**30
     checks_peer_names: bool = True  # False: a peer's certificate need not name the address it comes from
@@ -50,7 +51,7 @@ def render(member: Member) -> Rendered:
             "listen-peer-urls": f"https://{member.listen}:{PEER_PORT}",
             "initial-advertise-peer-urls": f"https://{member.address}:{PEER_PORT}",
             "initial-cluster": ",".join(f"{n}=https://{a}:{PEER_PORT}" for n, a in sorted(member.peers.items())),
-            "initial-cluster-state": "existing" if member.joining else "new",
+            "initial-cluster-state": None if member.joining is None else "existing" if member.joining else "new",
             "initial-cluster-token": member.token,
             "listen-metrics-urls": f"http://127.0.0.1:{METRICS_PORT}",
             # Hosts that carry many clusters have slow moments; a leader that is merely late must not be replaced.

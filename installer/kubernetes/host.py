@@ -70,7 +70,7 @@ def render(host: ManagerHost, plan: ManagerPlan, roots: Roots) -> Rendered:
         services=plan.services,
         domain=plan.domain,
         node_ports=plan.node_ports,
-        replicas=len(plan.managers),
+        elects=len(plan.managers) > 1,
         audit_log=AUDIT_LOG,
     )
     etcd_trust = {f"{etcd.CONFIG}/ca.crt": roots.authorities["etcd"].cert_pem}

@@ -8,14 +8,16 @@ from typing import Any, Final
 
 from installer.core import layout
 from installer.core.secret import Secret
-from installer.kubernetes import addons, control_plane, documents, issue, kubeconfig, pki
+from installer.kubernetes import addons, control_plane, documents, egress, issue, kubeconfig, pki
 from installer.kubernetes.documents import Document
 from installer.kubernetes.rendering import Process, Rendered
 from installer.kubernetes.roots import Roots
 from installer.kubernetes.settings import PlatformSettings
 from installer.spec.cluster import Cluster
+from installer.spec.cluster_settings import ApiServer
 
 CONTROL_PLANE: Final = "control-plane"  # Service, Deployment and Secret
+NODE: Final = "node"  # the part that node pods are
 ROOTS: Final = "roots"
 ADMIN_KUBECONFIG: Final = "admin-kubeconfig"
 API_PORT: Final = 6443
@@ -27,6 +29,7 @@ _REQUESTS: Final = {
     "kube-apiserver": {"cpu": "50m", "memory": "160Mi"},
     "kube-controller-manager": {"cpu": "15m", "memory": "40Mi"},
     "kube-scheduler": {"cpu": "10m", "memory": "25Mi"},
+    egress.NAME: {"cpu": "2m", "memory": "8Mi"},
 }
 
 
@@ -41,6 +44,7 @@ class Place:
 
     address: str  # ClusterIP of the Service
     node_port: int
+    egress: str  # ClusterIP of the Service that leads to the nodes
     etcd_servers: tuple[str, ...]
     etcd_ca: str  # of the datastore
     etcd_user: str
@@ -76,26 +80,50 @@ def service(cluster: str) -> Document:
     }
 
 
+def egress_service(cluster: str) -> Document:
+    """The address that leads the control plane to any node of its cluster."""
+    return egress.service(namespace(cluster), {CLUSTER_LABEL: cluster}, labels(cluster, NODE))
+
+
 def rendered(cluster: Cluster, place: Place, settings: PlatformSettings, roots: Roots) -> Rendered:
     """Processes, files and certificate requests of the control plane."""
-    network = cluster.spec.network
+    network, chosen = cluster.spec.network, cluster.spec.control_plane.api_server
     in_manager = f"{CONTROL_PLANE}.{namespace(cluster.name)}"
     plane = control_plane.ControlPlane(
         version=cluster.spec.version,
         advertise_address=place.address,
         port=API_PORT,
-        names=(place.address, in_manager, f"{in_manager}.svc", *settings.endpoints),
+        names=(place.address, in_manager, f"{in_manager}.svc", *settings.endpoints, *chosen.extra_names),
         etcd_servers=place.etcd_servers,
         etcd_user=place.etcd_user,
         etcd_prefix=place.etcd_prefix,
         pods=network.pods,
         services=network.services,
         domain=network.domain,
-        replicas=cluster.spec.control_plane.replicas,
+        # Also with one replica: while pods are replaced, or a host is cut off, there are two.
+        elects=True,
         manages_endpoints=False,
         probe_address="0.0.0.0",  # noqa: S104 - the kubelet probes it; it tells nobody else anything without a login
+        audit_log="-" if chosen.audit_log else None,
+        extra_args=_flags(chosen),
     )
-    return control_plane.render(plane, roots)
+    return control_plane.render(plane, roots) | egress.beside_api_server(network, place.egress)
+
+
+def _flags(chosen: ApiServer) -> dict[str, str]:
+    """The API server's flags for its way to nodes, and for what the cluster's owner has set."""
+    options = {
+        "event-ttl": chosen.event_ttl,
+        "max-requests-inflight": chosen.max_requests_inflight,
+        "max-mutating-requests-inflight": chosen.max_mutating_requests_inflight,
+        "default-not-ready-toleration-seconds": chosen.not_ready_toleration_seconds,
+        "default-unreachable-toleration-seconds": chosen.unreachable_toleration_seconds,
+    }
+    fixed = {
+        "enable-admission-plugins": ",".join((control_plane.NODE_RESTRICTION, *chosen.admission_plugins)),
+        "egress-selector-config-file": egress.SELECTOR_CONFIG,
+    }
+    return fixed | {name: str(value) for name, value in options.items() if value is not None}
 
 
 def control_plane_documents(
@@ -181,6 +209,7 @@ def _deployment(
                     "volumes": [
                         addons.release_volume(settings.bundle),
                         {"name": "config", "secret": {"secretName": CONTROL_PLANE, "defaultMode": 0o440}},
+                        {"name": "run", "emptyDir": {"medium": "Memory", "sizeLimit": "1Mi"}},
                     ],
                 },
             },
@@ -201,7 +230,10 @@ def _container(process: Process, settings: PlatformSettings) -> dict[str, Any]:
             "readOnlyRootFilesystem": True,
             "capabilities": {"drop": ["ALL"]},
         },
-        "volumeMounts": documents.mounts([("release", layout.CURRENT), ("config", control_plane.CONFIG)]),
+        "volumeMounts": [
+            *documents.mounts([("release", layout.CURRENT), ("config", control_plane.CONFIG)]),
+            *documents.mounts([("run", egress.RUN)] if process.name in egress.USERS else [], read_only=False),
+        ],
         **_probes(process.name),
     }
 
@@ -210,21 +242,24 @@ def _command(process: Process) -> list[str]:
     if "kube-apiserver" not in process.after:
         return list(process.argv)
     program = f"{layout.CURRENT}/{layout.BIN}/moorage-host"
-    return [program, "wait", f"--tcp=127.0.0.1:{API_PORT}", "--", *process.argv]
+    ready = f"https://127.0.0.1:{API_PORT}/readyz"
+    return [program, "wait", f"--url={ready}", f"--ca={control_plane.CONFIG}/ca.crt", "--", *process.argv]
 
 
 def _probes(name: str) -> dict[str, Any]:
     """Readiness decides on traffic, so only the API server has it; the others are watched for being stuck."""
     if name == "kube-apiserver":
         return {
-            "readinessProbe": _probe("/readyz", API_PORT, period=1, failures=3),
+            # Often only until it has started; each probe costs a TLS handshake and a question to etcd.
+            "startupProbe": _probe("/readyz", API_PORT, period=1, failures=120),
+            "readinessProbe": _probe("/readyz", API_PORT, period=5, failures=2),
             "livenessProbe": _probe("/livez", API_PORT, period=10, failures=6, delay=15),
         }
     ports = {
         "kube-controller-manager": control_plane.CONTROLLER_MANAGER_PORT,
         "kube-scheduler": control_plane.SCHEDULER_PORT,
     }
-    return {"livenessProbe": _probe("/healthz", ports[name], period=10, failures=6, delay=15)}
+    return {"livenessProbe": _probe("/healthz", ports[name], period=10, failures=6, delay=15)} if name in ports else {}
 
 
 def _probe(path: str, port: int, *, period: int, failures: int, delay: int = 0) -> dict[str, Any]:

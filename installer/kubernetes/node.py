@@ -57,6 +57,7 @@ class Node:
     reserved: Mapping[str, str] = field(default_factory=dict)  # what of the machine is not the node's
     max_pods: int = 110
     signed_serving: bool = True  # False: the kubelet asks its API server for a serving certificate
+    kubelet: Mapping[str, Any] = field(default_factory=dict)  # more of its configuration, by its own names
     kubelet_drop_ins: str | None = None  # directory of more kubelet configuration, written where the node starts
     env: Mapping[str, str] = field(default_factory=dict)
 
@@ -187,7 +188,7 @@ def _kubelet_config(node: Node) -> dict[str, Any]:
     if node.traits.nested:
         config["featureGates"] = {"KubeletInUserNamespace": True}
         config["localStorageCapacityIsolation"] = True
-    return config
+    return {**config, **node.kubelet}
 
 
 def _proxy_config(node: Node) -> dict[str, Any]:
@@ -285,6 +286,8 @@ disabled_plugins = [
   tolerate_missing_hugetlb_controller = true
   enable_unprivileged_ports = true
   enable_unprivileged_icmp = true
+  # By default each shim reads all of its cgroups every second, for CPU rates that a kubelet takes from elsewhere.
+  stats_collect_period = "30s"
 
 [plugins."io.containerd.cri.v1.runtime".containerd]
   default_runtime_name = "runc"

@@ -8,17 +8,17 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from installer.core import layout
-from installer.kubernetes import addons, documents, host, hosted, issue, node
+from installer.kubernetes import addons, documents, egress, host, hosted, issue, node
 from installer.kubernetes.documents import Document
 from installer.kubernetes.rendering import Process, Rendered
 from installer.kubernetes.roots import Roots
 from installer.kubernetes.settings import PlatformSettings
-from installer.spec.cluster import CPU_SHARE, Cluster, SharedPool
-from installer.spec.quantity import cpu_millis, memory_bytes
+from installer.spec.cluster import CPU_SHARE, Cluster, ClusterDns, SharedPool
+from installer.spec.quantity import cpu_millis, memory_bytes, threshold_bytes
 
-PART: Final = "node"
+PART: Final = hosted.NODE
 POOL_LABEL: Final = "moorage.dev/pool"
-POOL_LABEL_IN_CLUSTER: Final = "moorage.dev/pool"
+STARTING: Final = {"key": "moorage.dev/starting", "effect": "NoSchedule"}
 SHAPE: Final = "moorage.dev/shape"  # digest of everything but its name: another one means another pod
 _VETH_MTU = 50  # bytes that the manager's own VXLAN takes from each packet
 _SUFFIX_BYTES = 3
@@ -44,7 +44,7 @@ def new_name(pool: str) -> str:
 
 def shape(cluster: Cluster, pool: SharedPool, address: str, settings: PlatformSettings) -> str:
     """The digest of all that decides how a node of this pool is made."""
-    tried = _render(cluster, pool, "node", address, settings, ca_pem="")
+    tried = _render(cluster, pool, "node", address, settings, roots=None)
     pod = _pod("node", "", cluster, pool, settings)
     return documents.digest(pod, _supervised(tried), _prepare(pool), sorted(tried.files.items(), key=str))
 
@@ -53,7 +53,7 @@ def render(
     cluster: Cluster, pool: SharedPool, name: str, *, address: str, settings: PlatformSettings, roots: Roots
 ) -> NodePod:
     """A node called `name`; `address` is the ClusterIP of the cluster's API."""
-    made = _render(cluster, pool, name, address, settings, ca_pem=roots.authorities["kubernetes"].cert_pem)
+    made = _render(cluster, pool, name, address, settings, roots=roots)
     issued = issue.issue(made.certificates, roots.authorities, {})
     files = documents.below(node.CONFIG, made.files) | documents.credential_files(node.CONFIG, issued.new)
     files |= {_RUN: json.dumps(_supervised(made), indent=1), _PREPARE: _prepare(pool)}
@@ -65,15 +65,16 @@ def render(
 
 
 def _render(
-    cluster: Cluster, pool: SharedPool, name: str, address: str, settings: PlatformSettings, *, ca_pem: str
+    cluster: Cluster, pool: SharedPool, name: str, address: str, settings: PlatformSettings, *, roots: Roots | None
 ) -> Rendered:
+    """`roots` is None where only the shape is wanted."""
     network = cluster.spec.network
-    return node.render(
+    rendered = node.render(
         node.Node(
             name=name,
             version=cluster.spec.version,
             server=f"https://{address}:{hosted.API_PORT}",
-            ca_pem=ca_pem,
+            ca_pem=roots.authorities["kubernetes"].cert_pem if roots else "",
             pods=network.pods,
             dns=network.dns_service,
             domain=network.domain,
@@ -81,11 +82,26 @@ def _render(
             traits=node.Traits(
                 cgroup_version=settings.cgroup_version, nested=True, systemd=False, mtu=settings.mtu - _VETH_MTU
             ),
-            labels={POOL_LABEL_IN_CLUSTER: pool.name, **pool.labels},
+            # The controller takes this away when it has set the pool's labels and taints: no pod comes before them.
+            taints=(STARTING,),
             signed_serving=False,
+            kubelet=_kubelet(pool),
             kubelet_drop_ins=_DROP_IN,
         )
     )
+    return rendered | egress.on_node(network, roots)
+
+
+def _kubelet(pool: SharedPool) -> dict[str, Any]:
+    """The kubelet's configuration for what the cluster's owner has set."""
+    found = pool.kubelet.model_dump(by_alias=True, exclude_none=True)
+    thresholds = found.pop("evictionHard")
+    if not thresholds:
+        return found
+    if "memory.available" in thresholds:
+        # The kubelet would take a share of the whole host's memory.
+        thresholds["memory.available"] = str(threshold_bytes(thresholds["memory.available"], of=pool.memory))
+    return found | {"evictionHard": thresholds, "mergeDefaultEvictionSettings": True}
 
 
 def _supervised(made: Rendered) -> dict[str, Any]:
@@ -99,6 +115,7 @@ def _supervised(made: Rendered) -> dict[str, Any]:
             _process(by_name["kubelet"]),
             _process(by_name["kube-proxy"]),
             _process(by_name["flanneld"]),
+            _process(by_name[egress.PROXY]),
         ],
     }
 
@@ -126,6 +143,13 @@ printf '{{"apiVersion":"kubelet.config.k8s.io/v1beta1","kind":"KubeletConfigurat
 """
 
 
+def _names(dns: ClusterDns) -> dict[str, Any]:
+    """The node's resolv.conf, which its pods and the cluster's DNS follow; never the manager's own names."""
+    config = {"nameservers": list(map(str, dns.upstreams)), "searches": list(dns.search_domains)}
+    given = {key: values for key, values in config.items() if values}
+    return {"dnsPolicy": "None" if dns.upstreams else "Default", **({"dnsConfig": given} if given else {})}
+
+
 def _pod(name: str, found: str, cluster: Cluster, pool: SharedPool, settings: PlatformSettings) -> Document:
     mine = {**hosted.labels(cluster.name, PART), POOL_LABEL: pool.name}
     supervisor = [f"{layout.CURRENT}/{layout.BIN}/moorage-host", "run", f"{node.CONFIG}/{_RUN}"]
@@ -135,6 +159,12 @@ def _pod(name: str, found: str, cluster: Cluster, pool: SharedPool, settings: Pl
         "image": settings.images["node"],
         "imagePullPolicy": "Never",
         "command": supervisor,
+        # A node whose kube-proxy serves is one that connections to Services may be led to.
+        "readinessProbe": {
+            "httpGet": {"path": "/healthz", "port": node.PROXY_HEALTH_PORT},
+            "periodSeconds": 5,
+            "failureThreshold": 2,
+        },
         "securityContext": {"privileged": True},
         "resources": {
             "requests": {"cpu": f"{max(1, millis // CPU_SHARE)}m", "memory": pool.memory},
@@ -156,6 +186,7 @@ def _pod(name: str, found: str, cluster: Cluster, pool: SharedPool, settings: Pl
         },
         "spec": {
             "hostname": name,
+            **_names(cluster.spec.network.dns),
             "automountServiceAccountToken": False,
             "enableServiceLinks": False,
             "terminationGracePeriodSeconds": 10,

@@ -51,6 +51,17 @@ def always(default: Any = ..., **kwargs: Any) -> Any:
     return marked(Changes.ALWAYS, default, **kwargs)
 
 
+RULES_MARK = "x-kubernetes-validations"
+
+
+def rules(*pairs: tuple[str, str]) -> dict[str, Any]:
+    """Checks across fields (CEL, message) for the API server to make; the model has a validator that says the same.
+
+    https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#validation-rules
+    """
+    return {RULES_MARK: [{"rule": cel, "message": message} for cel, message in pairs]}
+
+
 class Model(BaseModel):
     """Frozen, refuses unknown keys, speaks camelCase in YAML."""
 

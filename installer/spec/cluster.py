@@ -5,14 +5,19 @@ from __future__ import annotations
 from ipaddress import IPv4Address, IPv4Network
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
-from installer.spec.base import Labels, Metadata, Model, Name, always, never
-from installer.spec.quantity import Cpu, Memory
+from installer.spec.base import Labels, Metadata, Model, Name, always, never, rules
+from installer.spec.cluster_settings import ApiServer, Kubelet, Taint
+from installer.spec.quantity import Cpu, Duration, Memory, memory_bytes, threshold_bytes
 
 # CPU is shared by weight: a node may use all of its CPU while others are idle, and is sure of this part of it.
 CPU_SHARE = 20
+# Labels and taints that Kubernetes or Moorage set on nodes by themselves.
+OWN_MARKS = ("moorage.dev/", "node.kubernetes.io/", "topology.kubernetes.io/", "kubernetes.io/")
 KUBERNETES_PATTERN = r"^1\.\d+\.\d+$"
+_LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
+Domain = Annotated[str, StringConstraints(pattern=rf"^{_LABEL}(\.{_LABEL})*$", max_length=253)]
 KubernetesVersion = Annotated[str, StringConstraints(pattern=KUBERNETES_PATTERN)]
 
 
@@ -20,10 +25,25 @@ class ControlPlane(Model):
     """kube-apiserver, kube-controller-manager and kube-scheduler, stateless pods in the manager."""
 
     replicas: Annotated[int, Field(ge=1, le=5)] = always(1, description="Two let one host fail without a gap.")
+    api_server: ApiServer = always(default_factory=ApiServer, description="Settings of its API server.")
+
+
+_OWN_MARKS_TEXT = f"labels and taints may not begin with {' or '.join(OWN_MARKS)}"
+_IS_OURS = " || ".join(f"key.startsWith('{mark}')" for mark in OWN_MARKS)
 
 
 class SharedPool(Model):
     """Node pods: many clusters on one machine."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            (f"!has(self.labels) || !self.labels.exists(key, {_IS_OURS})", _OWN_MARKS_TEXT),
+            (
+                f"!has(self.taints) || !self.taints.map(taint, taint.key).exists(key, {_IS_OURS})",
+                _OWN_MARKS_TEXT,
+            ),
+        )
+    )
 
     name: Name = never(description="The pool's name; part of its nodes'.")
     kind: Literal["shared"] = never(description="Nodes that share hosts with those of other clusters.")
@@ -31,6 +51,39 @@ class SharedPool(Model):
     cpu: Cpu = always("1", description="CPU of each node.")
     memory: Memory = always("2Gi", description="Memory of each node.")
     labels: Labels = always(default_factory=dict, description="Labels of its nodes.")
+    taints: tuple[Taint, ...] = always((), description="Taints of its nodes.")
+    kubelet: Kubelet = always(default_factory=Kubelet, description="Settings of its kubelets.")
+    drain_timeout: Duration = always(
+        "5m", description="How long a node that is to go waits for its pods to be evicted; then it goes with them."
+    )
+
+    @model_validator(mode="after")
+    def _marks_are_free(self) -> SharedPool:
+        taken = [key for key in (*self.labels, *(taint.key for taint in self.taints)) if key.startswith(OWN_MARKS)]
+        if taken:
+            raise ValueError(_OWN_MARKS_TEXT)
+        pairs = [(taint.key, taint.effect) for taint in self.taints]
+        if len(set(pairs)) < len(pairs):
+            raise ValueError("two taints have the same key and effect")
+        return self
+
+    @model_validator(mode="after")
+    def _leaves_memory(self) -> SharedPool:
+        threshold = self.kubelet.eviction_hard.memory_available
+        if threshold is not None and threshold_bytes(threshold, of=self.memory) >= memory_bytes(self.memory):
+            raise ValueError("kubelet.evictionHard.memory.available leaves nothing of memory")
+        return self
+
+
+class ClusterDns(Model):
+    """Where names are looked up that are not the cluster's own. Nodes are replaced one by one when it changes."""
+
+    upstreams: Annotated[tuple[IPv4Address, ...], Field(max_length=3)] = always(
+        (), description="Name servers, three at most; without any, those of the host that a node is on."
+    )
+    search_domains: Annotated[tuple[Domain, ...], Field(max_length=6)] = always(
+        (), description="Domains that nodes and pods search after the cluster's own, six at most."
+    )
 
 
 class ClusterNetwork(Model):
@@ -39,6 +92,7 @@ class ClusterNetwork(Model):
     pods: IPv4Network = never(IPv4Network("10.244.0.0/16"), description="Its pods; a /24 for each node.")
     services: IPv4Network = never(IPv4Network("10.96.0.0/16"), description="Its services; the tenth address is DNS.")
     domain: str = never("cluster.local", description="Its DNS domain.")
+    dns: ClusterDns = always(default_factory=ClusterDns, description="Names that are not the cluster's own.")
 
     @property
     def api_service(self) -> IPv4Address:
@@ -51,6 +105,12 @@ class ClusterNetwork(Model):
         return self.services[10]
 
 
+class Addons(Model):
+    """What Moorage runs inside the cluster beside its DNS."""
+
+    metrics_server: bool = always(True, description="metrics-server, for `kubectl top` and horizontal pod autoscaling.")
+
+
 class ClusterSpec(Model):
     """What a cluster consists of."""
 
@@ -58,11 +118,12 @@ class ClusterSpec(Model):
     control_plane: ControlPlane = always(
         default_factory=ControlPlane, description="Its API server and controllers, in the manager."
     )
-    datastore: Literal["shared", "dedicated"] = never(
-        "shared", description="A prefix, user and role in the platform's shared etcd, or an etcd of its own."
+    datastore: Name = never(
+        "shared", description="The Datastore that holds its data; `dedicated`: one that comes and goes with it."
     )
     pools: tuple[SharedPool, ...] = always((), description="Its nodes.")
-    network: ClusterNetwork = never(default_factory=ClusterNetwork, description="Address ranges inside the cluster.")
+    network: ClusterNetwork = always(default_factory=ClusterNetwork, description="Address ranges and names inside it.")
+    addons: Addons = always(default_factory=Addons, description="What runs inside the cluster from the start.")
 
 
 class Cluster(Model):

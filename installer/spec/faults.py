@@ -10,7 +10,7 @@ from typing import Any, TypeVar, get_args
 from pydantic import BaseModel, ValidationError
 
 from installer.core.errors import SpecError
-from installer.spec import base, cluster
+from installer.spec import base, cluster, cluster_settings, quantity
 from installer.spec.source import Document, Fault, Loc, read
 
 M = TypeVar("M", bound=BaseModel)
@@ -107,6 +107,9 @@ _PATTERNS = {
     base.NAME_PATTERN: "must be lower-case letters, digits and dashes, from a letter to a letter or digit",
     base.LABEL_KEY_PATTERN: "must be a Kubernetes label key, such as disk or example.org/disk",
     base.LABEL_VALUE_PATTERN: "must be a Kubernetes label value: letters, digits, dots, dashes, underscores",
+    quantity.DURATION_PATTERN: "must be a time, such as 90s, 5m or 1h30m",
+    cluster_settings.SERVER_NAME_PATTERN: "must be a DNS name or an IPv4 address",
+    cluster_settings.THRESHOLD_PATTERN: "must be a share such as 5%, or an amount such as 200Mi",
     cluster.KUBERNETES_PATTERN: "must be a full Kubernetes version, such as 1.36.3",
 }
 

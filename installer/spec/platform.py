@@ -10,6 +10,7 @@ from pydantic import Discriminator, Field, Tag
 from installer.spec.base import Labels, Metadata, Model, Name, always, never
 from installer.spec.quantity import Cpu, Memory
 from installer.spec.reference import Reference
+from installer.spec.report import Report
 
 Role = Literal["manager", "worker"]
 
@@ -132,6 +133,7 @@ class PlatformSpec(Model):
     release: str = always(description="A release of `moorage bundle list`, such as 2026.11.")
     regions: tuple[Region, ...] = always(min_length=1, description="Where hosts are.")
     manager: Manager = always(default_factory=Manager, description="The cluster that hosts all others.")
+    report: Report = always(default_factory=Report, description="What `moorage report density` compares with.")
 
 
 class Platform(Model):

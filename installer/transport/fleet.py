@@ -5,20 +5,28 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from installer.core.errors import InstallerError
-from installer.transport.connection import Connection, dial
 from installer.transport.target import Target
+
+if TYPE_CHECKING:  # paramiko takes a third of a second to load, and many a command asks no host
+    from installer.transport.connection import Connection
 
 T = TypeVar("T")
 K = TypeVar("K")
 
 
+def _dial(target: Target) -> Connection:
+    from installer.transport.connection import dial
+
+    return dial(target)
+
+
 class Fleet:
     """Connections by host name, opened when first asked for and again when lost; safe to use from threads."""
 
-    def __init__(self, dialler: Callable[[Target], Connection] = dial) -> None:
+    def __init__(self, dialler: Callable[[Target], Connection] = _dial) -> None:
         self._dial = dialler
         self._guard = threading.Lock()
         self._locks: dict[str, threading.Lock] = {}

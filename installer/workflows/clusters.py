@@ -1,4 +1,4 @@
-"""Clusters through the manager's API: list, create, describe, hand out access, delete."""
+"""Clusters through the manager's API: list, create, describe, scale, hand out access, delete."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from lightkube.resources.core_v1 import Secret as SecretResource
 from installer.core import clock
 from installer.core.errors import KubernetesError
 from installer.core.secret import Secret
-from installer.kubernetes import client, control_plane, hosted, pki
+from installer.kubernetes import client, control_plane, datastore, hosted, pki
 from installer.kubernetes import kubeconfig as access
 from installer.kubernetes.client import ClusterResource
+from installer.spec.base import API_VERSION
 from installer.spec.cluster import Cluster
 from installer.workflows.session import Session
 
@@ -65,6 +66,7 @@ class ClusterInfo:
     created: str
     conditions: tuple[Condition, ...]
     nodes: tuple[NodeInfo, ...] = ()
+    datastore: str = ""
 
     @property
     def ready(self) -> bool:
@@ -99,7 +101,7 @@ def describe(session: Session, name: str) -> ClusterInfo:
     """One cluster; raises KubernetesError when there is none of this name."""
     found = find(session, name)
     if found is None:
-        raise KubernetesError(f"there is no cluster {name}", hint="`moorage cluster list`")
+        raise _unknown(name)
     return info(found)
 
 
@@ -179,8 +181,64 @@ def apply(session: Session, cluster: Cluster) -> None:
 
 
 def document(cluster: Cluster) -> dict[str, Any]:
-    """The resource as the specification means it, defaults left to the model."""
-    return cluster.model_dump(mode="json", by_alias=True)
+    """The resource as the specification means it, with the defaults of the model."""
+    return cluster.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+def scale(
+    session: Session, name: str, *, pool: str = "", nodes: int | None = None, replicas: int | None = None
+) -> Cluster:
+    """Give a pool of a cluster, or its control plane, another size; returns the cluster as it is to be.
+
+    Written as `up` writes it, whole and by the same field manager: two managers of one number would keep a pool alive
+    that one of them removes. Raises KubernetesError where the cluster or the pool is not there.
+    """
+    resource = find(session, name)
+    if resource is None:
+        raise _unknown(name)
+    spec = scaled(resource["spec"], name, pool=pool, nodes=nodes, replicas=replicas)
+    metadata = {"name": name, **_applied_metadata(resource["metadata"])}
+    cluster = Cluster.model_validate({"apiVersion": API_VERSION, "kind": "Cluster", "metadata": metadata, "spec": spec})
+    apply(session, cluster)
+    return cluster
+
+
+def scaled(
+    spec: Mapping[str, Any], name: str, *, pool: str = "", nodes: int | None = None, replicas: int | None = None
+) -> dict[str, Any]:
+    """A cluster's spec with other numbers; without `pool`, it must have exactly one. Raises KubernetesError."""
+    changed = dict(spec)
+    if replicas is not None:
+        changed["controlPlane"] = {**(spec.get("controlPlane") or {}), "replicas": replicas}
+    if nodes is None:
+        return changed
+    names = [one["name"] for one in spec.get("pools") or ()]
+    chosen = pool or (names[0] if len(names) == 1 else "")
+    if chosen not in names:
+        what = f"there is no pool {pool} in cluster {name}" if pool else f"cluster {name} has {len(names)} pools"
+        raise KubernetesError(what, hint=f"--pool with one of: {', '.join(names)}" if names else "add a pool to it")
+    changed["pools"] = [{**one, "count": nodes} if one["name"] == chosen else one for one in spec["pools"]]
+    return changed
+
+
+def _applied_metadata(metadata: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    """The labels and annotations that we applied ourselves: what is not applied again would be taken away."""
+    ours: Mapping[str, Any] = next(
+        (
+            entry["fieldsV1"].get("f:metadata", {})
+            for entry in metadata.get("managedFields") or ()
+            if entry.get("manager") == client.FIELD_MANAGER and entry.get("operation") == "Apply"
+        ),
+        {},
+    )
+    return {
+        kind: {key: text for key, text in (metadata.get(kind) or {}).items() if f"f:{key}" in ours.get(f"f:{kind}", {})}
+        for kind in ("labels", "annotations")
+    }
+
+
+def _unknown(name: str) -> KubernetesError:
+    return KubernetesError(f"there is no cluster {name}", hint="`moorage cluster list`")
 
 
 def await_ready(
@@ -236,4 +294,5 @@ def info(resource: Mapping[str, Any]) -> ClusterInfo:
             for c in status.get("conditions") or ()
         ),
         nodes=tuple(NodeInfo(n["name"], n["pool"], n["host"], n["ready"]) for n in nodes.get("items") or ()),
+        datastore=datastore.name_for(resource["metadata"]["name"], spec.get("datastore", datastore.SHARED)),
     )

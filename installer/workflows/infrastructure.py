@@ -6,6 +6,7 @@ import json
 import os
 import secrets
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import resources
@@ -62,8 +63,11 @@ class Infrastructure:
 
     def outputs(self) -> Provided | None:
         """What the stacks gave when they last ran; None when the platform was never provided."""
-        made = self._outputs_of("platform", self._platform.name)
-        regions = [self._outputs_of(r.provider.kind, self._region_name(r)) for r in self._regions] if made else []
+        stacks = [("platform", self._platform.name)]
+        stacks += [(region.provider.kind, self._region_name(region)) for region in self._regions]
+        # Side by side: each has a key of its own, and deriving it takes a quarter of a second by design.
+        with ThreadPoolExecutor(max_workers=len(stacks)) as pool:
+            made, *regions = pool.map(lambda stack: self._outputs_of(*stack), stacks)
         if made is None or any(_REGION not in (region or {}) for region in regions):
             return None
         return self._provided(made, [region for region in regions if region])

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from lightkube import Client
 
@@ -29,12 +30,14 @@ from installer.spec.hosts import wanted_hosts
 from installer.spec.platform import OnPremRegion, Platform
 from installer.spec.specification import Specification
 from installer.transport import target as ssh
-from installer.transport.connection import Connection
 from installer.transport.fleet import Fleet, fan_out
 from installer.workflows import host_state
 from installer.workflows.infrastructure import Access, Infrastructure, Provided
 from installer.workflows.remembered import Remembered
 from installer.workflows.state_location import StateLocation
+
+if TYPE_CHECKING:  # paramiko is slow to load; many a command asks only the manager's API
+    from installer.transport.connection import Connection
 
 _ADMIN = pki.Subject("moorage-installer", (control_plane.ADMIN_GROUP,))
 # Before `bootstrap_rbac` has bound our own group, only Kubernetes' built-in one can do anything.

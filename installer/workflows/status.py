@@ -10,7 +10,7 @@ from installer.core.errors import InstallerError
 from installer.engine.journal import last_run
 from installer.kubernetes import client
 from installer.transport.fleet import fan_out
-from installer.workflows import clusters, hosts
+from installer.workflows import clusters, datastores, hosts
 from installer.workflows.clusters import ClusterInfo
 from installer.workflows.hosts import HostInfo
 from installer.workflows.session import Session
@@ -47,10 +47,12 @@ def status(session: Session) -> PlatformStatus:
     try:
         ready = tuple(client.name_of(node) for node in session.api.list(Node) if is_ready(node))
         found = clusters.list_(session)
+        stores = datastores.list_(session)
     except InstallerError as exc:
         problems.append(f"manager: {exc.what}")
     else:
         problems += [f"node {name}: not ready" for name in sorted(set(session.hosts) - set(ready))]
+        problems += [f"datastore {one.name}: {one.problem}" for one in stores if one.problem]
         problems += [f"cluster {one.name}: {one.waits_for or one.phase}" for one in found if not one.ready]
     before = last_run(session.state.of(session.platform.name) / "journal")
     if before and before.begun:

@@ -1,24 +1,36 @@
-"""`python -m tests.bench [planning] [ssh] [platform]`: figures, printed and never asserted."""
+"""`python -m tests.bench [NAME]... [--clusters N]`: figures, printed and never asserted."""
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections.abc import Callable, Mapping
 
-from tests.bench import planning, platform, ssh
-
-BENCHES: Mapping[str, Callable[[], None]] = {"planning": planning.main, "ssh": ssh.main, "platform": platform.main}
+from tests.bench import density, planning, platform, ssh, timeline
 
 
 def main() -> None:
     """Run the named benches, or all."""
-    names = sys.argv[1:] or list(BENCHES)
-    if unknown := sorted(set(names) - set(BENCHES)):
-        sys.exit(f"no such bench: {', '.join(unknown)}; there are: {', '.join(BENCHES)}")
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help="planning, ssh, platform, timeline, density; all by default"
+    )
+    parser.add_argument("--clusters", type=int, default=5, help="of density; twenty take some 12 GiB (default: 5)")
+    options = parser.parse_args()
+    benches: Mapping[str, Callable[[], None]] = {
+        "planning": planning.main,
+        "ssh": ssh.main,
+        "platform": platform.main,
+        "timeline": timeline.main,
+        "density": lambda: density.main(options.clusters),
+    }
+    names = options.names or list(benches)
+    if unknown := sorted(set(names) - set(benches)):
+        sys.exit(f"no such bench: {', '.join(unknown)}; there are: {', '.join(benches)}")
     for name in names:
         sys.stdout.write(f"# {name}\n")
         sys.stdout.flush()
-        BENCHES[name]()
+        benches[name]()
 
 
 if __name__ == "__main__":

@@ -42,7 +42,7 @@ def main() -> None:
             # The first cluster brings the shared datastore into being; what counts is the next.
             platform.must("cluster", "create", "first", "--nodes", "0")
             platform.kubectl("manager", "version")  # fetches the kubeconfig, which is not to be measured
-            pod = _seconds(lambda: _bare_pod(platform))
+            pod = _seconds(lambda: bare_pod(platform))
             _row("one bare pod in the manager", pod)
             create = "cluster create, 2 nodes"
             _timed(platform, create, "cluster", "create", "second", "--memory", "1Gi", base=("a bare pod", pod))
@@ -51,7 +51,7 @@ def main() -> None:
             platform.take_down()
 
 
-def _bare_pod(platform: PlatformUnderTest) -> None:
+def bare_pod(platform: PlatformUnderTest) -> None:
     """A pod of an image that is there, until it is ready: less than this, no cluster can take."""
     image = Bundle.load("2026.11").images["pause"]
     platform.kubectl(

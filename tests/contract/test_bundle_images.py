@@ -118,7 +118,7 @@ def test_the_controller_has_every_module_that_it_imports(making: Making) -> None
     base, ours = making.tree("parts/python/base.tar"), making.tree("parts/python/controller.tar")
     modules = sorted(
         ".".join(file.relative_to(ours / python.HOME).with_suffix("").parts)
-        for file in (ours / python.HOME / "installer/controller").glob("*.py")
+        for file in (ours / python.HOME / "installer/controller").rglob("*.py")
         if file.stem not in {"__init__", "__main__"}
     )
     assert modules

@@ -1,4 +1,4 @@
-"""The commands for clusters: list, create, describe, kubeconfig, delete."""
+"""The commands for clusters: list, create, describe, scale, kubeconfig, delete."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ def register(app: typer.Typer) -> None:
         ("list", list_),
         ("create", create),
         ("describe", describe),
+        ("scale", scale),
         ("kubeconfig", kubeconfig),
         ("delete", delete),
     ):
@@ -66,6 +67,35 @@ def describe(common: Common, name: Name) -> None:
 
     with sessions.opened(common) as session:
         found = workflow.describe(session, name)
+    common.out.result(tables.cluster(found), found)
+
+
+def scale(
+    common: Common,
+    name: Name,
+    *,
+    pool: Annotated[str, typer.Option(help="The pool to change.", show_default="the only one")] = "",
+    nodes: Annotated[int | None, typer.Option(min=0, max=500, help="How many nodes the pool is to have.")] = None,
+    replicas: Annotated[
+        int | None, typer.Option(min=1, max=5, help="How many replicas the control plane is to have.")
+    ] = None,
+    wait: Wait = True,
+) -> None:
+    """Give a pool, or the control plane, another size.
+
+    Nodes that go are drained first. A later `moorage up` brings a cluster of the specification back to what is written
+    there: change it there, too.
+    """
+    from installer.cli import sessions, tables
+    from installer.workflows import clusters as workflow
+
+    if nodes is None and replicas is None:
+        raise typer.BadParameter("nothing to change: give --nodes or --replicas")
+    if pool and nodes is None:
+        raise typer.BadParameter("--pool says whose nodes: give --nodes, too")
+    with sessions.opened(common) as session:
+        wanted = workflow.scale(session, name, pool=pool, nodes=nodes, replicas=replicas)
+        found = workflow.await_ready(session, wanted) if wait else workflow.describe(session, name)
     common.out.result(tables.cluster(found), found)
 
 

@@ -53,8 +53,9 @@ def test_a_bundle_consists_of(release: Release, arch: str) -> None:
     assert {output for output in outputs if not output.startswith(PARTS)} == {
         *(
             f"bin/{name}"
-            for name in ("containerd", "containerd-shim-runc-v2", "ctr", "runc", "flanneld", "coredns", "moorage-host")
+            for name in ("containerd", "containerd-shim-runc-v2", "ctr", "runc", "flanneld", "moorage-host")
         ),
+        *(f"bin/{name}" for name in ("coredns", "metrics-server")),
         *(f"bin/{name}" for name in ("etcd", "etcdctl", "etcdutl")),
         *(f"cni/{name}" for name in ("bridge", "host-local", "loopback", "portmap")),
         *(f"images/{name}.tar" for name in ("pause", "node", "controller")),
@@ -169,6 +170,14 @@ def test_the_reference_page_tells_every_release() -> None:
     for release in releases():
         parts = release.components
         cells = [release.name, release.kubernetes.manager, ", ".join(release.kubernetes.clusters)]
-        cells += [parts.etcd, parts.containerd, parts.runc, parts.cni, parts.flannel, parts.coredns]
+        cells += [
+            parts.etcd,
+            parts.containerd,
+            parts.runc,
+            parts.cni,
+            parts.flannel,
+            parts.coredns,
+            parts.metrics_server,
+        ]
         cells += [", ".join(release.reached_from) or "-"]
         assert f"| {' | '.join(cells)} |" in page

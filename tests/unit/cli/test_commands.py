@@ -515,6 +515,25 @@ def test_cluster_kubeconfig_is_merged_under_a_name_that_says_whose_it_is(
     assert yaml.safe_load(Path("config").read_text())["contexts"][0]["name"] == name
 
 
+def test_cluster_scale_waits_for_what_it_asked_for(moorage: Moorage, stub: Stub) -> None:
+    """With --no-wait it shows how far it is."""
+    scale = stub("clusters.scale", TEAM_A)
+    waited = stub("clusters.await_ready", TEAM_A)
+    stub("clusters.describe", TEAM_A)
+    assert moorage("cluster", "scale", "team-a", "--nodes", "3").code == 0
+    assert len(scale.calls) == len(waited.calls) == 1
+    assert moorage("cluster", "scale", "team-a", "--replicas", "3", "--no-wait").code == 0
+    assert (len(scale.calls), len(waited.calls)) == (2, 1)
+
+
+@pytest.mark.parametrize("options", [[], ["--pool", "general"], ["--pool", "general", "--replicas", "2"]])
+def test_cluster_scale_wants_a_number(moorage: Moorage, stub: Stub, options: list[str]) -> None:
+    """And of what."""
+    workflow = stub("clusters.scale", TEAM_A)
+    assert moorage("cluster", "scale", "team-a", *options).code == ExitCode.USAGE
+    assert workflow.calls == []
+
+
 def test_cluster_delete_asks(moorage: Moorage, stub: Stub, terminal: Callable[[str], None]) -> None:
     """Whether there is such a cluster is told before."""
     stub("clusters.describe", TEAM_A)

@@ -55,11 +55,15 @@ def test_a_command_loads_only_what_it_needs(arguments: list[str], absent: set[st
     assert not loaded & absent
 
 
-def test_listing_clusters_does_not_load_pulumi() -> None:
-    """Whoever only reads the manager's API need not wait for an infrastructure engine."""
-    code = "import sys, installer.cli.sessions, installer.cli.tables; print('pulumi' in sys.modules)"
+def test_listing_clusters_loads_only_what_asks_an_api() -> None:
+    """Whoever only reads the manager's API waits neither for an infrastructure engine, nor SSH, nor a live tree."""
+    code = (
+        "import sys, installer.cli.sessions, installer.cli.tables, installer.workflows.clusters;"
+        "from installer.cli.output import Output; Output().reporter();"
+        "print(sorted({'pulumi', 'paramiko', 'rich'} & sys.modules.keys()))"
+    )
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
-    assert done.stdout == "False\n"
+    assert done.stdout == "[]\n"
 
 
 @pytest.mark.parametrize("arguments", [["up", "--no-such"], ["nonsense"], ["cluster"], ["plan", "show"]])

@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 
-from installer.controller.status import Condition, Found, status
+from installer.controller.status import UPDATING, Condition, Found, status
 
 NOW = datetime(2026, 5, 4, 3, 2, 1, tzinfo=UTC)
 GOOD = Condition("ControlPlaneReady", True, "Ready")
 BAD = Condition("NodesReady", False, "Starting", "1 of 2 nodes are ready")
+
+ON_ITS_WAY = Condition("ControlPlaneReady", False, UPDATING, "1 of 2 are up to date")
 
 
 def of(*conditions: Condition, before: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -33,13 +35,22 @@ def test_ready_follows_from_the_others() -> None:
         ((BAD,), "Pending", "Pending"),
         ((BAD,), "Ready", "Degraded"),
         ((BAD,), "Degraded", "Degraded"),
+        ((BAD,), "Updating", "Updating"),
+        ((ON_ITS_WAY,), "Ready", "Updating"),
+        ((ON_ITS_WAY,), "Pending", "Pending"),
+        ((ON_ITS_WAY, BAD), "Ready", "Degraded"),
         ((GOOD,), "Degraded", "Ready"),
         ((Condition("ControlPlaneReady", False, "VersionRefused"),), "Ready", "Refused"),
     ],
 )
 def test_phase(conditions: tuple[Condition, ...], before: str, phase: str) -> None:
     """One word for people."""
-    assert of(*conditions, before={"phase": before})["phase"] == phase
+    assert of(*conditions, before={"phase": before or "Pending", "observedGeneration": 3})["phase"] == phase
+
+
+def test_what_follows_a_change_is_no_fault() -> None:
+    """A node that is added is not ready for a while, and nothing is wrong."""
+    assert of(BAD, before={"phase": "Ready", "observedGeneration": 2})["phase"] == "Updating"
 
 
 def test_a_condition_that_stays_keeps_its_time() -> None:

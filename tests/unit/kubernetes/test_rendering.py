@@ -15,16 +15,19 @@ from installer.kubernetes import (
     control_plane,
     crd,
     datastore,
+    datastore_crd,
     documents,
     etcd,
     host,
     hosted,
+    metrics,
     node,
     node_pod,
     pki,
     units,
 )
 from installer.kubernetes.roots import Roots
+from installer.spec.cluster_settings import Kubelet
 from tests.conftest import Golden
 from tests.unit.kubernetes import fixed
 
@@ -47,6 +50,7 @@ WORKER = replace(MANAGER, name="worker-1", address="192.0.2.21", role="worker", 
 PLACE = hosted.Place(
     address="10.127.0.9",
     node_port=30123,
+    egress="10.127.0.10",
     etcd_servers=("https://10.127.0.20:2379",),
     etcd_ca="certificate of the datastore\n",
     etcd_user="cluster-team-a",
@@ -78,13 +82,13 @@ def test_units(golden: Golden) -> None:
 
 def test_a_hosts_own_and_a_tenants_control_plane_differ_in_little(golden: Golden) -> None:
     """One renderer makes both; what differs is listed here, flag by flag."""
-    ours = host.render(MANAGER, PLAN, fixed.roots()).processes
+    ours = {process.name: process.argv for process in host.render(MANAGER, PLAN, fixed.roots()).processes}
     theirs = hosted.rendered(fixed.cluster(version="1.37.2"), PLACE, fixed.settings(), fixed.roots()).processes
     lines = []
     for process in theirs:
-        own = next(one for one in ours if one.name == process.name)
-        lines += [f"{process.name}: - {flag}" for flag in own.argv if flag not in process.argv]
-        lines += [f"{process.name}: + {flag}" for flag in process.argv if flag not in own.argv]
+        own = ours.get(process.name, ())
+        lines += [f"{process.name}: - {flag}" for flag in own if flag not in process.argv]
+        lines += [f"{process.name}: + {flag}" for flag in process.argv if flag not in own]
     golden("kubernetes/tenant-difference.txt", "\n".join(lines) + "\n")
 
 
@@ -96,7 +100,16 @@ def test_the_managers_documents(golden: Golden) -> None:
 def test_a_tenants_documents(golden: Golden) -> None:
     """All that Moorage runs inside a tenant's cluster."""
     network = fixed.cluster().spec.network
-    found = addons.tenant(image="moorage.local/pause:1", address=network.dns_service, domain="cluster.local", nodes=2)
+    image = "moorage.local/pause:1"
+    found = [
+        *addons.tenant(image=image, address=network.dns_service, domain="cluster.local", nodes=2),
+        *metrics.render(
+            image=image,
+            release=addons.NODE_RELEASE,
+            ca_pem="certificate of the kubernetes authority\n",
+            credential={"tls.crt": "certificate\n", "tls.key": Secret("key\n")},
+        ),
+    ]
     golden("kubernetes/tenant.json", fixed.documents_shown(found))
 
 
@@ -106,6 +119,7 @@ def test_a_hosted_control_plane(golden: Golden) -> None:
     found = [
         hosted.namespace_document("team-a"),
         hosted.service("team-a"),
+        hosted.egress_service("team-a"),
         *hosted.control_plane_documents(
             fixed.cluster(), PLACE, fixed.settings(), roots, datastore=pki.new_ca("datastore"), seen={}
         ),
@@ -134,24 +148,49 @@ def test_a_node_pod(golden: Golden) -> None:
     golden("kubernetes/node-pod.txt", text)
 
 
+@pytest.mark.parametrize(
+    ("dns", "policy", "config"),
+    [
+        ({}, "Default", None),
+        ({"searchDomains": ["example.com"]}, "Default", {"searches": ["example.com"]}),
+        ({"upstreams": ["192.0.2.53"]}, "None", {"nameservers": ["192.0.2.53"]}),
+    ],
+)
+def test_names_that_are_not_the_clusters_own(dns: dict[str, Any], policy: str, config: dict[str, Any] | None) -> None:
+    """A node asks the name servers of its host or those of the specification, never the manager's."""
+    cluster = fixed.cluster(network={"dns": dns})
+    roots = Roots.generate("team-a")
+    made = node_pod.render(
+        cluster, cluster.spec.pools[0], "general-1", address="10.127.0.9", settings=fixed.settings(), roots=roots
+    )
+    spec = made.documents[1]["spec"]
+    assert (spec["dnsPolicy"], spec.get("dnsConfig")) == (policy, config)
+
+
 def test_a_datastore(golden: Golden) -> None:
-    """A member's Service, Secret and StatefulSet, and the commands that let a cluster in and out."""
+    """Service, Secret and StatefulSet of a founder and of its successor, what removes data, who is let in and out."""
     authority = pki.new_ca("datastore")
-    members = datastore.member_names("shared", fixed.settings())
-    addresses = {member: f"10.127.0.{number}" for number, member in enumerate(members, 20)}
+    members = datastore.member_names("shared", 3)
     found = [
         datastore.namespace_document(),
         datastore.authority_document("shared", authority),
         datastore.service("shared", members[0]),
-        *datastore.member_documents(
-            "shared",
-            members[0],
-            addresses=addresses,
-            host="manager-1",
-            settings=fixed.settings(),
-            authority=authority,
-            seen={},
+        *(
+            document
+            for placement in (datastore.Placement("manager-1"), datastore.Placement("manager-2", "8e9e05c52164694d"))
+            for document in datastore.member_documents(
+                "shared",
+                members[0],
+                placement=placement,
+                addresses={member: f"10.127.0.{number}" for number, member in enumerate(members, 20)},
+                quota_bytes=2 * 2**30,
+                started=False,
+                settings=fixed.settings(),
+                authority=authority,
+                seen={},
+            )
         ),
+        datastore.removal_pod("shared", members[0], "manager-1", fixed.settings()),
     ]
     tenant = datastore.Tenant("team-a")
     commands = [*datastore.guarding(), *datastore.tenants_role(tenant), *datastore.removal(tenant)]
@@ -160,21 +199,68 @@ def test_a_datastore(golden: Golden) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("joined", "started", "state"),
+    [("", False, "new"), ("", True, "new"), ("8e", False, "existing"), ("8e", True, "new")],
+)
+def test_only_the_first_start_of_a_member_that_joins_takes_what_its_peers_have(
+    joined: str, started: bool, state: str
+) -> None:
+    """A member that lost its data is refused by etcd instead: it might have promised what it no longer knows."""
+    documents_of = datastore.member_documents(
+        "shared",
+        "shared-0",
+        placement=datastore.Placement("manager-1", joined),
+        addresses={"shared-0": "10.127.0.20"},
+        quota_bytes=2**30,
+        started=started,
+        settings=fixed.settings(),
+        authority=pki.new_ca("datastore"),
+        seen={},
+    )
+    entries = documents.entries(documents_of[0]["data"])
+    assert entries["initial-cluster-state"].reveal() == state
+    assert datastore.has_started(entries) == (state == "new")
+
+
 def test_the_custom_resource(golden: Golden) -> None:
     """Generated from the model that reads specifications."""
     golden("kubernetes/crd.json", json.dumps(crd.manifests(), indent=2) + "\n")
 
 
-@pytest.mark.parametrize(("managers", "members"), [(1, 1), (3, 3), (5, 3)])
-def test_members_of_a_datastore(managers: int, members: int) -> None:
-    """One may be lost where there are enough managers to carry three."""
-    assert len(datastore.member_names("shared", fixed.settings(managers=managers))) == members
+def test_the_custom_resource_of_datastores(golden: Golden) -> None:
+    """Generated from its model, too."""
+    golden("kubernetes/datastore-crd.json", json.dumps(datastore_crd.manifest(), indent=2) + "\n")
+
+
+@pytest.mark.parametrize(("managers", "replicas", "members"), [(1, 1, 1), (1, 3, 1), (3, 1, 1), (3, 2, 3), (5, 3, 3)])
+def test_members_of_a_datastore_of_our_own(managers: int, replicas: int, members: int) -> None:
+    """One may be lost where the control plane can lose one, too, and there are enough managers to carry three."""
+    made = datastore.resource("shared", replicas=replicas, settings=fixed.settings(managers=managers))
+    assert made["spec"]["members"] == members
+
+
+def test_which_datastore_a_cluster_means() -> None:
+    """By name, or one that is named after it."""
+    assert datastore.name_for("team-a", "shared") == "shared"
+    assert datastore.name_for("team-a", "dedicated") == "cluster-team-a"
 
 
 def test_every_document_is_one_that_the_client_knows() -> None:
     """A misspelt field would be dropped by the API server in silence."""
-    for document in addons.manager(fixed.settings()):
+    credential = {"tls.crt": "certificate\n", "tls.key": Secret("key\n")}
+    inside = metrics.render(image="pause", release=addons.NODE_RELEASE, ca_pem="certificate\n", credential=credential)
+    for document in [*addons.manager(fixed.settings()), *inside]:
         assert codecs.from_dict(document).metadata.name == document["metadata"]["name"]
+
+
+@pytest.mark.parametrize(
+    ("addons_of", "count", "has"), [({}, 1, True), ({}, 0, False), ({"metricsServer": False}, 1, False)]
+)
+def test_a_cluster_has_metrics_where_a_node_serves_them(addons_of: dict[str, bool], count: int, has: bool) -> None:
+    """By default, but not without a node: an API that nobody serves keeps namespaces from being deleted."""
+    pools = [{"name": "general", "kind": "shared", "count": count}]
+    assert metrics.wanted(fixed.cluster(pools=pools, addons=addons_of)) is has
 
 
 def test_certificates_that_fit_stay() -> None:
@@ -202,12 +288,75 @@ def test_the_shape_of_a_node_is_all_but_its_name() -> None:
     assert shape() == shape()
     others = [
         shape(pool=pool.model_copy(update={"memory": "4Gi"})),
-        shape(pool=pool.model_copy(update={"labels": {"a": "b"}})),
+        shape(pool=pool.model_copy(update={"kubelet": Kubelet(max_pods=50)})),
         shape(cluster=fixed.cluster(version="1.37.2")),
         shape(settings=fixed.settings(bundle="c" * 64)),
     ]
     assert len({shape(), *others}) == 5
-    assert shape(pool=pool.model_copy(update={"count": 5})) == shape()
+    for changed in ({"count": 5}, {"labels": {"a": "b"}}, {"drain_timeout": "1s"}):
+        assert shape(pool=pool.model_copy(update=changed)) == shape()
+
+
+def test_settings_of_kubelets_are_the_kubelets_own() -> None:
+    """By its own names; what is not set is left to it, except that thresholds that are not set stay."""
+    assert "maxPods" in kubelet_config({}) and "evictionHard" not in kubelet_config({})
+    chosen = {"maxPods": 50, "imageGCHighThresholdPercent": 90, "evictionHard": {"nodefs.available": "5%"}}
+    config = kubelet_config(chosen)
+    assert {key: config[key] for key in chosen} == chosen
+    assert config["mergeDefaultEvictionSettings"] is True
+
+
+@pytest.mark.parametrize(("threshold", "found"), [("5%", "107374182"), ("200Mi", str(200 * 2**20))])
+def test_a_share_of_memory_is_one_of_the_nodes_own(threshold: str, found: str) -> None:
+    """The kubelet of a node pod sees the memory of the whole host, here 2Gi are its own."""
+    config = kubelet_config({"evictionHard": {"memory.available": threshold}})
+    assert config["evictionHard"] == {"memory.available": found}
+
+
+def kubelet_config(chosen: dict[str, Any]) -> dict[str, Any]:
+    pool = {"name": "general", "kind": "shared", "kubelet": chosen}
+    cluster = fixed.cluster(pools=[pool])
+    roots = Roots.generate("team-a")
+    made = node_pod.render(
+        cluster, cluster.spec.pools[0], "a", address="10.127.0.9", settings=fixed.settings(), roots=roots
+    )
+    found = json.loads(documents.entries(made.documents[0]["data"])["kubelet.json"].reveal())
+    assert isinstance(found, dict)
+    return found
+
+
+def test_settings_of_the_api_server() -> None:
+    """Each is a flag or a name in the certificate; admission plugins come to those that isolation needs."""
+    chosen = {
+        "auditLog": True,
+        "admissionPlugins": ["DenyServiceExternalIPs"],
+        "extraNames": ["api.example.org"],
+        "eventTtl": "2h",
+        "maxRequestsInflight": 800,
+        "unreachableTolerationSeconds": 30,
+    }
+    cluster = fixed.cluster(controlPlane={"apiServer": chosen})
+    rendered = hosted.rendered(cluster, PLACE, fixed.settings(), fixed.roots())
+    flags = set(rendered.processes[0].argv)
+    assert flags > {
+        "--audit-log-path=-",
+        "--enable-admission-plugins=NodeRestriction,DenyServiceExternalIPs",
+        "--event-ttl=2h",
+        "--max-requests-inflight=800",
+        "--default-unreachable-toleration-seconds=30",
+    }
+    assert "api.example.org" in rendered.certificates[f"{control_plane.CONFIG}/apiserver"].subject.names
+
+
+def test_a_tenants_controllers_elect_a_leader_however_many_replicas_there_are() -> None:
+    """While pods are replaced there are two; and so that more or fewer replicas replace none."""
+    one, three = (
+        hosted.rendered(fixed.cluster(controlPlane={"replicas": n}), PLACE, fixed.settings(), fixed.roots())
+        for n in (1, 3)
+    )
+    assert one == three
+    electing = [process.name for process in one.processes if "--leader-elect=true" in process.argv]
+    assert electing == ["kube-controller-manager", "kube-scheduler"]
 
 
 def test_etcd_listens_for_mutual_tls_alone() -> None:

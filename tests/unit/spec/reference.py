@@ -91,7 +91,7 @@ def _type(field: FieldInfo) -> str:
     return next((words for kind, words in _WORDS.items() if kind in _leaves(annotation)), "text")
 
 
-_WORDS = {IPv4Network: "IPv4 range", IPv4Address: "IPv4 address", int: "number"}
+_WORDS = {bool: "`true` or `false`", IPv4Network: "IPv4 range", IPv4Address: "IPv4 address", int: "number"}
 
 
 def _leaves(annotation: Any) -> set[Any]:
@@ -108,8 +108,10 @@ def _default(field: FieldInfo) -> str:
     if field.is_required():
         return "required"
     value = field.get_default(call_default_factory=True)
-    if value is None or value in ((), {}) or isinstance(value, BaseModel):
+    if value is None or value in ((), {}, "") or isinstance(value, BaseModel):
         return ""
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
     return f"`{', '.join(map(str, value)) if isinstance(value, tuple) else value}`"
 
 

@@ -17,8 +17,10 @@ const usage = `usage: moorage-host COMMAND [OPTION]...
   serve     hand the files of a store to other hosts, over TLS and with a token
   receive   take the files of a bundle from standard input, for the first host of a region
   fetch     get the files of a bundle from other hosts, and lay out its release
-  wait      become another program once an address answers
-  proxy     HTTP CONNECT over mutual TLS, the way of an API server to pods
+  wait      become another program once an API server is ready
+  remove    remove a directory, or all in it but one entry
+  egress    the way of an API server to pods and services, through the proxies of nodes
+  proxy     HTTP CONNECT over mutual TLS to the pods and services of a cluster, from one of its nodes
 
 moorage-host COMMAND --help tells the options.
 `
@@ -31,7 +33,9 @@ func main() {
 		"serve":   serveCommand,
 		"fetch":   fetchCommand,
 		"receive": receiveCommand,
+		"egress":  egressCommand,
 		"proxy":   proxyCommand,
+		"remove":  removeCommand,
 		"wait":    waitCommand,
 	}
 	if len(os.Args) < 2 || commands[os.Args[1]] == nil {

@@ -1,120 +1,81 @@
 package main
 
 import (
-	"bufio"
-	"context"
 	"crypto/tls"
-	"fmt"
 	"io"
-	"net"
 	"net/http"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 )
 
-// proxying serves a proxy that trusts clients with the certificate of trusted, and returns where.
-func proxying(t *testing.T, own, trusted *transferSecrets) string {
+// asAPIServer connects to a node's proxy.
+func asAPIServer(t *testing.T, a *authority, proxy string) *tls.Conn {
 	t.Helper()
-	folder := t.TempDir()
-	files := map[string]string{"own.crt": own.Certificate, "own.key": own.Key, "clients.crt": trusted.Certificate}
-	for name, text := range files {
-		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
+	conn, err := tls.Dial("tcp", proxy, a.client(t, "api-server"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return conn
+}
+
+func TestAnAPIServerReachesAPod(t *testing.T) {
+	a := cluster(t)
+	server, _ := echo(t, "1")
+	conn, response := sent(t, asAPIServer(t, a, proxying(t, a, loopback)), connect(server))
+	if response.StatusCode != http.StatusOK {
+		t.Fatal(response.Status)
+	}
+	talks(t, conn)
+}
+
+func TestWhoIsNoAPIServerOfTheClusterReachesNothing(t *testing.T) {
+	a := cluster(t)
+	proxy := proxying(t, a, loopback)
+	stranger := cluster(t).client(t, "api-server")
+	stranger.RootCAs = a.client(t, "somebody").RootCAs
+	for who, config := range map[string]*tls.Config{
+		"another client": a.client(t, "somebody"), "another cluster's": stranger, "no client": {InsecureSkipVerify: true},
+	} {
+		conn, err := tls.Dial("tcp", proxy, config)
+		if err == nil { // with TLS 1.3 a client learns by its first read that it is refused
+			_, err = conn.Read(make([]byte, 1))
+			conn.Close()
+		}
+		if err == nil || err == io.EOF {
+			t.Errorf("%s is let in: %v", who, err)
 		}
 	}
-	config, err := mutualTLS(
-		filepath.Join(folder, "own.crt"), filepath.Join(folder, "own.key"), filepath.Join(folder, "clients.crt"),
-	)
-	if err != nil {
-		t.Fatal(err)
-	}
-	listener, err := tls.Listen("tcp", "127.0.0.1:0", config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, stop := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- proxyServe(ctx, listener) }()
-	t.Cleanup(func() {
-		stop()
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
-	})
-	return listener.Addr().String()
 }
 
-// through sends a request to the proxy as a client with these secrets.
-func through(t *testing.T, proxy string, secrets *transferSecrets, request string) (net.Conn, *http.Response, error) {
-	t.Helper()
-	pair, err := tls.X509KeyPair([]byte(secrets.Certificate), []byte(secrets.Key))
-	if err != nil {
-		t.Fatal(err)
+func TestAProxyWithoutANameForItsClientsDoesNotStart(t *testing.T) {
+	a := cluster(t)
+	if _, err := mutualTLS(a.path("node.crt"), a.path("node.key"), a.path("ca.crt"), ""); err == nil {
+		t.Error("it does")
 	}
-	conn, err := tls.Dial("tcp", proxy, &tls.Config{Certificates: []tls.Certificate{pair}, InsecureSkipVerify: true})
-	if err != nil {
-		return nil, nil, err
-	}
-	t.Cleanup(func() { conn.Close() })
-	if _, err := io.WriteString(conn, request); err != nil {
-		return nil, nil, err
-	}
-	reader := bufio.NewReader(conn)
-	response, err := http.ReadResponse(reader, &http.Request{Method: strings.Fields(request)[0]})
-	return bufferedConn{conn, reader}, response, err
 }
 
-func connect(address string) string {
-	return fmt.Sprintf("CONNECT %s HTTP/1.1\r\nHost: %s\r\n\r\n", address, address)
-}
-
-func TestAClientThatIsKnownReachesAnyAddress(t *testing.T) {
-	client := newSecrets(t)
+func TestAddressesOutsideOfTheClusterAreRefused(t *testing.T) {
+	a := cluster(t)
 	server, _ := echo(t, "1")
-	proxy := proxying(t, newSecrets(t), client)
-	conn, response, err := through(t, proxy, client, connect(server))
-	if err != nil || response.StatusCode != http.StatusOK {
-		t.Fatal(response, err)
-	}
-	if _, err := io.WriteString(conn, "hello"); err != nil {
-		t.Fatal(err)
-	}
-	got := make([]byte, 6)
-	if _, err := io.ReadFull(conn, got); err != nil || string(got) != "1hello" {
-		t.Errorf("came back: %q, %v", got, err)
+	_, response := sent(t, asAPIServer(t, a, proxying(t, a, "10.244.0.0/16")), connect(server))
+	if response.StatusCode != http.StatusForbidden || !strings.Contains(response.Status, "pods and services") {
+		t.Errorf("answered with %v", response.Status)
 	}
 }
 
-func TestAClientThatIsNotKnownReachesNothing(t *testing.T) {
-	server, _ := echo(t, "1")
-	proxy := proxying(t, newSecrets(t), newSecrets(t))
-	if _, response, err := through(t, proxy, newSecrets(t), connect(server)); err == nil {
-		t.Errorf("answered with %v", response)
-	}
-}
-
-func TestAnAddressThatDoesNotAnswerIsTold(t *testing.T) {
-	client := newSecrets(t)
+func TestWhyAnAddressDoesNotAnswerIsTold(t *testing.T) {
+	a := cluster(t)
 	gone, stop := echo(t, "1")
 	stop()
-	_, response, err := through(t, proxying(t, newSecrets(t), client), client, connect(gone))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if response.StatusCode != http.StatusBadGateway {
+	_, response := sent(t, asAPIServer(t, a, proxying(t, a, loopback)), connect(gone))
+	if response.StatusCode != http.StatusBadGateway || !strings.Contains(response.Status, "connection refused") {
 		t.Errorf("answered with %v", response.Status)
 	}
 }
 
 func TestOtherRequestsAreRefused(t *testing.T) {
-	client := newSecrets(t)
-	request := "GET / HTTP/1.1\r\nHost: x\r\n\r\n"
-	_, response, err := through(t, proxying(t, newSecrets(t), client), client, request)
-	if err != nil {
-		t.Fatal(err)
-	}
+	a := cluster(t)
+	_, response := sent(t, asAPIServer(t, a, proxying(t, a, loopback)), "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
 	if response.StatusCode != http.StatusMethodNotAllowed {
 		t.Errorf("answered with %v", response.Status)
 	}

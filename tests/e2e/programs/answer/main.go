@@ -1,4 +1,5 @@
-// answer is what the tests run in clusters: it tells its host name over HTTP, and asks others for theirs.
+// answer is what the tests run in clusters: it tells its host name over HTTP, asks others for theirs, judges ConfigMaps
+// as an admission webhook, keeps a CPU or a log busy, and is the tar that `kubectl cp` runs.
 package main
 
 import (
@@ -6,18 +7,50 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"path/filepath"
 	"time"
 )
 
 func main() {
-	if len(os.Args) > 1 {
+	switch {
+	case filepath.Base(os.Args[0]) == "tar":
+		os.Exit(tar(os.Args[1:]))
+	case len(os.Args) > 1 && os.Args[1] == "burn":
+		burn()
+	case len(os.Args) > 1 && os.Args[1] == "chatter":
+		chatter()
+	case len(os.Args) > 1:
 		os.Exit(ask(os.Args[1]))
 	}
-	name, _ := os.Hostname() // an empty name fails the test, too
-	fmt.Println("answering as", name)
+	if _, err := os.Stat(certificate); err == nil {
+		go judge()
+	}
+	name := greet()
 	handler := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, name) })
 	fmt.Fprintln(os.Stderr, http.ListenAndServe(":8080", handler))
 	os.Exit(1)
+}
+
+func greet() string {
+	name, _ := os.Hostname() // an empty name fails the test, too
+	fmt.Println("answering as", name)
+	return name
+}
+
+// chatter writes a line twice a second, for ever.
+func chatter() {
+	for ; ; time.Sleep(500 * time.Millisecond) {
+		greet()
+	}
+}
+
+// burn takes a fifth of a CPU, for ever.
+func burn() {
+	for {
+		for started := time.Now(); time.Since(started) < 20*time.Millisecond; {
+		}
+		time.Sleep(80 * time.Millisecond)
+	}
 }
 
 // ask asks once a line of output; a new connection each time, so that a Service may choose anew.

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from installer.controller.reconciler import parse, refusal
+from installer.controller.clusters.wanted import parse, refusal
 from installer.controller.status import Condition
 from installer.spec.cluster import Cluster
 from tests.unit.kubernetes import fixed
@@ -20,7 +20,6 @@ def resource(**spec: Any) -> dict[str, Any]:
     ("spec", "reason", "said"),
     [
         ({"version": "1.35.0"}, "VersionRefused", "offers 1.36.3, 1.37.2"),
-        ({"datastore": "dedicated"}, "DatastoreRefused", "not supported yet"),
         ({"network": {"pods": "10.128.0.0/16"}}, "NetworkRefused", "overlaps the manager's pods 10.128.0.0/14"),
         ({"network": {"services": "10.127.4.0/24"}}, "NetworkRefused", "overlaps the manager's services"),
     ],

@@ -5,24 +5,29 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any, Final
 
 from cryptography import x509
 from cryptography.x509.oid import NameOID
+from lightkube import ApiError, codecs
+from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.certificates_v1 import CertificateSigningRequest
-from lightkube.resources.core_v1 import Node
+from lightkube.resources.core_v1 import Node, Pod, ServiceAccount
+from lightkube.types import PatchType
 
+from installer.controller.clusters import drain, marks
+from installer.controller.clusters.marks import Marks
 from installer.controller.manager_api import FIELD_MANAGER, Api
 from installer.core.errors import KubernetesError
-from installer.kubernetes import addons, client, documents, hosted, pki
+from installer.kubernetes import addons, client, documents, hosted, issue, metrics, pki
 from installer.kubernetes.documents import Document
 from installer.kubernetes.roots import Roots
 from installer.kubernetes.settings import PlatformSettings
 from installer.spec.cluster import Cluster
 
 _SERVING: Final = "kubernetes.io/kubelet-serving"
-HOST_LABEL: Final = "moorage.dev/host"
-_TOPOLOGY: Final = ("topology.kubernetes.io/region", "topology.kubernetes.io/zone")
+_ON_NODE: Final = "spec.nodeName"
 # Before its own roles are bound, only this group of Kubernetes' may do anything in a cluster.
 _SUBJECT: Final = pki.Subject("moorage-controller", ("system:masters",))
 
@@ -34,6 +39,16 @@ class PodOfNode:
     name: str
     address: str
     host: str
+    marks: Marks | None = None  # None: its labels and taints are left as they are
+
+
+@dataclass(frozen=True)
+class NodeSeen:
+    """A node as its cluster's API has it. Marked: with its labels and taints, so that pods may come."""
+
+    ready: bool
+    marked: bool = True
+    cordoned: bool = False
 
 
 class Inside:
@@ -50,9 +65,10 @@ class Inside:
         )
         self._cluster = cluster
         self._address = address
+        self._authority = authority
 
     def furnish(self, settings: PlatformSettings, cluster: Cluster) -> None:
-        """Access rules, the endpoint of the API, cluster DNS."""
+        """Access rules, the endpoint of the API, cluster DNS, metrics."""
         network = cluster.spec.network
         self._api.apply(
             [
@@ -65,28 +81,81 @@ class Inside:
                 *endpoint(self._address),
             ]
         )
+        if metrics.wanted(cluster):
+            self._api.apply(self._metrics(settings))
+        elif self._api.get(ServiceAccount, metrics.NAME, metrics.NAMESPACE) is not None:
+            self._remove_metrics(settings)
 
-    def ready_nodes(self) -> set[str]:
-        """Names of nodes that say they are ready."""
-        return {_name(node) for node in self._nodes() if _is_ready(node)}
+    def _metrics(self, settings: PlatformSettings) -> list[Document]:
+        seen = self._api.secret(metrics.NAME, metrics.NAMESPACE)
+        certificates = {"tls": seen["tls.crt"].reveal()} if {"tls.crt", "tls.key"} <= seen.keys() else {}
+        issued = issue.issue({"tls": metrics.SERVING}, {"kubernetes": self._authority}, certificates)
+        return metrics.render(
+            image=settings.images["pause"],
+            release=addons.NODE_RELEASE,
+            ca_pem=self._authority.cert_pem,
+            credential=seen if issued.kept else documents.credential_files("", issued.new),
+        )
 
-    def tend(self, pods: Mapping[str, PodOfNode], places: Mapping[str, Mapping[str, str]]) -> set[str]:
-        """Admit nodes of ours, tell them where they are, drop those whose pod is gone; returns the ready ones.
+    def _remove_metrics(self, settings: PlatformSettings) -> None:
+        """The API first, the service account last: it tells the next pass that something is left."""
+        for document in reversed(self._metrics(settings)):
+            meta = document["metadata"]
+            self._api.delete(type(codecs.from_dict(document)), meta["name"], meta.get("namespace"))
 
-        `places`: labels of the manager's hosts by name.
-        """
+    def tend(self, pods: Mapping[str, PodOfNode]) -> dict[str, NodeSeen]:
+        """Admit nodes of ours, give them their labels and taints, drop those whose pod is gone; returns the others."""
         self._approve(pods)
-        nodes = self._nodes()
-        for node in nodes:
+        found = {}
+        for node in self._nodes():
             name = _name(node)
             if name not in pods:
                 self._api.delete(Node, name)
-            elif pods[name].host and (node.metadata.labels or {}).get(HOST_LABEL) != pods[name].host:  # type: ignore[union-attr]
-                where = places.get(pods[name].host, {})
-                labels = {HOST_LABEL: pods[name].host} | {key: where[key] for key in _TOPOLOGY if key in where}
-                with client.translated(f"label node {name}"):
-                    self._api.client.patch(Node, name, {"metadata": {"labels": labels}}, field_manager=FIELD_MANAGER)
-        return {_name(node) for node in nodes if _is_ready(node) and _name(node) in pods}
+                continue
+            cordoned = bool(node.spec and node.spec.unschedulable)
+            found[name] = NodeSeen(ready=_is_ready(node), marked=self._mark(node, pods[name]), cordoned=cordoned)
+        return found
+
+    def cordon(self, node: str, *, closed: bool) -> None:
+        """Let no new pod come to a node, or let them come again."""
+        with client.translated(f"{'cordon' if closed else 'uncordon'} node {node}"):
+            self._api.client.patch(
+                Node,
+                node,
+                {"spec": {"unschedulable": closed or None}},
+                patch_type=PatchType.MERGE,
+                field_manager=FIELD_MANAGER,
+            )
+
+    def pods_on(self, node: str) -> list[drain.PodOnNode]:
+        """The pods that the cluster has on a node."""
+        with client.translated(f"list the pods on {node}"):
+            return [drain.of_pod(pod) for pod in self._api.client.list(Pod, namespace="*", fields={_ON_NODE: node})]
+
+    def evict(self, pod: drain.PodOnNode) -> str | None:
+        """Ask for a pod's eviction: None when it is on its way, else why it must stay for now."""
+        wanted = Pod.Eviction(metadata=ObjectMeta(name=pod.name, namespace=pod.namespace))
+        try:
+            self._api.client.create(wanted, pod.name, namespace=pod.namespace)
+        except ApiError as exc:
+            if exc.status.code == HTTPStatus.NOT_FOUND:
+                return None
+            if exc.status.code in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.INTERNAL_SERVER_ERROR):
+                return _refused_by(exc)
+            raise KubernetesError(f"evict {pod.path}: {exc.status.message}") from exc
+        return None
+
+    def _mark(self, node: Node, pod: PodOfNode) -> bool:
+        """Whether a node has its labels and taints; what it lacks it is given, unless others change it just now."""
+        changed = marks.patch(pod.marks, node.metadata, node.spec) if pod.marks else None
+        if changed is None:
+            return True
+        try:
+            self._api.client.patch(Node, _name(node), changed, patch_type=PatchType.MERGE, field_manager=FIELD_MANAGER)
+        except ApiError as exc:
+            if exc.status.code != HTTPStatus.CONFLICT:
+                raise KubernetesError(f"set labels and taints of node {_name(node)}: {exc.status.message}") from exc
+        return False
 
     def _nodes(self) -> list[Node]:
         return self._api.list(Node)
@@ -162,6 +231,13 @@ def endpoint(address: str) -> Sequence[Document]:
             "ports": [port],
         },
     ]
+
+
+def _refused_by(exc: ApiError) -> str:
+    """Which PodDisruptionBudget holds a pod, in the API server's words."""
+    details = exc.status.details
+    causes = [cause.message for cause in (details.causes or ()) if cause.message] if details else []
+    return "; ".join(causes) or str(exc.status.message)
 
 
 def _decided(request: CertificateSigningRequest) -> bool:

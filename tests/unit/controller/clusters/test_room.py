@@ -16,7 +16,7 @@ from lightkube.models.core_v1 import (
 )
 from lightkube.models.meta_v1 import ObjectMeta
 
-from installer.controller.room import Room, explain, free, requested
+from installer.controller.clusters.room import Room, explain, free, requested
 
 GIB = 2**30
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -26,6 +27,7 @@ class SeenPod:
     ready: bool = False
     ended: bool = False  # it will not run again
     leaving: bool = False  # deleted, or on its way
+    draining_since: str = ""  # RFC 3339; empty: it is not drained
 
 
 @dataclass(frozen=True)
@@ -46,8 +48,18 @@ class Delete:
 Action = Create | Delete
 
 
-def decide(wanted: Sequence[WantedPool], seen: Sequence[SeenPod]) -> list[Action]:
-    """The next actions; none when all is as wanted. Nodes that are made differently are replaced one by one."""
+def missing(wanted: Sequence[WantedPool], seen: Sequence[SeenPod]) -> list[Create]:
+    """The nodes to make at once, whatever is known of those that are there."""
+    live = Counter(pod.pool for pod in seen if not (pod.leaving or pod.ended))
+    return [Create(pool.name) for pool in wanted for _ in range(pool.count - live[pool.name])]
+
+
+def decide(wanted: Sequence[WantedPool], seen: Sequence[SeenPod], *, replacing: bool = True) -> list[Action]:
+    """The next actions; none when all is as wanted. Nodes that are made differently are replaced one by one.
+
+    Only for one who has asked the cluster which nodes are ready. A node that is drained, to be deleted, is chosen
+    again in the next pass, as long as it is to go. Not `replacing`: nodes that are made differently may wait.
+    """
     pools = {pool.name: pool for pool in wanted}
     by_pool: Mapping[str, list[SeenPod]] = {name: [] for name in pools}
     actions: list[Action] = []
@@ -60,7 +72,8 @@ def decide(wanted: Sequence[WantedPool], seen: Sequence[SeenPod]) -> list[Action
         elif not pod.leaving:
             by_pool[pod.pool].append(pod)
     for pool in wanted:
-        actions += _of_pool(pool, by_pool[pool.name])
+        if replacing or all(pod.shape == pool.shape for pod in by_pool[pool.name]):
+            actions += _of_pool(pool, by_pool[pool.name])
     return actions
 
 
@@ -83,12 +96,12 @@ def _surplus(pool: WantedPool, new: Sequence[SeenPod], old: Sequence[SeenPod]) -
     surplus = len(new) + len(old) - pool.count
     if old:
         # Each successor that is ready lets one predecessor go.
-        leaving = sorted(old, key=lambda pod: (pod.ready, pod.created))[:surplus]
+        leaving = sorted(old, key=lambda pod: (not pod.draining_since, pod.ready, pod.created))[:surplus]
         free = sum(pod.ready for pod in new) - (len(new) - surplus)
         for index, pod in enumerate(leaving):
-            if not pod.ready or index < free or len(new) == 0:
+            if pod.draining_since or not pod.ready or index < free or len(new) == 0:
                 yield Delete(pod.name, "it is made differently now")
         return
     newest_first = sorted(new, key=lambda pod: pod.created, reverse=True)
-    for pod in sorted(newest_first, key=lambda pod: pod.ready)[:surplus]:
+    for pod in sorted(newest_first, key=lambda pod: (not pod.draining_since, pod.ready))[:surplus]:
         yield Delete(pod.name, f"the pool has {pool.count} nodes now")

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from installer.controller.inside import PodOfNode, endpoint, refusal
+from installer.controller.clusters.inside import PodOfNode, endpoint, refusal
 
 PODS = {"general-1": PodOfNode("general-1", "10.128.1.2", "worker-1")}
 USER = "system:node:general-1"

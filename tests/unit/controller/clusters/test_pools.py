@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from installer.controller.pools import Action, Create, Delete, SeenPod, WantedPool, decide
+from installer.controller.clusters.pools import Action, Create, Delete, SeenPod, WantedPool, decide, missing
 
 
-def pod(name: str, *, pool: str = "general", shape: str = "now", ready: bool = True, **more: bool) -> SeenPod:
+def pod(name: str, *, pool: str = "general", shape: str = "now", ready: bool = True, **more: Any) -> SeenPod:
     """A pod; names sort as ages do."""
     return SeenPod(name=name, pool=pool, shape=shape, created=f"2026-01-01T00:00:0{name[-1]}Z", ready=ready, **more)
 
@@ -36,6 +38,18 @@ CASES: dict[str, tuple[int, list[SeenPod], list[str]]] = {
     "the successor is not ready yet": (1, [pod("a1", shape="old"), pod("a2", ready=False)], []),
     "the successor is ready": (1, [pod("a1", shape="old"), pod("a2")], ["-a1"]),
     "replaced one by one": (2, [pod("a1", shape="old"), pod("a2", shape="old"), pod("a3")], ["-a1"]),
+    "one that is drained is chosen again": (1, [pod("a1", draining_since="x"), pod("a2")], ["-a1"]),
+    "drained, though another is not ready now": (
+        2,
+        [pod("a1", draining_since="x"), pod("a2", ready=False), pod("a3")],
+        ["-a1"],
+    ),
+    "drained, and wanted again": (2, [pod("a1", draining_since="x"), pod("a2")], []),
+    "a predecessor that is drained, though its successor fails": (
+        1,
+        [pod("a1", shape="old", draining_since="x"), pod("a2", ready=False)],
+        ["-a1"],
+    ),
     "half replaced": (2, [pod("a2", shape="old"), pod("a3")], ["+general"]),
     "half replaced, and the new one is not ready": (2, [pod("a2", shape="old"), pod("a3", ready=False)], []),
 }
@@ -47,10 +61,37 @@ def test_actions(count: int, seen: list[SeenPod], wanted: list[str]) -> None:
     assert summary(decide([WantedPool(name="general", count=count, shape="now")], seen)) == wanted
 
 
+@pytest.mark.parametrize(
+    ("count", "seen", "made"),
+    [
+        (2, [], 2),
+        (2, [pod("a1", shape="old", ready=False)], 1),
+        (2, [pod("a1", leaving=True), pod("a2", ended=True)], 2),
+        (1, [pod("a1", shape="old"), pod("a2")], 0),
+    ],
+)
+def test_missing_nodes_are_made_whatever_is_known_of_the_others(count: int, seen: list[SeenPod], made: int) -> None:
+    """Readiness is not asked: the cluster's API may not be there yet."""
+    assert missing([WantedPool(name="general", count=count, shape="now")], seen) == [Create("general")] * made
+
+
 def test_nodes_of_a_pool_that_is_gone_go() -> None:
     """With the reason in words."""
     (action,) = decide([], [pod("a1", pool="other")])
     assert action == Delete("a1", "there is no pool other any more")
+
+
+@pytest.mark.parametrize(
+    ("count", "seen", "wanted"),
+    [
+        (1, [pod("a1", shape="old")], []),
+        (1, [pod("a1", shape="old"), pod("a2")], []),
+        (1, [pod("a1"), pod("a2")], ["-a2"]),
+    ],
+)
+def test_replacing_may_wait(count: int, seen: list[SeenPod], wanted: list[str]) -> None:
+    """Until the control plane is as new as the nodes will be; another count is followed at once."""
+    assert summary(decide([WantedPool(name="general", count=count, shape="now")], seen, replacing=False)) == wanted
 
 
 @pytest.mark.parametrize("start", [("old", 3), ("old", 1)])

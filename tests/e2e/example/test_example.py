@@ -3,42 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-from pathlib import Path
 
 import pytest
 
-from installer.bundle import archive
 from tests.e2e.platform_under_test import PlatformUnderTest, eventually, podman
-
-_PROGRAM = Path(__file__).parent / "programs" / "answer"
-
-
-@pytest.fixture(scope="module")
-def answering_image(example: PlatformUnderTest, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """An image with a program that answers, in the containerd of every node of both clusters; its reference."""
-    folder = tmp_path_factory.mktemp("answer")
-    (folder / "root").mkdir()
-    subprocess.run(
-        ["go", "build", "-o", str(folder / "root" / "answer"), "."],
-        cwd=_PROGRAM,
-        env={**os.environ, "CGO_ENABLED": "0"},
-        check=True,
-        timeout=300,
-    )
-    archive.write_layer(folder / "layer.tar", [folder / "root"])
-    config = archive.ImageConfig(entrypoint=("/answer",))
-    reference = archive.write_image(folder / "image.tar", "answer", "amd64", config, folder / "layer.tar")
-    content = (folder / "image.tar").read_bytes()
-    for cluster in ("team-a", "team-b"):
-        pods = example.kubectl(
-            "manager", "-n", f"cluster-{cluster}", "get", "pods", "-l", "moorage.dev/part=node", "-o", "name"
-        )
-        for pod in pods.stdout.decode().split():
-            ctr = ["/opt/moorage/current/bin/ctr", "-n", "k8s.io", "images", "import", "-"]
-            example.kubectl("manager", "-n", f"cluster-{cluster}", "exec", "-i", pod, "--", *ctr, stdin=content)
-    return reference
 
 
 def test_status_tells_that_all_is_well(example: PlatformUnderTest) -> None:

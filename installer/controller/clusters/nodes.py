@@ -1,0 +1,245 @@
+"""A cluster's nodes: node pods made, replaced and taken away, each drained before it goes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from lightkube.resources.core_v1 import Node, Pod
+from lightkube.resources.core_v1 import Secret as SecretResource
+from lightkube.types import PatchType
+
+from installer.controller.clusters import drain, pools, waiting
+from installer.controller.clusters.inside import Inside, NodeSeen, PodOfNode
+from installer.controller.clusters.marks import Marks
+from installer.controller.manager_api import Api, meta_of
+from installer.controller.status import STARTING, UPDATING, Condition, Happened, NodeFound
+from installer.kubernetes import client, hosted, node_pod
+from installer.kubernetes.roots import Roots
+from installer.kubernetes.settings import PlatformSettings
+from installer.spec.cluster import Cluster, SharedPool
+from installer.spec.quantity import seconds
+
+DRAINING_SINCE: Final = "moorage.dev/draining-since"  # on a node pod, RFC 3339: a drain outlives the controller
+HOST_LABEL: Final = "moorage.dev/host"
+_TOPOLOGY: Final = ("topology.kubernetes.io/region", "topology.kubernetes.io/zone")
+_DRAIN_TIMEOUT_S: Final = seconds(SharedPool.model_fields["drain_timeout"].default)  # of a pool that is gone
+_NAMED: Final = 5  # as many pods or nodes does a message name
+
+
+@dataclass(frozen=True)
+class _Refusal:
+    """Why a pod was not evicted when that was last asked for."""
+
+    node: str
+    when: float
+    why: str
+
+
+@dataclass(frozen=True)
+class Place:
+    """What new nodes must know of their cluster."""
+
+    address: str
+    roots: Roots
+
+
+class Nodes:
+    """The nodes of one cluster. What it remembers, the next pass could find out again."""
+
+    def __init__(
+        self, name: str, api: Api, settings: PlatformSettings, *, now: Callable[[], float] = time.time
+    ) -> None:
+        self._name = name
+        self._namespace = hosted.namespace(name)
+        self._api = api
+        self._settings = settings
+        self._now = now
+        self._refused: dict[str, _Refusal] = {}  # by a pod's uid
+        self._seen: Mapping[str, NodeSeen] = {}
+        self._asked: Cluster | None = None
+        self._pools: Sequence[pools.WantedPool] = ()
+
+    def grow(self, cluster: Cluster, place: Place) -> list[Happened]:
+        """Make the nodes that are missing; needs nothing of the cluster's own API, so they start beside it."""
+        pods = [self._pod(pod) for pod in self._pods()]
+        return [self._create(cluster, place, action) for action in pools.missing(self._wanted(cluster, place), pods)]
+
+    def tend(self, cluster: Cluster, place: Place, inside: Inside, *, replacing: bool) -> list[Happened]:
+        """Look at the nodes through the cluster's API, and go on with what is to be replaced or taken away."""
+        listed = self._pods()
+        self._seen = inside.tend(self._pods_of_nodes(cluster, listed))
+        pods = [self._pod(pod) for pod in listed]
+        happened: list[Happened] = []
+        going = set()
+        for action in pools.decide(self._wanted(cluster, place), pods, replacing=replacing):
+            match action:
+                case pools.Create():
+                    happened.append(self._create(cluster, place, action))
+                case pools.Delete(name):
+                    going.add(name)
+                    happened += self._take_away(cluster, next(pod for pod in pods if pod.name == name), action, inside)
+        for pod in pods:
+            if replacing and pod.draining_since and pod.name not in going and not pod.leaving:
+                happened.append(self._keep(pod.name, inside))
+        return happened
+
+    def found(self) -> tuple[NodeFound, ...]:
+        """The nodes for the status."""
+        live = [pod for pod in self._pods() if meta_of(pod).deletionTimestamp is None]
+        seen = [(self._pod(pod), pod.spec.nodeName if pod.spec else None) for pod in live]
+        nodes = [NodeFound(pod.name, pod.pool, host or "", pod.ready, bool(pod.draining_since)) for pod, host in seen]
+        return tuple(sorted(nodes, key=lambda node: node.name))
+
+    def condition(self, cluster: Cluster, place: Place) -> Condition:
+        """Whether all nodes are there, ready, and made as they are to be."""
+        wanted, pods = self._wanted(cluster, place), [pod for pod in map(self._pod, self._pods()) if not pod.leaving]
+        count = sum(pool.count for pool in wanted)
+        ready = sum(pod.ready and not pod.draining_since for pod in pods)
+        shapes = {pool.name: pool.shape for pool in wanted}
+        old = [pod.name for pod in pods if shapes.get(pod.pool) != pod.shape]
+        if ready == count == len(pods) and not old:
+            return Condition("NodesReady", True, "Ready", f"{count} of {count} nodes are ready")
+        parts = [f"{ready} of {count} nodes are ready"]
+        parts += [f"{len(old)} are still made as before"] if old else []
+        late = [pod.name for pod in pods if not pod.ready]
+        parts += [f"not ready yet: {_named(late)}"] if late else []
+        for pod in pods:
+            if pod.draining_since:
+                parts += [f"{pod.name} is drained since {pod.draining_since}", *self._held(pod.name)]
+        parts += [why] if (why := waiting.reasons(self._api, self._name, node_pod.PART)) else []
+        return Condition("NodesReady", False, UPDATING if ready >= count else STARTING, "; ".join(parts))
+
+    # --- acts -------------------------------------------------------------------------------------------------------
+
+    def _create(self, cluster: Cluster, place: Place, action: pools.Create) -> Happened:
+        pool = next(pool for pool in cluster.spec.pools if pool.name == action.pool)
+        name = node_pod.new_name(pool.name)
+        made = node_pod.render(cluster, pool, name, address=place.address, settings=self._settings, roots=place.roots)
+        self._api.apply(made.documents)
+        return Happened("NodeCreated", f"node {name} of pool {pool.name}")
+
+    def _take_away(self, cluster: Cluster, pod: pools.SeenPod, action: pools.Delete, inside: Inside) -> list[Happened]:
+        """One step: cordon, evict, or, when the node is empty or its time is over, delete."""
+        if (node := self._seen.get(pod.name)) is None:  # it never joined
+            return [self._delete(pod.name, action.reason)]
+        happened = []
+        if not pod.draining_since:
+            self._note(pod.name, datetime.fromtimestamp(self._now(), UTC).isoformat(timespec="seconds"))
+            happened.append(Happened("NodeDraining", f"node {pod.name}: {action.reason}"))
+        if not node.cordoned:
+            inside.cordon(pod.name, closed=True)
+        step = self._step(cluster, pod, node, inside)
+        if not step.over:
+            return happened
+        if step.timed_out:
+            told = "; ".join(
+                [f"node {pod.name} goes with {_named([one.path for one in step.left])}", *self._held(pod.name)]
+            )
+            happened.append(Happened("DrainTimedOut", told, warning=True))
+        return [*happened, self._delete(pod.name, action.reason)]
+
+    def _step(self, cluster: Cluster, pod: pools.SeenPod, node: NodeSeen, inside: Inside) -> drain.Step:
+        timeouts = {pool.name: seconds(pool.drain_timeout) for pool in cluster.spec.pools}
+        since = datetime.fromisoformat(pod.draining_since).timestamp() if pod.draining_since else self._now()
+        step = drain.decide(
+            inside.pods_on(pod.name),
+            running_s=self._now() - since,
+            timeout_s=timeouts.get(pod.pool, _DRAIN_TIMEOUT_S),
+            asked_s={uid: self._now() - refusal.when for uid, refusal in self._refused.items()},
+            alive=node.ready,
+        )
+        for one in step.evict:
+            self._refused.pop(one.uid, None)
+            if why := inside.evict(one):
+                self._refused[one.uid] = _Refusal(pod.name, self._now(), f"{one.path}: {why}")
+        return step
+
+    def _delete(self, name: str, reason: str) -> Happened:
+        self._refused = {uid: refusal for uid, refusal in self._refused.items() if refusal.node != name}
+        self._api.delete(Pod, name, self._namespace)
+        self._api.delete(SecretResource, name, self._namespace)
+        return Happened("NodeRemoved", f"node {name}: {reason}")
+
+    def _keep(self, name: str, inside: Inside) -> Happened:
+        """The end of a drain that is not wanted any more."""
+        inside.cordon(name, closed=False)
+        self._note(name, None)
+        self._refused = {uid: refusal for uid, refusal in self._refused.items() if refusal.node != name}
+        return Happened("DrainCancelled", f"node {name} stays")
+
+    def _note(self, name: str, since: str | None) -> None:
+        with client.translated(f"note the drain of node pod {name}"):
+            self._api.client.patch(
+                Pod,
+                name,
+                {"metadata": {"annotations": {DRAINING_SINCE: since}}},
+                namespace=self._namespace,
+                patch_type=PatchType.MERGE,
+            )
+
+    # --- looks ------------------------------------------------------------------------------------------------------
+
+    def _wanted(self, cluster: Cluster, place: Place) -> Sequence[pools.WantedPool]:
+        if cluster != self._asked:  # shapes take rendering
+            self._asked = cluster
+            self._pools = [
+                pools.WantedPool(
+                    name=pool.name,
+                    count=pool.count,
+                    shape=node_pod.shape(cluster, pool, place.address, self._settings),
+                )
+                for pool in cluster.spec.pools
+            ]
+        return self._pools
+
+    def _pods(self) -> list[Pod]:
+        return self._api.list(Pod, self._namespace, hosted.labels(self._name, node_pod.PART))
+
+    def _pod(self, pod: Pod) -> pools.SeenPod:
+        meta = meta_of(pod)
+        name, annotations = meta.name or "", meta.annotations or {}
+        seen = self._seen.get(name)
+        return pools.SeenPod(
+            name=name,
+            pool=(meta.labels or {}).get(node_pod.POOL_LABEL, ""),
+            shape=annotations.get(node_pod.SHAPE, ""),
+            created=str(meta.creationTimestamp),
+            ready=seen is not None and seen.ready and seen.marked,
+            ended=bool(pod.status and pod.status.phase in {"Failed", "Succeeded"}),
+            leaving=meta.deletionTimestamp is not None,
+            draining_since=annotations.get(DRAINING_SINCE, ""),
+        )
+
+    def _pods_of_nodes(self, cluster: Cluster, pods: Iterable[Pod]) -> dict[str, PodOfNode]:
+        hosts = {meta_of(host).name: meta_of(host).labels or {} for host in self._api.list(Node)}
+        by_name = {pool.name: pool for pool in cluster.spec.pools}
+        found = {}
+        for pod in pods:
+            meta, status, spec = meta_of(pod), pod.status, pod.spec
+            if meta.deletionTimestamp is None and meta.name:
+                host = (spec.nodeName or "") if spec else ""
+                pool = by_name.get((meta.labels or {}).get(node_pod.POOL_LABEL, ""))
+                address = (status.podIP or "") if status else ""
+                found[meta.name] = PodOfNode(meta.name, address, host, marks(pool, host, hosts.get(host, {})))
+        return found
+
+    def _held(self, node: str) -> list[str]:
+        """Why pods of a node that is drained are still there."""
+        return [refusal.why for refusal in self._refused.values() if refusal.node == node]
+
+
+def marks(pool: SharedPool | None, host: str, labels: Mapping[str, str]) -> Marks | None:
+    """What a node of a pool is told of itself and its host (with these labels in the manager); None: leave it be."""
+    if pool is None or not host:
+        return None
+    where = {key: labels[key] for key in _TOPOLOGY if key in labels}
+    return Marks({**pool.labels, node_pod.POOL_LABEL: pool.name, HOST_LABEL: host, **where}, pool.taints)
+
+
+def _named(names: Sequence[str]) -> str:
+    named = ", ".join(names[:_NAMED])
+    return named if len(names) <= _NAMED else f"{named} and {len(names) - _NAMED} more"

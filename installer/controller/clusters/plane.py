@@ -1,0 +1,112 @@
+"""A cluster's control plane: its data admitted to the datastore, its Deployment as it should be, how far it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lightkube.resources.apps_v1 import Deployment
+from lightkube.resources.core_v1 import Service
+
+from installer.controller.clusters import waiting
+from installer.controller.datastores.datastores import Datastores
+from installer.controller.datastores.reconciler import DatastoreNotReadyError
+from installer.controller.manager_api import Api, meta_of
+from installer.controller.status import STARTING, UPDATING, Condition, Happened
+from installer.core.errors import KubernetesError
+from installer.kubernetes import datastore, egress, hosted
+from installer.kubernetes.roots import Roots
+from installer.kubernetes.settings import PlatformSettings
+from installer.spec.cluster import Cluster
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A control plane as it is."""
+
+    ready: int  # replicas
+    condition: Condition
+
+
+class Plane:
+    """One cluster's control plane."""
+
+    def __init__(self, name: str, api: Api, datastores: Datastores, settings: PlatformSettings) -> None:
+        self._name = name
+        self._namespace = hosted.namespace(name)
+        self._api = api
+        self._datastores = datastores
+        self._settings = settings
+        self._admitted = False
+
+    def ensure(self, cluster: Cluster, address: str, port: int, roots: Roots) -> tuple[Seen, list[Happened]]:
+        """Bring it to what the cluster says, one step; never waits for pods."""
+        tenant = datastore.Tenant(self._name)
+        try:
+            store = self._datastores.serving(cluster)
+            if not self._admitted:
+                self._datastores.admit(cluster)
+                self._admitted = True
+        except DatastoreNotReadyError as exc:
+            return Seen(0, Condition("ControlPlaneReady", False, "DatastoreNotReady", exc.explain())), []
+        place = hosted.Place(
+            address=address,
+            node_port=port,
+            egress=self._egress(),
+            etcd_servers=store.servers,
+            etcd_ca=store.authority.cert_pem,
+            etcd_user=tenant.user,
+            etcd_prefix=tenant.registry,
+        )
+        seen = self._api.secret(hosted.CONTROL_PLANE, self._namespace)
+        wanted = hosted.control_plane_documents(
+            cluster, place, self._settings, roots, datastore=store.authority, seen=seen
+        )
+        before = self._found()
+        self._api.apply(wanted)
+        found = self._found()
+        if not self._api.secret(hosted.ADMIN_KUBECONFIG, self._namespace):
+            self._api.secret_once(hosted.admin_kubeconfig(self._name, place, self._settings, roots))
+        return self._look(found, cluster.spec.control_plane.replicas), changes(before, found)
+
+    def _egress(self) -> str:
+        service = self._api.get(Service, egress.NAME, self._namespace)
+        if service is None or service.spec is None or not service.spec.clusterIP:
+            raise KubernetesError(f"Service {egress.NAME} in {self._namespace} has no address yet")
+        return service.spec.clusterIP
+
+    def _found(self) -> Deployment | None:
+        return self._api.get(Deployment, hosted.CONTROL_PLANE, self._namespace)
+
+    def _look(self, found: Deployment | None, wanted: int) -> Seen:
+        status = found.status if found else None
+        ready = (status.readyReplicas or 0) if status else 0
+        updated = (status.updatedReplicas or 0) if status else 0
+        total = (status.replicas or 0) if status else 0
+        current = found is not None and status is not None and status.observedGeneration == meta_of(found).generation
+        if current and ready >= wanted and updated >= wanted and total == wanted:
+            message = f"{ready} of {wanted} replicas are ready"
+            return Seen(ready, Condition("ControlPlaneReady", True, "Ready", message))
+        why = waiting.reasons(self._api, self._name, hosted.CONTROL_PLANE)
+        message = f"{ready} of {wanted} replicas are ready, {updated} are up to date{': ' if why else ''}{why}"
+        # Enough serve, of the one kind or the other: what is missing is only the change.
+        reason = UPDATING if ready >= wanted else STARTING
+        return Seen(ready, Condition("ControlPlaneReady", False, reason, message))
+
+
+def changes(before: Deployment | None, after: Deployment | None) -> list[Happened]:
+    """What an apply changed, for people."""
+    if after is None or after.spec is None:
+        return []
+    wanted = after.spec.replicas or 0
+    if before is None or before.spec is None:
+        return [Happened("ControlPlaneCreated", f"a control plane of {_replicas(wanted)}")]
+    happened = []
+    if (had := before.spec.replicas or 0) != wanted:
+        happened.append(Happened("ControlPlaneScaled", f"from {had} to {_replicas(wanted)}"))
+    if before.spec.template != after.spec.template:
+        happened.append(Happened("ControlPlaneUpdating", "its pods are replaced one by one"))
+    return happened
+
+
+def _replicas(count: int) -> str:
+    return "1 replica" if count == 1 else f"{count} replicas"

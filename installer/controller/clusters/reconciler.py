@@ -1,0 +1,154 @@
+"""Brings one cluster to what its resource says: each pass looks, does what is missing, and tells what it found."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from lightkube.resources.core_v1 import Namespace, Pod, Service
+
+from installer.controller.clusters import nodes, plane
+from installer.controller.clusters.inside import Inside
+from installer.controller.clusters.wanted import parse, refusal
+from installer.controller.datastores.datastores import Datastores
+from installer.controller.manager_api import Api, meta_of
+from installer.controller.status import Condition, Found, Happened
+from installer.core import clock
+from installer.core.errors import KubernetesError
+from installer.kubernetes import datastore, documents, hosted
+from installer.kubernetes.roots import Roots
+from installer.kubernetes.settings import PlatformSettings
+from installer.spec.cluster import Cluster
+
+_GONE_TIMEOUT_S = 90
+
+
+@dataclass(frozen=True)
+class Look:
+    """The end of a pass. `steady`: nothing is under way."""
+
+    found: Found
+    steady: bool
+    happened: tuple[Happened, ...] = ()
+
+
+class ClusterReconciler:
+    """One cluster. What it remembers between passes only saves work: a new one starts from what is there."""
+
+    def __init__(self, name: str, api: Api, datastores: Datastores, settings: PlatformSettings) -> None:
+        self._name = name
+        self._namespace = hosted.namespace(name)
+        self._api = api
+        self._datastores = datastores
+        self._settings = settings
+        self._plane = plane.Plane(name, api, datastores, settings)
+        self._nodes = nodes.Nodes(name, api, settings)
+        self._roots: Roots | None = None
+        self._inside: Inside | None = None
+        # A pass that is under way when the resource is deleted must not make again what goes.
+        self._one_at_a_time = threading.Lock()
+        self._deleted = False
+
+    def reconcile(self, resource: Mapping[str, Any]) -> Look | None:
+        """One pass; None once the cluster is deleted.
+
+        Raises KubernetesError when the manager's API does not do what it is asked.
+        """
+        with self._one_at_a_time:
+            if self._deleted or resource["metadata"].get("deletionTimestamp"):
+                return None
+            cluster = parse(resource)
+            if isinstance(cluster, Condition):
+                return Look(Found(conditions=(cluster,)), steady=True)
+            if refused := refusal(cluster, self._settings):
+                return Look(Found(conditions=(refused,)), steady=True)
+            return self._pass(cluster)
+
+    def _pass(self, cluster: Cluster) -> Look:
+        self._api.apply(
+            [
+                hosted.namespace_document(self._name),
+                hosted.service(self._name),
+                hosted.egress_service(self._name),
+            ]
+        )
+        roots = self._roots_of()
+        address, port = self._service()
+        if not address:
+            return Look(Found(conditions=(Condition("ControlPlaneReady", False, "NoAddress"),)), steady=False)
+        place = nodes.Place(address, roots)
+        # Node pods first: they start while the control plane does, and find it when it answers.
+        happened = self._nodes.grow(cluster, place)
+        seen, changed = self._plane.ensure(cluster, address, port, roots)
+        condition, more = self._inside_cluster(cluster, place, seen)
+        found = Found(
+            conditions=(seen.condition, condition, self._datastores.condition(cluster)),
+            endpoint=f"https://{self._settings.endpoints[0]}:{port}",
+            control_plane_ready=seen.ready,
+            control_plane_wanted=cluster.spec.control_plane.replicas,
+            nodes=self._nodes.found(),
+            nodes_wanted=sum(pool.count for pool in cluster.spec.pools),
+        )
+        done = (*happened, *changed, *more)
+        return Look(found, steady=seen.condition.ok and condition.ok and not done, happened=done)
+
+    def _inside_cluster(
+        self, cluster: Cluster, place: nodes.Place, seen: plane.Seen
+    ) -> tuple[Condition, list[Happened]]:
+        """What needs the cluster's own API, once it answers."""
+        if not seen.ready:
+            return Condition("NodesReady", False, "NoControlPlane", "the nodes wait for the control plane"), []
+        try:
+            if self._inside is None:
+                self._inside = Inside(cluster, place.address, place.roots)
+            self._inside.furnish(self._settings, cluster)
+            # No node is newer than any API server: kubelets may be older, never younger.
+            happened = self._nodes.tend(cluster, place, self._inside, replacing=seen.condition.ok)
+        except KubernetesError as exc:
+            self._inside = None
+            return Condition("NodesReady", False, "ApiUnavailable", f"the cluster's API: {exc}"), []
+        return self._nodes.condition(cluster, place), happened
+
+    def delete(self, wanted_datastore: str) -> None:
+        """Take everything away; returns once nothing is left. Raises KubernetesError to be called again."""
+        self._deleted = True
+        with self._one_at_a_time:
+            self._delete(wanted_datastore)
+
+    def _delete(self, wanted_datastore: str) -> None:
+        if self._api.get(Namespace, self._namespace) is not None:
+            # First, since Kubernetes lets every namespace rest for five seconds; and no pod is made in it any more.
+            self._api.delete(Namespace, self._namespace)
+            for pod in self._api.list(Pod, self._namespace):
+                self._api.delete(Pod, meta_of(pod).name or "", self._namespace, grace_s=1)
+        if wanted_datastore != datastore.DEDICATED:
+            self._datastores.release(self._name, wanted_datastore)
+        clock.wait_until(
+            lambda: None if self._api.get(Namespace, self._namespace) is None else "its namespace is still there",
+            what=f"cluster {self._name} is gone",
+            timeout_s=_GONE_TIMEOUT_S,
+            clock=clock.SystemClock(),
+            every_s=0.3,
+            streak=1,
+        )
+        # An API server that was still ending may have written once more.
+        self._datastores.release(self._name, wanted_datastore)
+
+    def _roots_of(self) -> Roots:
+        if self._roots is None:
+            entries = self._api.secret(hosted.ROOTS, self._namespace)
+            if not entries:
+                labels = {hosted.CLUSTER_LABEL: self._name}
+                made = Roots.generate(self._name).to_mapping()
+                entries = self._api.secret_once(documents.secret(hosted.ROOTS, self._namespace, made, labels=labels))
+            self._roots = Roots.from_mapping(entries)
+        return self._roots
+
+    def _service(self) -> tuple[str, int]:
+        service = self._api.get(Service, hosted.CONTROL_PLANE, self._namespace)
+        spec = service.spec if service else None
+        if spec is None or not spec.clusterIP or not spec.ports:
+            return "", 0
+        return spec.clusterIP, spec.ports[0].nodePort or 0

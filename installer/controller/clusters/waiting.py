@@ -1,0 +1,34 @@
+"""Why pods of a cluster do not run yet, in the scheduler's and the kubelet's words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lightkube.resources.core_v1 import Node, Pod
+
+from installer.controller.clusters import room
+from installer.controller.manager_api import Api, meta_of
+from installer.kubernetes import hosted
+
+_ON_THEIR_WAY = frozenset({"ContainerCreating", "PodInitializing"})
+
+
+def reasons(api: Api, cluster: str, part: str) -> str:
+    """What holds the pods of a part of a cluster up; empty when nothing does."""
+    found = []
+    for pod in api.list(Pod, hosted.namespace(cluster), hosted.labels(cluster, part)):
+        name, status = meta_of(pod).name, pod.status
+        for condition in (status.conditions or []) if status else []:
+            if condition.type == "PodScheduled" and condition.status == "False":
+                found.append(f"{name} cannot be placed: {_unplaced(api, pod) or condition.message}")
+        for container in (status.containerStatuses or []) if status else []:
+            waiting = container.state.waiting if container.state else None
+            if waiting and waiting.reason not in _ON_THEIR_WAY:
+                found.append(f"{name}: {container.name}: {waiting.reason}: {waiting.message or ''}".rstrip(": "))
+    return "; ".join(found)
+
+
+def _unplaced(api: Api, pod: Any) -> str:
+    """Requested against free on each host that may carry it; empty when room is not what it lacks."""
+    hosts = [node for node in api.list(Node) if not (node.spec and node.spec.taints)]
+    return room.explain(room.requested(pod), room.free(hosts, api.list(Pod, "*")))

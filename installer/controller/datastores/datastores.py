@@ -1,0 +1,165 @@
+"""Datastores as clusters use them: made when a cluster needs one of ours, a user, role and prefix for each cluster."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from lightkube import ApiError, codecs
+
+from installer.controller.datastores.reconciler import DatastoreNotReadyError, DatastoreReconciler, Look, Serving
+from installer.controller.manager_api import Api
+from installer.controller.status import Condition
+from installer.core import clock
+from installer.core.errors import KubernetesError
+from installer.kubernetes import client, datastore
+from installer.kubernetes.client import ClusterResource, DatastoreResource
+from installer.kubernetes.settings import PlatformSettings
+from installer.spec.cluster import Cluster
+
+_GONE_TIMEOUT_S = 120
+_CONFLICT = 409
+
+
+class Datastores:
+    """All datastores. Their daemons tell what they found; clusters ask for it."""
+
+    def __init__(self, api: Api, settings: PlatformSettings, folder: Path) -> None:
+        self._api = api
+        self._settings = settings
+        self._folder = folder
+        self._lock = threading.Lock()
+        self._reconcilers: dict[str, DatastoreReconciler] = {}
+        self._looks: dict[str, Look] = {}
+
+    # --- for their daemons ------------------------------------------------------------------------------------------
+
+    def reconciler(self, name: str) -> DatastoreReconciler:
+        """The one that looks after a datastore."""
+        with self._lock:
+            if name not in self._reconcilers:
+                made = DatastoreReconciler(name, self._api, self._settings, self._folder / name)
+                self._reconcilers[name] = made
+            return self._reconcilers[name]
+
+    def note(self, name: str, look: Look) -> None:
+        """Tell clusters what was found."""
+        self._looks[name] = look
+
+    def forget(self, name: str) -> None:
+        """The datastore is gone, or going."""
+        self._looks.pop(name, None)
+        self._reconcilers.pop(name, None)
+
+    def users(self, name: str) -> tuple[str, ...]:
+        """The clusters whose data is in a datastore, or will be."""
+        found = [resource.to_dict() for resource in self._api.list(ClusterResource)]
+        return tuple(sorted(cluster["metadata"]["name"] for cluster in found if _uses(cluster, name)))
+
+    # --- for clusters -----------------------------------------------------------------------------------------------
+
+    def serving(self, cluster: Cluster) -> Serving:
+        """The cluster's datastore; raises DatastoreNotReadyError while it does not serve, or when there is none."""
+        name = _name_of(cluster)
+        look = self._looks.get(name)
+        if look is None:
+            self._provide(cluster)
+            raise DatastoreNotReadyError(f"datastore {name} is being looked at")
+        if look.serving is None:
+            raise DatastoreNotReadyError(f"datastore {name}: {look.found.available.message}")
+        return look.serving
+
+    def condition(self, cluster: Cluster) -> Condition:
+        """How the cluster's datastore is, for the cluster's own status."""
+        name = _name_of(cluster)
+        if (look := self._looks.get(name)) is None:
+            return Condition("DatastoreReady", False, "Unknown", f"datastore {name} does not serve yet")
+        for found in (look.found.available, look.found.space):  # a member that is away is not the cluster's concern
+            if not found.ok:
+                return Condition(
+                    "DatastoreReady", False, f"Datastore{found.reason}", f"datastore {name}: {found.message}"
+                )
+        return Condition("DatastoreReady", True, "Ready", f"datastore {name}")
+
+    def admit(self, cluster: Cluster) -> None:
+        """Give a cluster its user, role and prefix."""
+        self.serving(cluster).etcdctl.run_all(datastore.tenants_role(datastore.Tenant(cluster.name)))
+
+    def release(self, cluster: str, wanted: str) -> None:
+        """Take a cluster's user, role and every key of it away, or the datastore that it has to itself.
+
+        `wanted`: its spec.datastore. Raises KubernetesError to be called again.
+        """
+        name = datastore.name_for(cluster, wanted)
+        found = self._api.get(DatastoreResource, name)
+        if found is None or (wanted != datastore.DEDICATED and found.metadata.deletionTimestamp is not None):
+            return  # what is in it goes with it
+        if wanted != datastore.DEDICATED:
+            self._take_out(name, cluster, (found.to_dict().get("status") or {}).get("founded", False))
+        elif _owner(found) == cluster:
+            self._api.delete(DatastoreResource, name)
+            clock.wait_until(
+                lambda: None if self._api.get(DatastoreResource, name) is None else "its resource is still there",
+                what=f"datastore {name} is gone",
+                timeout_s=_GONE_TIMEOUT_S,
+                clock=clock.SystemClock(),
+            )
+
+    def _take_out(self, name: str, cluster: str, founded: bool) -> None:
+        look = self._looks.get(name)
+        if look is not None and look.serving is not None:
+            look.serving.etcdctl.run_all(datastore.removal(datastore.Tenant(cluster)))
+        elif founded:  # else nobody was ever let in
+            raise DatastoreNotReadyError(
+                f"datastore {name} does not serve: the keys of cluster {cluster} are still in it"
+            )
+
+    def _provide(self, cluster: Cluster) -> None:
+        """Make the cluster's datastore when it is one of ours and missing; raises DatastoreNotReadyError otherwise."""
+        name, wanted = _name_of(cluster), cluster.spec.datastore
+        found = self._api.get(DatastoreResource, name)
+        if found is not None:
+            if found.metadata.deletionTimestamp is not None:
+                raise DatastoreNotReadyError(f"datastore {name} is being deleted")
+            if wanted == datastore.DEDICATED and _owner(found) != cluster.name:
+                hint = f"`kubectl delete datastore {name}` in the manager, or give the cluster another name"
+                raise DatastoreNotReadyError(f"there is a datastore {name} which is not this cluster's own", hint=hint)
+            return
+        if wanted not in {datastore.SHARED, datastore.DEDICATED}:
+            raise DatastoreNotReadyError(
+                f"there is no datastore {name}",
+                hint="create it in the manager, or leave spec.datastore out: `kubectl get datastores` lists them",
+            )
+        own = wanted == datastore.DEDICATED
+        made = datastore.resource(
+            name,
+            replicas=cluster.spec.control_plane.replicas if own else datastore.THREE,
+            settings=self._settings,
+            owner=cluster.name if own else "",
+        )
+        self._create(made)
+
+    def _create(self, made: Mapping[str, Any]) -> None:
+        try:
+            with client.translated(f"make datastore {made['metadata']['name']}"):
+                self._api.client.create(codecs.from_dict(dict(made)))
+        except KubernetesError as exc:  # another cluster needed it in the same moment
+            if not (isinstance(exc.__cause__, ApiError) and exc.__cause__.status.code == _CONFLICT):
+                raise
+
+
+def _name_of(cluster: Cluster) -> str:
+    return datastore.name_for(cluster.name, cluster.spec.datastore)
+
+
+def _uses(cluster: Mapping[str, Any], name: str) -> bool:
+    meta, wanted = cluster["metadata"], (cluster.get("spec") or {}).get("datastore", datastore.SHARED)
+    # One that is deleted takes its own datastore with it.
+    leaving = wanted == datastore.DEDICATED and meta.get("deletionTimestamp")
+    return datastore.name_for(meta["name"], wanted) == name and not leaving
+
+
+def _owner(found: Any) -> str:
+    return str((found.metadata.labels or {}).get(datastore.OWNER_LABEL, ""))

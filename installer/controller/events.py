@@ -1,0 +1,52 @@
+"""Events of a Cluster resource, such that `kubectl describe cluster` finds them."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from lightkube import codecs
+
+from installer.controller.manager_api import FIELD_MANAGER, Api
+from installer.controller.status import Happened
+from installer.kubernetes import client
+from installer.kubernetes.documents import Document
+
+_LONGEST: Final = 1024  # characters of a message that the API server takes
+_CUT: Final = "..."
+
+
+def tell(api: Api, metadata: Mapping[str, Any], happened: Happened) -> None:
+    """Post an event of the cluster that has this metadata; raises KubernetesError."""
+    made = document(metadata, happened, moment=datetime.now(UTC), suffix=secrets.token_hex(5))
+    with client.translated(f"tell what happened to cluster {metadata['name']}"):
+        api.client.create(codecs.from_dict(made))
+
+
+def document(metadata: Mapping[str, Any], happened: Happened, *, moment: datetime, suffix: str) -> Document:
+    """The event. Those of objects without a namespace are in `default`, and name no namespace: so kubectl looks."""
+    time = moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+    message = happened.message
+    return {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"name": f"{metadata['name']}.{suffix}", "namespace": "default"},
+        "involvedObject": {
+            "apiVersion": "moorage.dev/v1",
+            "kind": "Cluster",
+            "name": metadata["name"],
+            "uid": metadata["uid"],
+            "resourceVersion": metadata.get("resourceVersion", ""),
+        },
+        "type": "Warning" if happened.warning else "Normal",
+        "reason": happened.reason,
+        "message": message if len(message) <= _LONGEST else message[: _LONGEST - len(_CUT)] + _CUT,
+        "source": {"component": FIELD_MANAGER},
+        "reportingComponent": FIELD_MANAGER,
+        "reportingInstance": FIELD_MANAGER,
+        "firstTimestamp": time,
+        "lastTimestamp": time,
+        "count": 1,
+    }

@@ -1,0 +1,28 @@
+"""`kind: Datastore`: an etcd in the manager that holds the data of clusters; the model of the custom resource."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from installer.spec.base import Metadata, Model, always, never
+from installer.spec.quantity import Memory
+
+
+class DatastoreSpec(Model):
+    """What a datastore consists of."""
+
+    members: Literal[1, 3] = never(3, description="Each on a manager host of its own; of three, one may be lost.")
+    quota: Memory = always("2Gi", description="How large its data may grow; when it is full, clusters only read.")
+
+
+class Datastore(Model):
+    """One datastore."""
+
+    api_version: Literal["moorage.dev/v1"]
+    kind: Literal["Datastore"]
+    metadata: Metadata
+    spec: DatastoreSpec = DatastoreSpec()
+
+    @property
+    def name(self) -> str:
+        return self.metadata.name

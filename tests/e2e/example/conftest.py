@@ -1,0 +1,62 @@
+"""The first example under another name, and an image in its clusters, which the tests of this folder share."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from installer.bundle import archive
+from tests.e2e.platform_under_test import PlatformUnderTest
+
+_EXAMPLE = Path(__file__).parents[3] / "examples" / "01-local" / "platform.yaml"
+_PROGRAM = Path(__file__).parents[1] / "programs" / "answer"
+
+
+@pytest.fixture(scope="package")
+def example(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlatformUnderTest]:
+    """examples/01-local, brought up; taken down without a trace in the end."""
+    assert os.getuid() == 0, "local hosts need root"
+    assert shutil.which("podman"), "local hosts need podman"
+    folder = tmp_path_factory.mktemp("example")
+    text = _EXAMPLE.read_text()
+    assert "name: harbor" in text
+    (folder / "platform.yaml").write_text(text.replace("name: harbor", "name: t-example"))
+    platform = PlatformUnderTest("t-example", folder)
+    try:
+        platform.must("up", "--yes", timeout_s=900)
+        yield platform
+    finally:
+        platform.take_down()
+
+
+@pytest.fixture(scope="package")
+def answering_image(example: PlatformUnderTest, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """An image with programs/answer, in the containerd of every node of both clusters; its reference."""
+    folder = tmp_path_factory.mktemp("answer")
+    program = folder / "root" / "answer"
+    subprocess.run(
+        ["go", "build", "-o", str(program), "."],
+        cwd=_PROGRAM,
+        env={**os.environ, "CGO_ENABLED": "0"},
+        check=True,
+        timeout=300,
+    )
+    (folder / "root" / "bin").mkdir()
+    shutil.copy(program, folder / "root" / "bin" / "tar")
+    archive.write_layer(folder / "layer.tar", [folder / "root"])
+    config = archive.ImageConfig(entrypoint=("/answer",))
+    reference = archive.write_image(folder / "image.tar", "answer", "amd64", config, folder / "layer.tar")
+    content = (folder / "image.tar").read_bytes()
+    for cluster in ("team-a", "team-b"):
+        pods = example.kubectl(
+            "manager", "-n", f"cluster-{cluster}", "get", "pods", "-l", "moorage.dev/part=node", "-o", "name"
+        )
+        for pod in pods.stdout.decode().split():
+            ctr = ["/opt/moorage/current/bin/ctr", "-n", "k8s.io", "images", "import", "-"]
+            example.kubectl("manager", "-n", f"cluster-{cluster}", "exec", "-i", pod, "--", *ctr, stdin=content)
+    return reference

@@ -1,0 +1,58 @@
+"""For how long a member is away, and how often it ended by itself meanwhile."""
+
+from __future__ import annotations
+
+from installer.controller.datastores.members import Away, MemberWatch
+
+
+class Watched:
+    """One member, watched by a clock that stands still unless told."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+        self.watch = MemberWatch(lambda: self.now)
+
+    def look(self, *, answers: bool = False, pod: str = "one", restarts: int = 0) -> Away:
+        return self.watch.look("a-0", answers=answers, pod=pod, restarts=restarts)
+
+
+def test_time_away_counts_from_the_first_look_without_an_answer() -> None:
+    """And from nothing again once it has answered."""
+    member = Watched()
+    assert member.look(answers=True) == Away(0.0, 0)
+    assert member.look().seconds == 0
+    member.now += 30
+    assert member.look().seconds == 30
+    member.look(answers=True)
+    member.now += 5
+    assert member.look().seconds == 0
+
+
+def test_restarts_of_long_ago_are_no_crashes() -> None:
+    """A host that rebooted seven times has a pod with seven restarts, and a member that is well."""
+    member = Watched()
+    member.look(answers=True, restarts=7)
+    assert member.look(restarts=8).crashes == 1
+    assert member.look(restarts=10).crashes == 3
+
+
+def test_a_new_pod_counts_from_nothing() -> None:
+    """Its restarts are all its own."""
+    member = Watched()
+    member.look(answers=True, restarts=7)
+    assert member.look(pod="two", restarts=3).crashes == 3
+
+
+def test_a_new_controller_takes_what_it_finds_as_given() -> None:
+    """It cannot know when those restarts were."""
+    assert Watched().look(restarts=9).crashes == 0
+
+
+def test_a_successor_does_not_answer_for_its_predecessor() -> None:
+    """The old pod may be seen for a moment longer, crashes and all."""
+    member = Watched()
+    member.look(answers=True)
+    assert member.look(restarts=2).crashes == 2
+    member.watch.forget("a-0")
+    assert member.look(restarts=2) == Away(0.0, 0)
+    assert member.look(pod="two", restarts=1).crashes == 1

@@ -1,0 +1,182 @@
+"""The next step about a datastore's members: lost ones are replaced, and nothing is done that could lose a majority."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from installer.controller.datastores.membership import (
+    AWAY_S,
+    CRASHES,
+    Add,
+    Promote,
+    Remove,
+    Restart,
+    SeenMember,
+    Start,
+    Wait,
+    decide,
+    place,
+)
+
+HOSTS = {"m1": True, "m2": True, "m3": True}
+FOUR = {**HOSTS, "m4": True}
+
+
+def member(number: int, **changed: Any) -> SeenMember:
+    """Member a-NUMBER on host mNUMBER, a founder that is well."""
+    values: dict[str, Any] = {
+        "name": f"a-{number}",
+        "host": f"m{number}",
+        "id": f"{number}{number}",
+        "answers": True,
+        "caught_up": True,
+    }
+    return SeenMember(**{**values, **changed})
+
+
+def away(number: int, seconds: float = 5.0, **changed: Any) -> SeenMember:
+    """One that does not answer."""
+    return member(number, **{"answers": False, "caught_up": False, "away_s": seconds, **changed})
+
+
+def three(third: SeenMember) -> list[SeenMember]:
+    return [member(1), member(2), third]
+
+
+def test_all_is_well() -> None:
+    """Nothing is to be done."""
+    assert decide(three(member(3)), HOSTS, {}) is None
+    assert decide([member(1)], {"m1": True}, {}) is None
+
+
+@pytest.mark.parametrize(
+    ("third", "hosts", "action"),
+    [
+        # It may come back: the host reboots, its etcd starts again.
+        (away(3), HOSTS, Wait),
+        (away(3, AWAY_S - 1), {**FOUR, "m3": False}, Wait),
+        (away(3, crashes=CRASHES - 1), HOSTS, Wait),
+        # It crashes because its host is in trouble, which is no sign of lost data.
+        (away(3, crashes=CRASHES), {**HOSTS, "m3": False}, Wait),
+        # Lost: no data to start from, no host, away for too long.
+        (away(3, crashes=CRASHES), HOSTS, Remove),
+        (away(3), {"m1": True, "m2": True, "m4": True}, Remove),
+        (away(3, AWAY_S), {**FOUR, "m3": False}, Remove),
+        (away(3, AWAY_S), HOSTS, Remove),  # stuck on a host that is well: it begins anew there
+        (away(3, host=""), HOSTS, Remove),
+        # Lost, but there is no place for another: two of three that answer are no worse than two of two.
+        (away(3), {"m1": True, "m2": True}, Wait),
+        (away(3, AWAY_S), {**HOSTS, "m3": False}, Wait),
+        (away(3, AWAY_S), {**HOSTS, "m3": False, "m4": False}, Wait),
+    ],
+)
+def test_a_member_is_removed_only_when_it_is_lost_and_can_be_replaced(
+    third: SeenMember, hosts: dict[str, bool], action: type
+) -> None:
+    """A host that is merely rebooting keeps its member."""
+    assert isinstance(decide(three(third), hosts, {}), action)
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        [member(1), away(2, AWAY_S), away(3, AWAY_S)],
+        [member(1), away(2, crashes=CRASHES), away(3, crashes=CRASHES)],
+        [away(1, AWAY_S), away(2, AWAY_S), away(3, AWAY_S)],
+        [away(1, AWAY_S)],  # the only one: its data is all there is
+        [away(1, crashes=CRASHES)],
+        [member(1), away(2, AWAY_S), member(3, id="", host="")],  # one of two with a vote
+        [member(1), away(2, AWAY_S), member(3, learner=True)],  # a learner does not count
+        [member(n, id="", answers=n != 3) for n in (1, 2, 3)],  # etcd cannot be asked who has a vote
+        [],
+    ],
+)
+def test_nothing_is_changed_without_a_majority(members: list[SeenMember]) -> None:
+    """Whoever is lost, the members that are left must be able to agree, before as well as after."""
+    action = decide(members, FOUR, {})
+    assert isinstance(action, Wait)
+    assert "no majority" in action.reason
+
+
+def test_two_that_have_a_vote_cannot_spare_one() -> None:
+    """One of two answers: that is no majority, so the lost one stays a member."""
+    members = [member(1), away(2, crashes=CRASHES), member(3, id="", host="")]
+    assert isinstance(decide(members, HOSTS, {}), Wait)
+
+
+def test_a_replacement_goes_step_by_step() -> None:
+    """Remove, add as a learner, start, wait until it has caught up, promote; then all is well."""
+    lost = away(3, crashes=CRASHES)
+    assert decide(three(lost), HOSTS, {}) == Remove(
+        "a-3", "33", "member a-3 on m3 does not start: its data is lost or damaged"
+    )
+    removed = away(3, id="")
+    assert decide(three(removed), HOSTS, {}) == Add("a-3", "m3")
+    added = away(3, id="77", learner=True)
+    assert decide(three(added), HOSTS, {}) == Start("a-3", "m3", "77")
+    started = away(3, id="77", joined="77", learner=True)
+    assert isinstance(decide(three(started), HOSTS, {}), Wait)
+    behind = member(3, id="77", joined="77", learner=True, caught_up=False)
+    assert isinstance(decide(three(behind), HOSTS, {}), Wait)
+    caught_up = member(3, id="77", joined="77", learner=True)
+    assert decide(three(caught_up), HOSTS, {}) == Promote("a-3", "77")
+    assert decide(three(member(3, id="77", joined="77")), HOSTS, {}) is None
+
+
+@pytest.mark.parametrize("third", [away(3, id=""), away(3, id="77", learner=True)])
+@pytest.mark.parametrize("hosts", [{**FOUR, "m3": False}, {"m1": True, "m2": True, "m4": True}])
+def test_a_replacement_goes_to_a_free_host_when_its_own_is_down(third: SeenMember, hosts: dict[str, bool]) -> None:
+    """Never to one that has a member of this datastore already."""
+    action = decide(three(third), hosts, {})
+    assert isinstance(action, Add | Start)
+    assert action.host == "m4"
+
+
+@pytest.mark.parametrize(
+    ("learner", "hosts"),
+    [
+        (away(3, id="77", joined="77", learner=True, crashes=CRASHES), HOSTS),
+        (away(3, id="77", joined="77", learner=True), {"m1": True, "m2": True, "m4": True}),
+        (away(3, AWAY_S, id="77", joined="77", learner=True), HOSTS),
+    ],
+)
+def test_a_learner_that_is_lost_is_removed_again(learner: SeenMember, hosts: dict[str, bool]) -> None:
+    """It has no vote: nothing depends on it."""
+    assert isinstance(decide(three(learner), hosts, {}), Remove)
+
+
+def test_one_at_a_time() -> None:
+    """Of two steps that are due, the one that was begun comes first."""
+    learner = away(3, id="77", joined="77", learner=True)
+    members = [member(1), away(2, AWAY_S, crashes=CRASHES), learner, *(member(n) for n in (4, 5))]
+    hosts = {f"m{n}": True for n in range(1, 7)}
+    assert isinstance(decide(members, hosts, {}), Wait)
+    assert isinstance(decide([member(1), away(2, crashes=CRASHES), away(3, id=""), *members[3:]], hosts, {}), Add)
+
+
+@pytest.mark.parametrize(
+    ("members", "action"),
+    [
+        ([member(1), member(2, outdated=True), member(3, outdated=True)], Restart("a-2")),
+        # Not while one is away: the restart would take a second one down.
+        ([member(1), member(2, outdated=True), away(3)], None),
+        # What does not answer has nothing to lose, majority or not: its old settings may be why.
+        ([member(1), member(2, outdated=True), away(3, outdated=True)], Restart("a-3")),
+        ([away(1), away(2, outdated=True), away(3, outdated=True)], Restart("a-2")),
+        # A host that is down would only keep its pod from ending.
+        ([member(1), member(2), away(4, outdated=True)], None),
+        ([member(1), member(2, outdated=True), member(3, id="77", learner=True, joined="77")], Promote("a-3", "77")),
+    ],
+)
+def test_new_settings_reach_one_member_at_a_time(members: list[SeenMember], action: Any) -> None:
+    """A restart never costs the majority."""
+    found = decide(members, {**HOSTS, "m4": False}, {})
+    assert found == action if action else isinstance(found, Wait)
+
+
+def test_the_emptiest_host_takes_a_member() -> None:
+    """The first of equals, so that the choice does not change from pass to pass."""
+    assert place(["m1", "m2", "m3"], {"m1": 2, "m2": 1, "m3": 1}) == "m2"
+    assert place([], {}) == ""

@@ -1,4 +1,4 @@
-"""Events of a Cluster resource, such that `kubectl describe cluster` finds them."""
+"""Events of our own resources, such that `kubectl describe` finds them."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _LONGEST: Final = 1024  # characters of a message that the API server takes
 _CUT: Final = "..."
 
 
-def tell(api: Api, metadata: Mapping[str, Any], happened: Happened) -> None:
-    """Post an event of the cluster that has this metadata; raises KubernetesError."""
-    made = document(metadata, happened, moment=datetime.now(UTC), suffix=secrets.token_hex(5))
-    with client.translated(f"tell what happened to cluster {metadata['name']}"):
+def tell(api: Api, kind: str, metadata: Mapping[str, Any], happened: Happened) -> None:
+    """Post an event of the resource of ours that has this metadata; raises KubernetesError."""
+    made = document(kind, metadata, happened, moment=datetime.now(UTC), suffix=secrets.token_hex(5))
+    with client.translated(f"tell what happened to {kind} {metadata['name']}"):
         api.client.create(codecs.from_dict(made))
 
 
-def document(metadata: Mapping[str, Any], happened: Happened, *, moment: datetime, suffix: str) -> Document:
+def document(kind: str, metadata: Mapping[str, Any], happened: Happened, *, moment: datetime, suffix: str) -> Document:
     """The event. Those of objects without a namespace are in `default`, and name no namespace: so kubectl looks."""
     time = moment.strftime("%Y-%m-%dT%H:%M:%SZ")
     message = happened.message
@@ -35,7 +35,7 @@ def document(metadata: Mapping[str, Any], happened: Happened, *, moment: datetim
         "metadata": {"name": f"{metadata['name']}.{suffix}", "namespace": "default"},
         "involvedObject": {
             "apiVersion": "moorage.dev/v1",
-            "kind": "Cluster",
+            "kind": kind,
             "name": metadata["name"],
             "uid": metadata["uid"],
             "resourceVersion": metadata.get("resourceVersion", ""),

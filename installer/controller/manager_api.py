@@ -89,6 +89,12 @@ def found_or_none(call: Callable[[], T]) -> T | None:
         raise
 
 
+def is_ready(node: Any) -> bool:
+    """Whether a Node (of the manager or of a tenant) says that it is ready."""
+    conditions = (node.status.conditions or ()) if node.status else ()
+    return any(condition.type == "Ready" and condition.status == "True" for condition in conditions)
+
+
 def meta_of(found: Any) -> Any:
     """An object's metadata; what an API server hands out always has it."""
     if found.metadata is None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import logging
+import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -15,7 +17,7 @@ import kopf
 from lightkube import Client, KubeConfig
 from lightkube.types import PatchType
 
-from installer.controller import events, waking
+from installer.controller import daemons
 from installer.controller.clusters.pace import Pace
 from installer.controller.clusters.reconciler import ClusterReconciler, Look
 from installer.controller.datastores import operator as datastore_operator
@@ -27,9 +29,7 @@ from installer.kubernetes import client, datastore, hosted
 from installer.kubernetes.settings import PlatformSettings
 
 _RESOURCE = ("moorage.dev", "v1", "clusters")
-_FINALIZER = "moorage.dev/controller"
 _AT_ONCE = 32  # passes; each waits for API servers most of the time
-_FAILED_S = 2.0
 log = logging.getLogger("moorage.controller")
 
 
@@ -83,13 +83,15 @@ def run(settings: PlatformSettings) -> None:
 def _register(registry: kopf.OperatorRegistry, world: World) -> None:
     @kopf.on.login(registry=registry)
     def login(**kwargs: Any) -> Any:
-        return kopf.login_with_service_account(**kwargs)
+        found = kopf.login_with_service_account(**kwargs)
+        # By address, as everything here: cluster DNS may be on the host that is lost.
+        return found and dataclasses.replace(found, server=_server())
 
     @kopf.on.startup(registry=registry)
     async def configure(settings: kopf.OperatorSettings, **_: Any) -> None:
-        settings.persistence.finalizer = _FINALIZER
+        settings.persistence.finalizer = daemons.FINALIZER
         settings.posting.enabled = False  # events are ours
-        settings.execution.default_backoff = _FAILED_S
+        settings.execution.default_backoff = daemons.FAILED_S
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(max_workers=_AT_ONCE))
 
     @kopf.daemon(*_RESOURCE, registry=registry, cancellation_timeout=5)
@@ -98,7 +100,7 @@ def _register(registry: kopf.OperatorRegistry, world: World) -> None:
         while not stopped:
             waker.clear()
             pause = await _one_pass(world, name, body)
-            await waking.sleep(waker, stopped, pause)
+            await daemons.sleep(waker, stopped, pause)
 
     @kopf.on.event(*_RESOURCE, registry=registry)
     async def changed(name: str, **_: Any) -> None:
@@ -113,31 +115,34 @@ def _register(registry: kopf.OperatorRegistry, world: World) -> None:
         try:
             await asyncio.to_thread(world.reconciler(name).delete, spec.get("datastore", datastore.SHARED))
         except InstallerError as exc:
-            raise kopf.TemporaryError(exc.explain(), delay=_FAILED_S) from exc
+            raise kopf.TemporaryError(exc.explain(), delay=daemons.FAILED_S) from exc
         world.forget(name)
 
 
 async def _one_pass(world: World, name: str, body: kopf.Body) -> float:
     """One pass, its events and its status; returns the pause until the next, unless something wakes it before."""
+    if not daemons.may_begin(body.metadata):
+        return daemons.FAILED_S
     resource = {"metadata": dict(body.metadata), "spec": dict(body.spec)}
     try:
         look = await asyncio.to_thread(world.reconciler(name).reconcile, resource)
     except InstallerError as exc:
         log.warning("cluster %s: %s", name, exc.explain())
         look = Look(Found(conditions=(Condition("ControlPlaneReady", False, "Failed", str(exc)),)), steady=False)
-        pause = _FAILED_S
+        pause = daemons.FAILED_S
     else:
         pause = world.pace(name).pause(
             steady=look is None or look.steady, generation=body.metadata["generation"], now=time.monotonic()
         )
     if look is None:  # it is being deleted
         return pause
-    told = [*look.happened, *await _report(world, name, body, look)]
+    try:
+        told = [*look.happened, *await _report(world, name, body, look)]
+    except InstallerError as exc:
+        log.warning("cluster %s: %s", name, exc.explain())
+        told, pause = [*look.happened], daemons.FAILED_S
     for one in told:
-        try:
-            await asyncio.to_thread(events.tell, world.api, body.metadata, one)
-        except InstallerError as exc:  # what was done is done; the log has it, too
-            log.warning("cluster %s: %s: %s: %s", name, one.reason, one.message, exc.explain())
+        await daemons.tell(world.api, "Cluster", body.metadata, one)
     return pause
 
 
@@ -152,6 +157,10 @@ async def _report(world: World, name: str, body: kopf.Body, look: Look) -> list[
         return []
     message = next((c["message"] for c in wanted["conditions"] if c["status"] == "False"), "the cluster is ready")
     return [Happened(wanted["phase"], message, warning=wanted["phase"] in {"Refused", "Degraded"})]
+
+
+def _server() -> str:
+    return f"https://{os.environ['KUBERNETES_SERVICE_HOST']}:{os.environ['KUBERNETES_SERVICE_PORT']}"
 
 
 def _write_status(api: Api, name: str, wanted: dict[str, Any]) -> None:

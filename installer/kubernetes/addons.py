@@ -16,6 +16,8 @@ CONTROLLER: Final = "moorage-controller"
 SETTINGS_MOUNT: Final = f"{layout.CONFIG}/controller"
 SETTINGS_FILE: Final = f"{SETTINGS_MOUNT}/settings.json"
 NODES_LABEL: Final = "moorage.dev/cluster"  # on everything that belongs to a tenant cluster
+# A host counts as lost only after several leases were missed: from then on there is little to wait for.
+_LOST_S: Final = 5
 # A node pod has the release that it was made from at the usual place, for its own pods, too.
 NODE_RELEASE: Final = {"name": "release", "hostPath": {"path": layout.CURRENT, "type": "Directory"}}
 _RBAC: Final = "rbac.authorization.k8s.io"
@@ -212,7 +214,7 @@ def _controller(settings: PlatformSettings) -> Documents:
         "tolerations": [
             {"key": host.MANAGER_TAINT["key"], "operator": "Exists"},
             # A dead host is left soon: nobody else looks after the clusters.
-            *eviction_after(30),
+            *leaves_lost_hosts(),
         ],
     }
     container = {
@@ -282,14 +284,14 @@ def release_volume(digest: str) -> dict[str, Any]:
     return {"name": "release", "hostPath": {"path": f"{layout.RELEASES}/{digest}", "type": "Directory"}}
 
 
-def eviction_after(seconds: int) -> list[dict[str, Any]]:
-    """Tolerations of a pod that leaves a host which is gone for `seconds`."""
+def leaves_lost_hosts() -> list[dict[str, Any]]:
+    """Tolerations of a pod that is made elsewhere soon after its host counts as lost; Kubernetes waits five minutes."""
     return [
         {
             "key": f"node.kubernetes.io/{reason}",
             "operator": "Exists",
             "effect": "NoExecute",
-            "tolerationSeconds": seconds,
+            "tolerationSeconds": _LOST_S,
         }
         for reason in ("not-ready", "unreachable")
     ]

@@ -41,6 +41,7 @@ class ControlPlane:
     etcd_prefix: str = "/registry"
     node_ports: tuple[int, int] = (30000, 32767)
     manages_endpoints: bool = True  # False: somebody else writes the endpoints of Service default/kubernetes
+    node_grace: str | None = None  # how long a node may be silent before it counts as lost; None: Kubernetes' 50 s
     probe_address: str = "127.0.0.1"
     audit_log: str | None = None
     env: dict[str, str] = field(default_factory=dict)
@@ -157,6 +158,7 @@ def _controller_manager(plane: ControlPlane) -> Process:
         "root-ca-file": f"{CONFIG}/ca.crt",
         "service-account-private-key-file": f"{CONFIG}/service-account.key",
         "use-service-account-credentials": True,
+        "node-monitor-grace-period": plane.node_grace,
         # It asks twice for each of its fifty controllers before any of them starts: at the default of 20 a second that
         # alone took 5 s, and as long no node got its range of pod addresses.
         "kube-api-qps": 100,

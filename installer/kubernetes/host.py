@@ -18,6 +18,8 @@ BALANCER_UPSTREAMS = f"{layout.CONFIG}/node/api-servers"
 MANAGER_TAINT = {"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"}
 ROLE_LABEL = "moorage.dev/role"
 AUDIT_LOG = "/var/log/moorage/audit.log"
+# A lost host is noticed when its lease, renewed four times in that time, has run out (Kubernetes: 40 to 50 s).
+LEASE_S = 20
 _IMPORT_SCRIPT = f"{node.CONFIG}/import-images.sh"
 
 
@@ -72,6 +74,7 @@ def render(host: ManagerHost, plan: ManagerPlan, roots: Roots) -> Rendered:
         node_ports=plan.node_ports,
         elects=len(plan.managers) > 1,
         audit_log=AUDIT_LOG,
+        node_grace=f"{LEASE_S}s",
     )
     etcd_trust = {f"{etcd.CONFIG}/ca.crt": roots.authorities["etcd"].cert_pem}
     extra = Rendered(processes=(), files=etcd_trust, certificates={}, directories=("/var/log/moorage",))
@@ -100,6 +103,7 @@ def _node(host: ManagerHost, plan: ManagerPlan, roots: Roots) -> node.Node:
         reserved={"cpu": "100m", "memory": "256Mi"},
         # Each small pod costs little, and a host carries control planes and nodes of many clusters.
         max_pods=250,
+        kubelet={"nodeLeaseDurationSeconds": LEASE_S},
     )
 
 

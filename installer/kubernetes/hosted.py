@@ -195,7 +195,7 @@ def _deployment(
                     "terminationGracePeriodSeconds": 15,
                     "tolerations": [
                         {"key": "node-role.kubernetes.io/control-plane", "operator": "Exists"},
-                        *addons.eviction_after(20),
+                        *addons.leaves_lost_hosts(),
                     ],
                     "topologySpreadConstraints": addons.spread_over_hosts_and_zones(mine),
                     "securityContext": {

@@ -191,7 +191,7 @@ def _pod(name: str, found: str, cluster: Cluster, pool: SharedPool, settings: Pl
             "enableServiceLinks": False,
             "terminationGracePeriodSeconds": 10,
             "restartPolicy": "Always",
-            "tolerations": addons.eviction_after(20),
+            "tolerations": addons.leaves_lost_hosts(),
             "topologySpreadConstraints": addons.spread_over_hosts_and_zones(mine),
             "containers": [container],
             "volumes": [

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Final
 
 from cryptography import x509
 from cryptography.x509.oid import NameOID
@@ -18,7 +18,7 @@ from lightkube.types import PatchType
 
 from installer.controller.clusters import drain, marks
 from installer.controller.clusters.marks import Marks
-from installer.controller.manager_api import FIELD_MANAGER, Api
+from installer.controller.manager_api import FIELD_MANAGER, Api, is_ready
 from installer.core.errors import KubernetesError
 from installer.kubernetes import addons, client, documents, hosted, issue, metrics, pki
 from installer.kubernetes.documents import Document
@@ -113,7 +113,7 @@ class Inside:
                 self._api.delete(Node, name)
                 continue
             cordoned = bool(node.spec and node.spec.unschedulable)
-            found[name] = NodeSeen(ready=_is_ready(node), marked=self._mark(node, pods[name]), cordoned=cordoned)
+            found[name] = NodeSeen(ready=is_ready(node), marked=self._mark(node, pods[name]), cordoned=cordoned)
         return found
 
     def cordon(self, node: str, *, closed: bool) -> None:
@@ -242,11 +242,6 @@ def _refused_by(exc: ApiError) -> str:
 
 def _decided(request: CertificateSigningRequest) -> bool:
     return bool(request.status and request.status.conditions)
-
-
-def _is_ready(node: Node) -> bool:
-    conditions: Iterable[Any] = (node.status.conditions or ()) if node.status else ()
-    return any(condition.type == "Ready" and condition.status == "True" for condition in conditions)
 
 
 def _name(node: Node) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 from lightkube.resources.core_v1 import Namespace, Pod, Service
 
+from installer.controller import lost_hosts
 from installer.controller.clusters import nodes, plane
 from installer.controller.clusters.inside import Inside
 from installer.controller.clusters.wanted import parse, refusal
@@ -126,15 +127,22 @@ class ClusterReconciler:
         if wanted_datastore != datastore.DEDICATED:
             self._datastores.release(self._name, wanted_datastore)
         clock.wait_until(
-            lambda: None if self._api.get(Namespace, self._namespace) is None else "its namespace is still there",
+            self._left,
             what=f"cluster {self._name} is gone",
             timeout_s=_GONE_TIMEOUT_S,
             clock=clock.SystemClock(),
-            every_s=0.3,
+            every_s=0.5,
             streak=1,
         )
         # An API server that was still ending may have written once more.
         self._datastores.release(self._name, wanted_datastore)
+
+    def _left(self) -> str | None:
+        """Why the namespace is still there; None when it is gone."""
+        if self._api.get(Namespace, self._namespace) is None:
+            return None
+        gone = lost_hosts.release_pods(self._api, self._namespace)
+        return f"its namespace is still there{f', pods of it were on {gone}' if gone else ''}"
 
     def _roots_of(self) -> Roots:
         if self._roots is None:

@@ -13,7 +13,7 @@ from lightkube.resources.core_v1 import Node, Pod, Service
 from lightkube.resources.core_v1 import Secret as SecretResource
 
 from installer.controller.datastores import etcdctl, membership
-from installer.controller.manager_api import Api
+from installer.controller.manager_api import Api, is_ready
 from installer.core import clock
 from installer.core.errors import KubernetesError
 from installer.kubernetes import datastore, host, pki
@@ -52,7 +52,7 @@ class Layout:
     def read(self, status: Mapping[str, Any]) -> None:
         """Look at hosts and at what is laid out; `status` tells what was, should somebody have deleted it."""
         nodes = self._api.list(Node, labels={host.ROLE_LABEL: "manager"})
-        self.hosts = {node.metadata.name: _is_ready(node) for node in nodes if node.metadata and node.metadata.name}
+        self.hosts = {node.metadata.name: is_ready(node) for node in nodes if node.metadata and node.metadata.name}
         sets: list[Any] = self._api.list(StatefulSet, NAMESPACE)
         for found in sets:
             where = _placement(found).host
@@ -279,11 +279,6 @@ def _placement_of(found: Any | None) -> Placement | None:
 
 def _pod_name(member: str) -> str:
     return f"{member}-0"  # the first and only one of its StatefulSet
-
-
-def _is_ready(node: Any) -> bool:
-    conditions = (node.status.conditions or ()) if node.status else ()
-    return any(condition.type == "Ready" and condition.status == "True" for condition in conditions)
 
 
 def _await(check: Callable[[], str | None], what: str) -> None:

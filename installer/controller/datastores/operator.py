@@ -11,16 +11,16 @@ from typing import Any
 import kopf
 from lightkube.types import PatchType
 
-from installer.controller import waking
+from installer.controller import daemons
 from installer.controller.datastores.datastores import Datastores
 from installer.controller.datastores.status import failed, status
 from installer.controller.manager_api import Api
-from installer.controller.status import Condition
+from installer.controller.status import Condition, Happened
 from installer.core.errors import InstallerError
 from installer.kubernetes import client, datastore
 
 _RESOURCE = ("moorage.dev", "v1", "datastores")
-_BUSY_S, _STEADY_S, _FAILED_S, _IN_USE_S = 1.0, 20.0, 2.0, 5.0
+_BUSY_S, _STEADY_S, _IN_USE_S = 1.0, 20.0, 5.0
 log = logging.getLogger("moorage.controller")
 
 
@@ -36,7 +36,7 @@ def register(registry: kopf.OperatorRegistry, api: Api, datastores: Datastores) 
         while not stopped:
             waker(name).clear()
             pause = await _one_pass(api, datastores, name, body)
-            await waking.sleep(waker(name), stopped, pause)
+            await daemons.sleep(waker(name), stopped, pause)
 
     @kopf.on.event(*_RESOURCE, registry=registry)
     async def changed(name: str, **_: Any) -> None:
@@ -55,7 +55,7 @@ def register(registry: kopf.OperatorRegistry, api: Api, datastores: Datastores) 
         try:
             await asyncio.to_thread(datastores.reconciler(name).delete, _plain(body))
         except InstallerError as exc:
-            raise kopf.TemporaryError(exc.explain(), delay=_FAILED_S) from exc
+            raise kopf.TemporaryError(exc.explain(), delay=daemons.FAILED_S) from exc
         datastores.forget(name)
         wakers.pop(name, None)
 
@@ -64,6 +64,8 @@ async def _one_pass(
     api: Api, datastores: Datastores, name: str, body: kopf.Body, *, in_use: tuple[str, ...] = ()
 ) -> float:
     """One pass and its status; returns the pause until the next. `in_use`: the clusters that keep it from going."""
+    if not daemons.may_begin(body.metadata):
+        return daemons.FAILED_S
     before = dict(body.status)
     generation = body.metadata["generation"]
     try:
@@ -72,18 +74,22 @@ async def _one_pass(
     except InstallerError as exc:
         # What was found before still holds, as far as anybody knows.
         log.warning("datastore %s: %s", name, exc.explain())
-        wanted, pause = failed(exc, generation=generation, before=before), _FAILED_S
+        wanted, pause = failed(exc, generation=generation, before=before), daemons.FAILED_S
     else:
         pause = _STEADY_S if look.steady else _BUSY_S
         datastores.note(name, look)
         found = replace(look.found, deletion=_blocked(in_use)) if in_use else look.found
         wanted = status(found, generation=generation, before=before)
     if wanted != {key: before.get(key) for key in wanted}:
-        await asyncio.to_thread(_write_status, api, name, wanted)
-        if wanted["phase"] != before.get("phase"):
-            ready = wanted["conditions"][-1]
-            kind = "Warning" if wanted["phase"] in {"Unavailable", "Full", "Degraded"} else "Normal"
-            kopf.event(body, type=kind, reason=wanted["phase"], message=ready["message"] or "the datastore is ready")
+        try:
+            await asyncio.to_thread(_write_status, api, name, wanted)
+        except InstallerError as exc:
+            log.warning("datastore %s: %s", name, exc.explain())
+            return daemons.FAILED_S
+        if (phase := wanted["phase"]) != before.get("phase"):
+            message = wanted["conditions"][-1]["message"] or "the datastore is ready"
+            happened = Happened(phase, message, warning=phase in {"Unavailable", "Full", "Degraded"})
+            await daemons.tell(api, "Datastore", body.metadata, happened)
     return pause
 
 

@@ -1,0 +1,47 @@
+"""What the daemons of all resources share: when they may begin, and how they sleep between passes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from typing import Any, Final
+
+import kopf
+
+from installer.controller import events
+from installer.controller.manager_api import Api
+from installer.controller.status import Happened
+from installer.core.errors import InstallerError
+
+FINALIZER: Final = "moorage.dev/controller"
+FAILED_S: Final = 2.0  # until a pass that failed is tried again
+log = logging.getLogger("moorage.controller")
+
+
+def may_begin(metadata: Mapping[str, Any]) -> bool:
+    """Whether the resource cannot go without us: what is made for one that can would be left behind.
+
+    kopf sets the finalizer, but starts a daemon without waiting for that.
+    """
+    return FINALIZER in (metadata.get("finalizers") or ())
+
+
+async def tell(api: Api, kind: str, metadata: Mapping[str, Any], happened: Happened) -> None:
+    """Post an event of a resource of ours; where that fails, the log has it: what was done is done."""
+    try:
+        await asyncio.to_thread(events.tell, api, kind, metadata, happened)
+    except InstallerError as exc:
+        name, reason, message = metadata["name"], happened.reason, happened.message
+        log.warning("%s %s: %s: %s: %s", kind, name, reason, message, exc.explain())
+
+
+async def sleep(waker: asyncio.Event, stopped: kopf.DaemonStopped, pause: float) -> None:
+    """Return after `pause` seconds, or when woken or stopped; never at once, so that a burst is one pass."""
+    await asyncio.sleep(min(pause, 0.1))
+    tasks = [asyncio.ensure_future(waker.wait()), asyncio.ensure_future(stopped.wait())]
+    try:
+        await asyncio.wait(tasks, timeout=pause, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()

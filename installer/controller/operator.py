@@ -14,7 +14,7 @@ from tempfile import mkdtemp
 from typing import Any
 
 import kopf
-from lightkube import Client, KubeConfig
+from lightkube import KubeConfig
 from lightkube.types import PatchType
 
 from installer.controller import daemons
@@ -29,6 +29,7 @@ from installer.kubernetes import client, datastore, hosted
 from installer.kubernetes.settings import PlatformSettings
 
 _RESOURCE = ("moorage.dev", "v1", "clusters")
+_CONNECT_S, _ANSWER_S, _QUIET_S = 3.0, 10.0, 20.0
 _AT_ONCE = 32  # passes; each waits for API servers most of the time
 log = logging.getLogger("moorage.controller")
 
@@ -63,7 +64,7 @@ class World:
 
 def run(settings: PlatformSettings) -> None:
     """Serve until a signal ends it."""
-    api = Api(Client(KubeConfig.from_service_account(), field_manager=FIELD_MANAGER, trust_env=False))
+    api = Api(client.client_of(KubeConfig.from_service_account(), field_manager=FIELD_MANAGER))
     world = World(settings, api, Datastores(api, settings, Path(mkdtemp(prefix="moorage-"))))
     registry = kopf.OperatorRegistry()
     _register(registry, world)
@@ -92,6 +93,11 @@ def _register(registry: kopf.OperatorRegistry, world: World) -> None:
         settings.persistence.finalizer = daemons.FINALIZER
         settings.posting.enabled = False  # events are ours
         settings.execution.default_backoff = daemons.FAILED_S
+        # For a while after a manager is lost, one connection in three leads to it: by default kopf waits two minutes
+        # for such a one to open, five for an answer, and 70 s for something to watch.
+        settings.networking.connect_timeout = settings.watching.connect_timeout = _CONNECT_S
+        settings.networking.request_timeout = _ANSWER_S
+        settings.watching.inactivity_timeout = _QUIET_S
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(max_workers=_AT_ONCE))
 
     @kopf.daemon(*_RESOURCE, registry=registry, cancellation_timeout=5)

@@ -17,6 +17,8 @@ from installer.transport.connection import EVENT_MARK, Connection, Event, ignore
 
 _NEW = ".moorage-new"  # beside the file it will replace, so that the replacement is one rename
 
+# Process 0 is none; systemd ends what does not end by itself after TimeoutStopSec.
+_UNTIL_GONE = 'while [ "$pid" -gt 0 ] && [ -d "/proc/$pid" ]; do sleep 0.1; done'
 _PROLOGUE = f"set -eu\nmkdir -p {layout.STATE}\n"
 
 
@@ -139,7 +141,10 @@ def _unit_statements(todo: Sequence[HostChange]) -> Iterator[str]:
         names = shlex.join(change.subject for change in starting)
         yield _step("start " + ", ".join(change.subject.removesuffix(".service") for change in starting))
         yield f"systemctl reset-failed {names} 2>/dev/null || true"
+        yield f"old=$(systemctl show --property MainPID --value {names})"
         yield f"systemctl restart --no-block {names}"
+        # Whoever asks next whether a service answers must not be answered by the process that is about to end.
+        yield f"for pid in $old; do {_UNTIL_GONE}; done"
 
 
 def _step(title: str) -> str:

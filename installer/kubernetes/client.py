@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import base64
 import ssl
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from http import HTTPStatus
 from typing import Any
 
 import httpx2
 from lightkube import ApiError, Client, KubeConfig, codecs
+from lightkube.config.client_adapter import verify_cluster
 from lightkube.config.models import Cluster, User
 from lightkube.core import resource
 from lightkube.generic_resource import Generic, create_global_resource
@@ -18,6 +21,7 @@ from installer.core.errors import KubernetesError, RetryableError
 from installer.kubernetes.pki import Credential
 
 FIELD_MANAGER = "moorage"
+_PAUSES_S = (0.2, 0.5, 1.0, 2.0, 2.0)
 _TIMEOUT = httpx2.Timeout(10.0, connect=2.0)
 
 # Our own custom resources, as classes that lightkube can use.
@@ -42,11 +46,15 @@ class ApiUnavailableError(KubernetesError, RetryableError):
 
 
 def connect(servers: Sequence[str], *, ca_pem: str, credential: Credential) -> Client:
-    """A client of the first of `servers` (https URLs) that says it is ready; raises ApiUnavailableError."""
+    """A client of the first of `servers` (https URLs) that says it is ready; raises ApiUnavailableError.
+
+    Should that one go away later, requests go to the others.
+    """
     reasons = []
     for server in servers:
         if (reason := not_ready(server, ca_pem)) is None:
-            return Client(_config(server, ca_pem, credential), timeout=_TIMEOUT, trust_env=False)
+            others = [other for other in servers if other != server]
+            return client_of(_config(server, ca_pem, credential), others=others)
         reasons.append(f"{server}: {reason}")
     raise ApiUnavailableError(
         "no API server answers",
@@ -54,6 +62,74 @@ def connect(servers: Sequence[str], *, ca_pem: str, credential: Credential) -> C
         cause="the hosts are down, still starting, or a firewall is in between",
         hint="`moorage status`; on a manager host: `systemctl status kube-apiserver`",
     )
+
+
+def client_of(config: KubeConfig, *, others: Sequence[str] = (), field_manager: str = FIELD_MANAGER) -> Client:
+    """A client of the server that a configuration names, or of `others` (https URLs) while that one is not reached."""
+    single = config.get()
+    if single is None or single.user is None:
+        raise KubernetesError("the configuration names no API server, or nobody who logs in")
+    verify = verify_cluster(single.cluster, single.user, single.abs_file, trust_env=False)
+    transport = Patient(httpx2.HTTPTransport(verify=verify, trust_env=False), [single.cluster.server, *others])
+    return Client(config, timeout=_TIMEOUT, trust_env=False, field_manager=field_manager, transport=transport)
+
+
+class Patient(httpx2.BaseTransport):
+    """Finds an API server that answers.
+
+    A request that could not be sent goes to the next server, and so does a read that got no answer. A read that was
+    answered with 429 and Retry-After is repeated: an API server that says it is ready still does so for custom
+    resources, whose storage it opens when somebody asks for them.
+    """
+
+    def __init__(
+        self, inner: httpx2.BaseTransport, servers: Sequence[str], sleep: Callable[[float], None] = time.sleep
+    ) -> None:
+        self._inner = inner
+        self._servers = [httpx2.URL(server) for server in servers]
+        self._sleep = sleep
+
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        """The answer, or the last refusal after some seconds; raises httpx2.TransportError when no server answers."""
+        for pause in _PAUSES_S:
+            response = self._send(request)
+            busy = response.status_code == HTTPStatus.TOO_MANY_REQUESTS and "Retry-After" in response.headers
+            if request.method != "GET" or not busy:
+                return response
+            response.close()
+            self._sleep(pause)
+        return self._send(request)
+
+    def close(self) -> None:
+        """Close its connections."""
+        self._inner.close()
+
+    def _send(self, request: httpx2.Request) -> httpx2.Response:
+        first, *others = list(self._servers)
+        for server in (first, *others):
+            try:
+                response = self._inner.handle_request(_to(server, request))
+            except httpx2.TransportError as exc:
+                if server == (first, *others)[-1] or not _may_be_repeated(request, exc):
+                    raise
+                continue
+            if server != first:  # the one that answered is asked first from now on
+                self._servers = [server, *(other for other in (first, *others) if other != server)]
+            return response
+        raise AssertionError("there is at least one server")
+
+
+def _to(server: httpx2.URL, request: httpx2.Request) -> httpx2.Request:
+    """The request to another server."""
+    url = request.url.copy_with(scheme=server.scheme, host=server.host, port=server.port)
+    given = [(name, value) for name, value in request.headers.raw if name.lower() != b"host"]
+    headers = [(b"Host", server.netloc), *given]
+    return httpx2.Request(request.method, url, headers=headers, stream=request.stream, extensions=request.extensions)
+
+
+def _may_be_repeated(request: httpx2.Request, exc: httpx2.TransportError) -> bool:
+    """A request that was never sent, or one that changes nothing."""
+    return request.method == "GET" or isinstance(exc, httpx2.ConnectError | httpx2.ConnectTimeout)
 
 
 def not_ready(server: str, ca_pem: str) -> str | None:

@@ -232,6 +232,33 @@ def test_a_bastion_is_passed_through(machines: tuple[Existing, Existing]) -> Non
         south.sh("nft delete table inet t")
 
 
+# --- changes -------------------------------------------------------------------------------------------------------
+
+_SLOW = """[Service]
+ExecStart=/bin/sh -c 'trap "sleep 2; exit" TERM; while :; do sleep 0.1; done'
+[Install]
+WantedBy=multi-user.target
+"""
+
+
+def test_a_service_that_is_started_again_has_ended_when_the_change_is_done(north: Existing) -> None:
+    """However long that takes: whoever asks whether it serves is not answered by the process that ends."""
+    made = OnPremHost().create(north.inputs())
+    processes = []
+    for text in ("one", "two"):
+        wanted = HostState(
+            files=(File("/etc/systemd/system/moorage-slow.service", _SLOW), File("/etc/moorage/setting", text)),
+            units=(Unit("moorage-slow.service", restart_on=("/etc/moorage/setting",)),),
+        )
+        with north.connection() as connection:
+            seen = facts.gather(connection, wanted=wanted)
+            apply.apply(connection, wanted, seen, diff.changes(wanted, seen))
+        assert all(north.sh(f"test -d /proc/{pid} || echo gone") == "gone\n" for pid in processes)
+        processes.append(north.sh("systemctl show --property MainPID --value moorage-slow.service").strip())
+    assert processes[0] != processes[1]
+    OnPremHost().delete(made.id, made.outputs)
+
+
 # --- destroy -------------------------------------------------------------------------------------------------------
 
 _UNIT = """[Unit]

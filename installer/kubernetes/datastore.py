@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from installer.core import layout
 from installer.core.secret import Secret
-from installer.kubernetes import addons, documents, etcd, issue, pki
+from installer.kubernetes import addons, documents, etcd, issue, pinned, pki
 from installer.kubernetes.documents import Document
 from installer.kubernetes.rendering import Rendered
 from installer.kubernetes.settings import PlatformSettings
@@ -197,12 +197,12 @@ def removal_pod(name: str, member: str, host: str, settings: PlatformSettings) -
         "kind": "Pod",
         "metadata": {"name": f"{member}-removal", "namespace": NAMESPACE, "labels": {REMOVAL_LABEL: name}},
         "spec": {
-            **_on(host),
+            **pinned.on(host),
             "restartPolicy": "OnFailure",
             "containers": [
-                _container(
+                pinned.container(
                     "removal",
-                    _remove(f"{_MOUNT}/{member}"),
+                    pinned.host_command("remove", f"{_MOUNT}/{member}"),
                     settings,
                     mounts=documents.mounts([("datastores", _MOUNT)], read_only=False),
                 )
@@ -247,7 +247,7 @@ def _stateful_set(
 
 def _member_pod(member: str, placement: Placement, argv: Sequence[str], settings: PlatformSettings) -> dict[str, Any]:
     directory = member_directory(member)
-    etcd_container = _container(
+    etcd_container = pinned.container(
         "etcd",
         argv,
         settings,
@@ -275,7 +275,7 @@ def _member_pod(member: str, placement: Placement, argv: Sequence[str], settings
         },
     ]
     pod = {
-        **_on(placement.host),
+        **pinned.on(placement.host),
         "terminationGracePeriodSeconds": 10,
         "containers": [etcd_container],
         "volumes": volumes,
@@ -284,40 +284,6 @@ def _member_pod(member: str, placement: Placement, argv: Sequence[str], settings
         # What its predecessors left here.
         volumes.append({"name": "member", "hostPath": {"path": directory, "type": "DirectoryOrCreate"}})
         own = documents.mounts([("member", f"{_MOUNT}/{member}")], read_only=False)
-        remove = _remove("--except", placement.joined, f"{_MOUNT}/{member}")
-        pod["initContainers"] = [_container("tidy", remove, settings, mounts=own)]
+        remove = pinned.host_command("remove", "--except", placement.joined, f"{_MOUNT}/{member}")
+        pod["initContainers"] = [pinned.container("tidy", remove, settings, mounts=own)]
     return pod
-
-
-def _on(host: str) -> dict[str, Any]:
-    """What all pods of a datastore have in common: they belong to one host, and leave it for nothing."""
-    return {
-        "automountServiceAccountToken": False,
-        "enableServiceLinks": False,
-        "priorityClassName": "system-cluster-critical",
-        "nodeSelector": {"kubernetes.io/hostname": host},
-        "tolerations": [{"operator": "Exists"}],
-        "securityContext": {"seccompProfile": {"type": "RuntimeDefault"}},
-    }
-
-
-def _remove(*words: str) -> tuple[str, ...]:
-    return (f"{layout.CURRENT}/{layout.BIN}/moorage-host", "remove", *words)
-
-
-def _container(
-    name: str, command: Sequence[str], settings: PlatformSettings, *, mounts: Sequence[Document]
-) -> dict[str, Any]:
-    return {
-        "name": name,
-        "image": settings.images["pause"],
-        "imagePullPolicy": "Never",
-        "command": list(command),
-        "terminationMessagePolicy": "FallbackToLogsOnError",  # the controller tells why a member ended
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "readOnlyRootFilesystem": True,
-            "capabilities": {"drop": ["ALL"]},
-        },
-        "volumeMounts": [*documents.mounts([("release", layout.CURRENT)]), *mounts],
-    }

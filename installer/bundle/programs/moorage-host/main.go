@@ -19,6 +19,7 @@ const usage = `usage: moorage-host COMMAND [OPTION]...
   fetch     get the files of a bundle from other hosts, and lay out its release
   wait      become another program once an API server is ready
   remove    remove a directory, or all in it but one entry
+  volume    make a directory in which everybody may write, in one that only root may enter
   egress    the way of an API server to pods and services, through the proxies of nodes
   proxy     HTTP CONNECT over mutual TLS to the pods and services of a cluster, from one of its nodes
 
@@ -36,6 +37,7 @@ func main() {
 		"egress":  egressCommand,
 		"proxy":   proxyCommand,
 		"remove":  removeCommand,
+		"volume":  volumeCommand,
 		"wait":    waitCommand,
 	}
 	if len(os.Args) < 2 || commands[os.Args[1]] == nil {

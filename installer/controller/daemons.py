@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from typing import Any, Final
 
 import kopf
@@ -45,3 +45,16 @@ async def sleep(waker: asyncio.Event, stopped: kopf.DaemonStopped, pause: float)
     finally:
         for task in tasks:
             task.cancel()
+
+
+async def until(work: Coroutine[Any, Any, None], stopped: kopf.DaemonStopped) -> None:
+    """Do some work, unless stopped before it ends; raises what it raises."""
+    tasks = [asyncio.ensure_future(work), asyncio.ensure_future(stopped.wait())]
+    try:
+        ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    if tasks[0] in ended:
+        await tasks[0]

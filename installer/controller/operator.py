@@ -18,6 +18,7 @@ from lightkube import KubeConfig
 from lightkube.types import PatchType
 
 from installer.controller import daemons
+from installer.controller.clusters import claim_watch
 from installer.controller.clusters.pace import Pace
 from installer.controller.clusters.reconciler import ClusterReconciler, Look
 from installer.controller.datastores import operator as datastore_operator
@@ -25,7 +26,7 @@ from installer.controller.datastores.datastores import Datastores
 from installer.controller.manager_api import FIELD_MANAGER, Api
 from installer.controller.status import Condition, Found, Happened, status
 from installer.core.errors import InstallerError
-from installer.kubernetes import client, datastore, hosted
+from installer.kubernetes import client, hosted, storage
 from installer.kubernetes.settings import PlatformSettings
 
 _RESOURCE = ("moorage.dev", "v1", "clusters")
@@ -108,20 +109,30 @@ def _register(registry: kopf.OperatorRegistry, world: World) -> None:
             pause = await _one_pass(world, name, body)
             await daemons.sleep(waker, stopped, pause)
 
+    @kopf.daemon(*_RESOURCE, registry=registry, cancellation_timeout=5)
+    async def listen(name: str, stopped: kopf.DaemonStopped, **_: Any) -> None:
+        await _listen(world, name, stopped)
+
     @kopf.on.event(*_RESOURCE, registry=registry)
     async def changed(name: str, **_: Any) -> None:
         world.waker(name).set()
 
     @kopf.on.event("pods", labels={hosted.CLUSTER_LABEL: kopf.PRESENT}, registry=registry)
-    async def pod_changed(labels: kopf.Labels, **_: Any) -> None:
-        world.waker(labels[hosted.CLUSTER_LABEL]).set()
+    async def pod_changed(labels: kopf.Labels, namespace: str, **_: Any) -> None:
+        name = labels[hosted.CLUSTER_LABEL]
+        if namespace == storage.NAMESPACE and name in world.reconcilers:
+            world.reconcilers[name].volumes.changed()
+        world.waker(name).set()
 
     @kopf.on.delete(*_RESOURCE, registry=registry)
-    async def delete(name: str, spec: kopf.Spec, **_: Any) -> None:
+    async def delete(name: str, body: kopf.Body, **_: Any) -> None:
         try:
-            await asyncio.to_thread(world.reconciler(name).delete, spec.get("datastore", datastore.SHARED))
+            left = await asyncio.to_thread(world.reconciler(name).delete, _resource(body))
         except InstallerError as exc:
             raise kopf.TemporaryError(exc.explain(), delay=daemons.FAILED_S) from exc
+        for one in left:
+            log.warning("cluster %s: %s", name, one.message)
+            await daemons.tell(world.api, "Cluster", body.metadata, one)
         world.forget(name)
 
 
@@ -129,9 +140,8 @@ async def _one_pass(world: World, name: str, body: kopf.Body) -> float:
     """One pass, its events and its status; returns the pause until the next, unless something wakes it before."""
     if not daemons.may_begin(body.metadata):
         return daemons.FAILED_S
-    resource = {"metadata": dict(body.metadata), "spec": dict(body.spec)}
     try:
-        look = await asyncio.to_thread(world.reconciler(name).reconcile, resource)
+        look = await asyncio.to_thread(world.reconciler(name).reconcile, _resource(body))
     except InstallerError as exc:
         log.warning("cluster %s: %s", name, exc.explain())
         look = Look(Found(conditions=(Condition("ControlPlaneReady", False, "Failed", str(exc)),)), steady=False)
@@ -152,6 +162,28 @@ async def _one_pass(world: World, name: str, body: kopf.Body) -> float:
     return pause
 
 
+async def _listen(world: World, name: str, stopped: kopf.DaemonStopped) -> None:
+    """Wake whoever looks after a cluster when the cluster's own API tells that a volume is wanted, or not any more."""
+
+    def changed() -> None:
+        world.reconciler(name).volumes.changed()
+        world.waker(name).set()
+
+    async def once() -> None:
+        api = await asyncio.to_thread(world.reconciler(name).watcher)
+        if api is None:
+            await asyncio.sleep(daemons.FAILED_S)
+            return
+        async with api:
+            try:
+                await claim_watch.listen(api, changed)
+            except InstallerError:  # its passes tell what is wrong with an API, and look for themselves meanwhile
+                await asyncio.sleep(daemons.FAILED_S)
+
+    while not stopped:
+        await daemons.until(once(), stopped)
+
+
 async def _report(world: World, name: str, body: kopf.Body, look: Look) -> list[Happened]:
     """Write the status where it is another; a change of phase is something to tell."""
     before = dict(body.status)
@@ -163,6 +195,11 @@ async def _report(world: World, name: str, body: kopf.Body, look: Look) -> list[
         return []
     message = next((c["message"] for c in wanted["conditions"] if c["status"] == "False"), "the cluster is ready")
     return [Happened(wanted["phase"], message, warning=wanted["phase"] in {"Refused", "Degraded"})]
+
+
+def _resource(body: kopf.Body) -> dict[str, Any]:
+    """The resource as those see it who know nothing of kopf."""
+    return {"metadata": dict(body.metadata), "spec": dict(body.spec), "status": dict(body.status)}
 
 
 def _server() -> str:

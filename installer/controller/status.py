@@ -52,6 +52,7 @@ class Found:
     control_plane_wanted: int = 1
     nodes: tuple[NodeFound, ...] = ()
     nodes_wanted: int = 0
+    volumes: Mapping[str, int] | None = None  # by host, those included where there is only room; None: as before
 
     @property
     def nodes_ready(self) -> int:
@@ -80,8 +81,16 @@ def status(found: Found, *, generation: int, before: Mapping[str, Any], now: dat
             "summary": f"{found.nodes_ready}/{found.nodes_wanted}",
             "items": [vars(node) for node in found.nodes],
         },
+        "volumes": _volumes(found.volumes, before),
         "conditions": [entry(c, generation, times, moment) for c in conditions],
     }
+
+
+def _volumes(found: Mapping[str, int] | None, before: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Kept until the cluster is deleted: its data is where this says."""
+    if found is None:
+        return list(before.get("volumes") or ())
+    return [{"host": host, "count": count} for host, count in found.items()]
 
 
 def phase(found: Found, *, generation: int, before: Mapping[str, Any]) -> str:

@@ -11,7 +11,7 @@ from http import HTTPStatus
 from typing import Any
 
 import httpx2
-from lightkube import ApiError, Client, KubeConfig, codecs
+from lightkube import ApiError, AsyncClient, Client, KubeConfig, codecs
 from lightkube.config.client_adapter import verify_cluster
 from lightkube.config.models import Cluster, User
 from lightkube.core import resource
@@ -130,6 +130,11 @@ def _to(server: httpx2.URL, request: httpx2.Request) -> httpx2.Request:
 def _may_be_repeated(request: httpx2.Request, exc: httpx2.TransportError) -> bool:
     """A request that was never sent, or one that changes nothing."""
     return request.method == "GET" or isinstance(exc, httpx2.ConnectError | httpx2.ConnectTimeout)
+
+
+def watcher(server: str, *, ca_pem: str, credential: Credential) -> AsyncClient:
+    """A client for an event loop; whether `server` answers shows when it is asked."""
+    return AsyncClient(_config(server, ca_pem, credential), timeout=_TIMEOUT, trust_env=False)
 
 
 def not_ready(server: str, ca_pem: str) -> str | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from installer.core import layout
-from installer.kubernetes import addons, documents, egress, host, hosted, issue, node
+from installer.kubernetes import addons, documents, egress, host, hosted, issue, node, storage
 from installer.kubernetes.documents import Document
 from installer.kubernetes.rendering import Process, Rendered
 from installer.kubernetes.roots import Roots
@@ -50,9 +50,19 @@ def shape(cluster: Cluster, pool: SharedPool, address: str, settings: PlatformSe
 
 
 def render(
-    cluster: Cluster, pool: SharedPool, name: str, *, address: str, settings: PlatformSettings, roots: Roots
+    cluster: Cluster,
+    pool: SharedPool,
+    name: str,
+    *,
+    address: str,
+    settings: PlatformSettings,
+    roots: Roots,
+    near: tuple[str, ...] = (),
 ) -> NodePod:
-    """A node called `name`; `address` is the ClusterIP of the cluster's API."""
+    """A node called `name`; `address` is the ClusterIP of the cluster's API, `near` hosts where it should be.
+
+    Where it was made says nothing of how: `near` is no part of the shape.
+    """
     made = _render(cluster, pool, name, address, settings, roots=roots)
     issued = issue.issue(made.certificates, roots.authorities, {})
     files = documents.below(node.CONFIG, made.files) | documents.credential_files(node.CONFIG, issued.new)
@@ -61,7 +71,12 @@ def render(
     found = shape(cluster, pool, address, settings)
     mine = {**hosted.labels(cluster.name, PART), POOL_LABEL: pool.name}
     secret = documents.secret(name, hosted.namespace(cluster.name), files, labels=mine)
-    return NodePod(name, found, (secret, _pod(name, found, cluster, pool, settings)))
+    pod = _pod(name, found, cluster, pool, settings)
+    if near:
+        # Spread evenly, it would go elsewhere as often as not.
+        del pod["spec"]["topologySpreadConstraints"]
+        pod["spec"]["affinity"] = storage.near(near)
+    return NodePod(name, found, (secret, pod))
 
 
 def _render(
@@ -154,6 +169,7 @@ def _pod(name: str, found: str, cluster: Cluster, pool: SharedPool, settings: Pl
     mine = {**hosted.labels(cluster.name, PART), POOL_LABEL: pool.name}
     supervisor = [f"{layout.CURRENT}/{layout.BIN}/moorage-host", "run", f"{node.CONFIG}/{_RUN}"]
     millis = cpu_millis(pool.cpu)
+    volumes, volumes_mount = storage.node_mount(cluster.name)
     container = {
         "name": PART,
         "image": settings.images["node"],
@@ -173,6 +189,7 @@ def _pod(name: str, found: str, cluster: Cluster, pool: SharedPool, settings: Pl
         "volumeMounts": [
             *documents.mounts([("release", layout.CURRENT), ("config", node.CONFIG)]),
             *documents.mounts(_VOLUMES.items(), read_only=False),
+            volumes_mount,
         ],
     }
     return {
@@ -198,6 +215,7 @@ def _pod(name: str, found: str, cluster: Cluster, pool: SharedPool, settings: Pl
                 addons.release_volume(settings.bundle),
                 {"name": "config", "secret": {"secretName": name, "defaultMode": 0o400}},
                 *({"name": volume, "emptyDir": {}} for volume in _VOLUMES),
+                volumes,
             ],
         },
     }

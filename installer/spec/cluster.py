@@ -109,6 +109,7 @@ class Addons(Model):
     """What Moorage runs inside the cluster beside its DNS."""
 
     metrics_server: bool = always(True, description="metrics-server, for `kubectl top` and horizontal pod autoscaling.")
+    storage: bool = always(True, description="StorageClass `moorage`, the default: volumes on the disks of hosts.")
 
 
 class ClusterSpec(Model):

@@ -10,23 +10,25 @@ from typing import Final
 
 from cryptography import x509
 from cryptography.x509.oid import NameOID
-from lightkube import ApiError, codecs
+from lightkube import ApiError, AsyncClient, codecs
 from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.certificates_v1 import CertificateSigningRequest
 from lightkube.resources.core_v1 import Node, Pod, ServiceAccount
+from lightkube.resources.storage_v1 import StorageClass
 from lightkube.types import PatchType
 
 from installer.controller.clusters import drain, marks
 from installer.controller.clusters.marks import Marks
 from installer.controller.manager_api import FIELD_MANAGER, Api, is_ready
 from installer.core.errors import KubernetesError
-from installer.kubernetes import addons, client, documents, hosted, issue, metrics, pki
+from installer.kubernetes import addons, client, documents, hosted, issue, metrics, pki, storage
 from installer.kubernetes.documents import Document
 from installer.kubernetes.roots import Roots
 from installer.kubernetes.settings import PlatformSettings
 from installer.spec.cluster import Cluster
 
 _SERVING: Final = "kubernetes.io/kubelet-serving"
+_INVALID: Final = HTTPStatus.UNPROCESSABLE_ENTITY
 _ON_NODE: Final = "spec.nodeName"
 # Before its own roles are bound, only this group of Kubernetes' may do anything in a cluster.
 _SUBJECT: Final = pki.Subject("moorage-controller", ("system:masters",))
@@ -56,19 +58,25 @@ class Inside:
 
     def __init__(self, cluster: Cluster, address: str, roots: Roots) -> None:
         authority = roots.authorities["kubernetes"]
-        self._api = Api(
-            client.connect(
-                [f"https://{address}:{hosted.API_PORT}"],
-                ca_pem=authority.cert_pem,
-                credential=authority.issue(_SUBJECT),
-            )
-        )
+        self._server = f"https://{address}:{hosted.API_PORT}"
+        credential = authority.issue(_SUBJECT)
+        self._api = Api(client.connect([self._server], ca_pem=authority.cert_pem, credential=credential))
         self._cluster = cluster
         self._address = address
         self._authority = authority
 
+    @property
+    def api(self) -> Api:
+        """For those who look after one kind of thing in the cluster."""
+        return self._api
+
+    def watcher(self) -> AsyncClient:
+        """The same API for an event loop."""
+        authority = self._authority
+        return client.watcher(self._server, ca_pem=authority.cert_pem, credential=authority.issue(_SUBJECT))
+
     def furnish(self, settings: PlatformSettings, cluster: Cluster) -> None:
-        """Access rules, the endpoint of the API, cluster DNS, metrics."""
+        """Access rules, the endpoint of the API, cluster DNS, metrics, the default StorageClass."""
         network = cluster.spec.network
         self._api.apply(
             [
@@ -85,6 +93,7 @@ class Inside:
             self._api.apply(self._metrics(settings))
         elif self._api.get(ServiceAccount, metrics.NAME, metrics.NAMESPACE) is not None:
             self._remove_metrics(settings)
+        self._furnish_storage(cluster)
 
     def _metrics(self, settings: PlatformSettings) -> list[Document]:
         seen = self._api.secret(metrics.NAME, metrics.NAMESPACE)
@@ -102,6 +111,22 @@ class Inside:
         for document in reversed(self._metrics(settings)):
             meta = document["metadata"]
             self._api.delete(type(codecs.from_dict(document)), meta["name"], meta.get("namespace"))
+
+    def _furnish_storage(self, cluster: Cluster) -> None:
+        """The class; volumes that were made by it stay when it goes."""
+        if cluster.spec.addons.storage:
+            try:
+                self._api.apply([storage.storage_class()])
+            except KubernetesError as exc:
+                if not (isinstance(exc.__cause__, ApiError) and exc.__cause__.status.code == _INVALID):
+                    raise
+                # Somebody made another of this name, and most of a class cannot be changed; nothing depends on it.
+                self._api.delete(StorageClass, storage.CLASS)
+                self._api.apply([storage.storage_class()])
+            return
+        found = self._api.get(StorageClass, storage.CLASS)
+        if found is not None and found.provisioner == storage.PROVISIONER:
+            self._api.delete(StorageClass, storage.CLASS)
 
     def tend(self, pods: Mapping[str, PodOfNode]) -> dict[str, NodeSeen]:
         """Admit nodes of ours, give them their labels and taints, drop those whose pod is gone; returns the others."""

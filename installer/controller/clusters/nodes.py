@@ -17,14 +17,13 @@ from installer.controller.clusters.inside import Inside, NodeSeen, PodOfNode
 from installer.controller.clusters.marks import Marks
 from installer.controller.manager_api import Api, meta_of
 from installer.controller.status import STARTING, UPDATING, Condition, Happened, NodeFound
-from installer.kubernetes import client, hosted, node_pod
+from installer.kubernetes import client, hosted, node_pod, storage
 from installer.kubernetes.roots import Roots
 from installer.kubernetes.settings import PlatformSettings
 from installer.spec.cluster import Cluster, SharedPool
 from installer.spec.quantity import seconds
 
 DRAINING_SINCE: Final = "moorage.dev/draining-since"  # on a node pod, RFC 3339: a drain outlives the controller
-HOST_LABEL: Final = "moorage.dev/host"
 _TOPOLOGY: Final = ("topology.kubernetes.io/region", "topology.kubernetes.io/zone")
 _DRAIN_TIMEOUT_S: Final = seconds(SharedPool.model_fields["drain_timeout"].default)  # of a pool that is gone
 _NAMED: Final = 5  # as many pods or nodes does a message name
@@ -45,6 +44,7 @@ class Place:
 
     address: str
     roots: Roots
+    volumes: frozenset[str] = frozenset()  # hosts where the cluster has some
 
 
 class Nodes:
@@ -118,7 +118,15 @@ class Nodes:
     def _create(self, cluster: Cluster, place: Place, action: pools.Create) -> Happened:
         pool = next(pool for pool in cluster.spec.pools if pool.name == action.pool)
         name = node_pod.new_name(pool.name)
-        made = node_pod.render(cluster, pool, name, address=place.address, settings=self._settings, roots=place.roots)
+        made = node_pod.render(
+            cluster,
+            pool,
+            name,
+            address=place.address,
+            settings=self._settings,
+            roots=place.roots,
+            near=self._near(cluster, place),
+        )
         self._api.apply(made.documents)
         return Happened("NodeCreated", f"node {name} of pool {pool.name}")
 
@@ -196,6 +204,15 @@ class Nodes:
             ]
         return self._pools
 
+    def _near(self, cluster: Cluster, place: Place) -> tuple[str, ...]:
+        """Hosts with volumes of the cluster and no node that will stay: a pod that needs one of those would wait."""
+        if not place.volumes:
+            return ()
+        listed = self._pods()
+        staying = pools.staying(self._wanted(cluster, place), [self._pod(pod) for pod in listed])
+        held = {pod.spec.nodeName for pod in listed if pod.spec and meta_of(pod).name in staying}
+        return tuple(sorted(place.volumes - held))
+
     def _pods(self) -> list[Pod]:
         return self._api.list(Pod, self._namespace, hosted.labels(self._name, node_pod.PART))
 
@@ -237,7 +254,7 @@ def marks(pool: SharedPool | None, host: str, labels: Mapping[str, str]) -> Mark
     if pool is None or not host:
         return None
     where = {key: labels[key] for key in _TOPOLOGY if key in labels}
-    return Marks({**pool.labels, node_pod.POOL_LABEL: pool.name, HOST_LABEL: host, **where}, pool.taints)
+    return Marks({**pool.labels, node_pod.POOL_LABEL: pool.name, storage.HOST_LABEL: host, **where}, pool.taints)
 
 
 def _named(names: Sequence[str]) -> str:

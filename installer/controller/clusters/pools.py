@@ -54,6 +54,16 @@ def missing(wanted: Sequence[WantedPool], seen: Sequence[SeenPod]) -> list[Creat
     return [Create(pool.name) for pool in wanted for _ in range(pool.count - live[pool.name])]
 
 
+def staying(wanted: Sequence[WantedPool], seen: Sequence[SeenPod]) -> set[str]:
+    """The node pods that nothing is going to replace or take away, by their names."""
+    shapes = {pool.name: pool.shape for pool in wanted}
+    return {
+        pod.name
+        for pod in seen
+        if not (pod.leaving or pod.ended or pod.draining_since) and shapes.get(pod.pool) == pod.shape
+    }
+
+
 def decide(wanted: Sequence[WantedPool], seen: Sequence[SeenPod], *, replacing: bool = True) -> list[Action]:
     """The next actions; none when all is as wanted. Nodes that are made differently are replaced one by one.
 

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from lightkube import AsyncClient
 from lightkube.resources.core_v1 import Namespace, Pod, Service
 
 from installer.controller import lost_hosts
 from installer.controller.clusters import nodes, plane
 from installer.controller.clusters.inside import Inside
+from installer.controller.clusters.volumes import Volumes
 from installer.controller.clusters.wanted import parse, refusal
 from installer.controller.datastores.datastores import Datastores
 from installer.controller.manager_api import Api, meta_of
-from installer.controller.status import Condition, Found, Happened
+from installer.controller.status import Condition, Found, Happened, NodeFound
 from installer.core import clock
 from installer.core.errors import KubernetesError
 from installer.kubernetes import datastore, documents, hosted
@@ -46,11 +48,13 @@ class ClusterReconciler:
         self._settings = settings
         self._plane = plane.Plane(name, api, datastores, settings)
         self._nodes = nodes.Nodes(name, api, settings)
+        self.volumes = Volumes(name, api, settings)
         self._roots: Roots | None = None
         self._inside: Inside | None = None
         # A pass that is under way when the resource is deleted must not make again what goes.
         self._one_at_a_time = threading.Lock()
         self._deleted = False
+        self._hosts: set[str] = set()  # where a deleted cluster had nodes
 
     def reconcile(self, resource: Mapping[str, Any]) -> Look | None:
         """One pass; None once the cluster is deleted.
@@ -65,9 +69,9 @@ class ClusterReconciler:
                 return Look(Found(conditions=(cluster,)), steady=True)
             if refused := refusal(cluster, self._settings):
                 return Look(Found(conditions=(refused,)), steady=True)
-            return self._pass(cluster)
+            return self._pass(cluster, recorded(resource.get("status") or {}))
 
-    def _pass(self, cluster: Cluster) -> Look:
+    def _pass(self, cluster: Cluster, volumes: Mapping[str, int]) -> Look:
         self._api.apply(
             [
                 hosted.namespace_document(self._name),
@@ -79,21 +83,26 @@ class ClusterReconciler:
         address, port = self._service()
         if not address:
             return Look(Found(conditions=(Condition("ControlPlaneReady", False, "NoAddress"),)), steady=False)
-        place = nodes.Place(address, roots)
+        place = nodes.Place(address, roots, frozenset(host for host, count in volumes.items() if count))
         # Node pods first: they start while the control plane does, and find it when it answers.
         happened = self._nodes.grow(cluster, place)
         seen, changed = self._plane.ensure(cluster, address, port, roots)
         condition, more = self._inside_cluster(cluster, place, seen)
+        found_nodes = self._nodes.found()
+        served, settled = self._tend_volumes(cluster, found_nodes, volumes, seen)
         found = Found(
-            conditions=(seen.condition, condition, self._datastores.condition(cluster)),
+            conditions=(seen.condition, condition, served, self._datastores.condition(cluster)),
             endpoint=f"https://{self._settings.endpoints[0]}:{port}",
             control_plane_ready=seen.ready,
             control_plane_wanted=cluster.spec.control_plane.replicas,
-            nodes=self._nodes.found(),
+            nodes=found_nodes,
             nodes_wanted=sum(pool.count for pool in cluster.spec.pools),
+            volumes=self.volumes.record(volumes, found_nodes),
         )
         done = (*happened, *changed, *more)
-        return Look(found, steady=seen.condition.ok and condition.ok and not done, happened=done)
+        return Look(
+            found, steady=seen.condition.ok and condition.ok and served.ok and settled and not done, happened=done
+        )
 
     def _inside_cluster(
         self, cluster: Cluster, place: nodes.Place, seen: plane.Seen
@@ -112,37 +121,62 @@ class ClusterReconciler:
             return Condition("NodesReady", False, "ApiUnavailable", f"the cluster's API: {exc}"), []
         return self._nodes.condition(cluster, place), happened
 
-    def delete(self, wanted_datastore: str) -> None:
-        """Take everything away; returns once nothing is left. Raises KubernetesError to be called again."""
+    def _tend_volumes(
+        self, cluster: Cluster, found: Sequence[NodeFound], volumes: Mapping[str, int], seen: plane.Seen
+    ) -> tuple[Condition, bool]:
+        """Whether claims are served, and whether nothing is under way for one."""
+        if not seen.ready or self._inside is None:
+            return Condition("VolumesReady", False, "NoControlPlane", "volumes wait for the cluster's API"), True
+        try:
+            settled = self.volumes.tend(cluster, self._inside.api, found, volumes)
+        except KubernetesError as exc:
+            return Condition("VolumesReady", False, "Failed", str(exc)), False
+        return Condition("VolumesReady", True, "Ready"), settled
+
+    def watcher(self) -> AsyncClient | None:
+        """A client of the cluster's own API for an event loop; None while that API is not known to answer."""
+        inside = self._inside
+        return inside.watcher() if inside else None
+
+    def delete(self, resource: Mapping[str, Any]) -> list[Happened]:
+        """Take everything away; returns once nothing is left, but for what it tells.
+
+        Raises InstallerError to be called again.
+        """
         self._deleted = True
         with self._one_at_a_time:
-            self._delete(wanted_datastore)
+            wanted = (resource.get("spec") or {}).get("datastore", datastore.SHARED)
+            self._hosts.update(recorded(resource.get("status") or {}))
+            return self._delete(wanted)
 
-    def _delete(self, wanted_datastore: str) -> None:
+    def _delete(self, wanted_datastore: str) -> list[Happened]:
         if self._api.get(Namespace, self._namespace) is not None:
             # First, since Kubernetes lets every namespace rest for five seconds; and no pod is made in it any more.
             self._api.delete(Namespace, self._namespace)
+            self._hosts.update(node.host for node in self._nodes.found() if node.host)
             for pod in self._api.list(Pod, self._namespace):
                 self._api.delete(Pod, meta_of(pod).name or "", self._namespace, grace_s=1)
         if wanted_datastore != datastore.DEDICATED:
             self._datastores.release(self._name, wanted_datastore)
-        clock.wait_until(
-            self._left,
-            what=f"cluster {self._name} is gone",
-            timeout_s=_GONE_TIMEOUT_S,
-            clock=clock.SystemClock(),
-            every_s=0.5,
-            streak=1,
-        )
+        self._until(self._pods_left, f"the pods of cluster {self._name} are gone")
+        told = self.volumes.clear(self._hosts)  # while the namespace rests
+        self._until(self._left, f"cluster {self._name} is gone")
         # An API server that was still ending may have written once more.
         self._datastores.release(self._name, wanted_datastore)
+        return told
+
+    def _until(self, check: Callable[[], str | None], what: str) -> None:
+        clock.wait_until(check, what=what, timeout_s=_GONE_TIMEOUT_S, clock=clock.SystemClock(), every_s=0.5)
+
+    def _pods_left(self) -> str | None:
+        """Why there are pods still; None when all are gone."""
+        gone = lost_hosts.release_pods(self._api, self._namespace)
+        left = [meta_of(pod).name for pod in self._api.list(Pod, self._namespace)]
+        return f"still there: {', '.join(left)}{f', some were on {gone}' if gone else ''}" if left else None
 
     def _left(self) -> str | None:
         """Why the namespace is still there; None when it is gone."""
-        if self._api.get(Namespace, self._namespace) is None:
-            return None
-        gone = lost_hosts.release_pods(self._api, self._namespace)
-        return f"its namespace is still there{f', pods of it were on {gone}' if gone else ''}"
+        return None if self._api.get(Namespace, self._namespace) is None else "its namespace is still there"
 
     def _roots_of(self) -> Roots:
         if self._roots is None:
@@ -160,3 +194,8 @@ class ClusterReconciler:
         if spec is None or not spec.clusterIP or not spec.ports:
             return "", 0
         return spec.clusterIP, spec.ports[0].nodePort or 0
+
+
+def recorded(status: Mapping[str, Any]) -> dict[str, int]:
+    """The hosts that may have a directory with volumes of a cluster, and how many, as its status says."""
+    return {entry["host"]: entry["count"] for entry in status.get("volumes") or ()}

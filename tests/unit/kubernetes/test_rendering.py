@@ -24,6 +24,7 @@ from installer.kubernetes import (
     node,
     node_pod,
     pki,
+    storage,
     units,
 )
 from installer.kubernetes.roots import Roots
@@ -109,6 +110,7 @@ def test_a_tenants_documents(golden: Golden) -> None:
             ca_pem="certificate of the kubernetes authority\n",
             credential={"tls.crt": "certificate\n", "tls.key": Secret("key\n")},
         ),
+        storage.storage_class(),
     ]
     golden("kubernetes/tenant.json", fixed.documents_shown(found))
 
@@ -165,6 +167,55 @@ def test_names_that_are_not_the_clusters_own(dns: dict[str, Any], policy: str, c
     )
     spec = made.documents[1]["spec"]
     assert (spec["dnsPolicy"], spec.get("dnsConfig")) == (policy, config)
+
+
+def test_a_node_pod_near_volumes() -> None:
+    """It is drawn to their hosts instead of being spread; that makes it no other node."""
+    cluster, roots, settings = fixed.cluster(), Roots.generate("team-a"), fixed.settings()
+
+    def made(near: tuple[str, ...]) -> tuple[str, dict[str, Any]]:
+        found = node_pod.render(
+            cluster,
+            cluster.spec.pools[0],
+            "general-1",
+            address="10.127.0.9",
+            settings=settings,
+            roots=roots,
+            near=near,
+        )
+        return found.shape, found.documents[1]["spec"]
+
+    (shape, spec), (other_shape, drawn) = made(()), made(("worker-1",))
+    assert shape == other_shape
+    assert "affinity" not in spec and "topologySpreadConstraints" not in drawn
+    (term,) = drawn["affinity"]["nodeAffinity"]["preferredDuringSchedulingIgnoredDuringExecution"]
+    assert term["preference"]["matchExpressions"] == [
+        {"key": "kubernetes.io/hostname", "operator": "In", "values": ["worker-1"]}
+    ]
+
+
+def test_volumes(golden: Golden) -> None:
+    """A volume, and what makes its directory, removes it, and removes all of a cluster's."""
+    wanted = storage.Volume(
+        name="pvc-1",
+        host="worker-1",
+        claim={"kind": "PersistentVolumeClaim", "namespace": "default", "name": "data", "uid": "1"},
+        size="1Gi",
+        access_modes=("ReadWriteOnce",),
+        storage_class="moorage",
+        reclaim_policy="Delete",
+        mount_options=("noexec",),
+    )
+    found = [
+        storage.volume("team-a", wanted),
+        storage.namespace_document(),
+        storage.maker("team-a", "pvc-1", "worker-1", fixed.settings()),
+        storage.remover("team-a", "pvc-1", "worker-1", fixed.settings()),
+        storage.clearer("team-a", "worker-1", fixed.settings()),
+    ]
+    for document in found:
+        assert codecs.from_dict(document).metadata.name == document["metadata"]["name"]
+    golden("kubernetes/volumes.json", fixed.documents_shown(found))
 
 
 def test_a_datastore(golden: Golden) -> None:

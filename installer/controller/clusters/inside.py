@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
@@ -63,6 +63,7 @@ class Inside:
         self._api = Api(client.connect([self._server], ca_pem=authority.cert_pem, credential=credential))
         self._cluster = cluster
         self._address = address
+        self._dropped: set[str] = set()  # nodes whose pods may still stand in the API
         self._authority = authority
 
     @property
@@ -136,10 +137,21 @@ class Inside:
             name = _name(node)
             if name not in pods:
                 self._api.delete(Node, name)
+                self._dropped.add(name)
                 continue
             cordoned = bool(node.spec and node.spec.unschedulable)
             found[name] = NodeSeen(ready=is_ready(node), marked=self._mark(node, pods[name]), cordoned=cordoned)
         return found
+
+    def bury(self, running: Collection[str]) -> None:
+        """Delete the pods of nodes that were dropped and do not run any more: nobody else can say that they have ended.
+
+        Kubernetes does so after a minute, and as long would a StatefulSet wait with its next pod.
+        """
+        for node in self._dropped - set(running):
+            for pod in self.pods_on(node):
+                self._api.delete(Pod, pod.name, pod.namespace, grace_s=0)
+            self._dropped.discard(node)
 
     def cordon(self, node: str, *, closed: bool) -> None:
         """Let no new pod come to a node, or let them come again."""

@@ -72,6 +72,7 @@ class Nodes:
         """Look at the nodes through the cluster's API, and go on with what is to be replaced or taken away."""
         listed = self._pods()
         self._seen = inside.tend(self._pods_of_nodes(cluster, listed))
+        inside.bury([meta_of(pod).name for pod in listed])
         pods = [self._pod(pod) for pod in listed]
         happened: list[Happened] = []
         going = set()

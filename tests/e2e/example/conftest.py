@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -34,9 +35,26 @@ def example(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlatformUnderT
         platform.take_down()
 
 
+@dataclass(frozen=True)
+class Image:
+    """An image as an archive; its reference."""
+
+    reference: str
+    content: bytes
+
+    def bring(self, example: PlatformUnderTest, cluster: str) -> None:
+        """Put it into the containerd of every node of a cluster."""
+        pods = example.kubectl(
+            "manager", "-n", f"cluster-{cluster}", "get", "pods", "-l", "moorage.dev/part=node", "-o", "name"
+        )
+        for pod in pods.stdout.decode().split():
+            ctr = ["/opt/moorage/current/bin/ctr", "-n", "k8s.io", "images", "import", "-"]
+            example.kubectl("manager", "-n", f"cluster-{cluster}", "exec", "-i", pod, "--", *ctr, stdin=self.content)
+
+
 @pytest.fixture(scope="package")
-def answering_image(example: PlatformUnderTest, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """An image with programs/answer, in the containerd of every node of both clusters; its reference."""
+def answer(tmp_path_factory: pytest.TempPathFactory) -> Image:
+    """An image with programs/answer."""
     folder = tmp_path_factory.mktemp("answer")
     program = folder / "root" / "answer"
     subprocess.run(
@@ -51,12 +69,12 @@ def answering_image(example: PlatformUnderTest, tmp_path_factory: pytest.TempPat
     archive.write_layer(folder / "layer.tar", [folder / "root"])
     config = archive.ImageConfig(entrypoint=("/answer",))
     reference = archive.write_image(folder / "image.tar", "answer", "amd64", config, folder / "layer.tar")
-    content = (folder / "image.tar").read_bytes()
+    return Image(reference, (folder / "image.tar").read_bytes())
+
+
+@pytest.fixture(scope="package")
+def answering_image(example: PlatformUnderTest, answer: Image) -> str:
+    """The reference of that image, which every node of both clusters has."""
     for cluster in ("team-a", "team-b"):
-        pods = example.kubectl(
-            "manager", "-n", f"cluster-{cluster}", "get", "pods", "-l", "moorage.dev/part=node", "-o", "name"
-        )
-        for pod in pods.stdout.decode().split():
-            ctr = ["/opt/moorage/current/bin/ctr", "-n", "k8s.io", "images", "import", "-"]
-            example.kubectl("manager", "-n", f"cluster-{cluster}", "exec", "-i", pod, "--", *ctr, stdin=content)
-    return reference
+        answer.bring(example, cluster)
+    return answer.reference

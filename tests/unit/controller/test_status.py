@@ -66,3 +66,11 @@ def test_a_condition_that_stays_keeps_its_time() -> None:
     assert times["ControlPlaneReady"] == earlier
     assert times["NodesReady"] == "2026-05-04T03:02:01Z"
     assert {c["observedGeneration"] for c in of(GOOD, BAD)["conditions"]} == {3}
+
+
+def test_where_volumes_are_is_never_forgotten() -> None:
+    """A pass that fails does not know; what is there when the cluster is deleted is removed."""
+    before = {"volumes": [{"host": "worker-1", "count": 2}]}
+    assert of(BAD, before=before)["volumes"] == before["volumes"]
+    found = Found(conditions=(GOOD,), volumes={"worker-2": 1})
+    assert status(found, generation=3, before=before, now=NOW)["volumes"] == [{"host": "worker-2", "count": 1}]

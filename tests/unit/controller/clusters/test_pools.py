@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from installer.controller.clusters.pools import Action, Create, Delete, SeenPod, WantedPool, decide, missing
+from installer.controller.clusters.pools import Action, Create, Delete, SeenPod, WantedPool, decide, missing, staying
 
 
 def pod(name: str, *, pool: str = "general", shape: str = "now", ready: bool = True, **more: Any) -> SeenPod:
@@ -112,3 +112,17 @@ def test_a_pool_made_differently_is_replaced_without_ever_lacking_a_node(start: 
         assert sum(one.ready for one in pods) >= count
     assert [one.shape for one in pods] == ["now"] * count
     assert decide(wanted, pods) == []
+
+
+def test_which_nodes_stay() -> None:
+    """Those that nothing replaces or takes away: a new node need not go where one of them is."""
+    seen = [
+        pod("a1"),
+        pod("a2", shape="old"),
+        pod("a3", leaving=True),
+        pod("a4", draining_since="2026-01-01T00:00:00Z"),
+        pod("a5", ended=True),
+        pod("a6", pool="gone"),
+        pod("a7", ready=False),
+    ]
+    assert staying([WantedPool(name="general", count=2, shape="now")], seen) == {"a1", "a7"}

@@ -93,7 +93,8 @@ class Volumes:
         hosts = {meta_of(host).name: is_ready(host) for host in self._api.list(Node)}
         where = {name: one.host for name, one in wanted.items() if one.host in recorded}
         found = self._seen(inside, where)
-        self._counts = Counter(seen.volume.host for seen in found if seen.volume)
+        # Whoever administers the cluster may write any host into a volume.
+        self._counts = Counter(seen.volume.host for seen in found if seen.volume and seen.volume.host in hosts)
         running = sum(seen.working(hosts) for seen in found)
         for seen in found:
             action = provisioning.decide(seen, hosts)
@@ -113,8 +114,8 @@ class Volumes:
         """
         self._delete_pods(but=storage.CLEARS)  # they might make again what goes
         ready = self._ready(hosts)
-        clearers = [storage.clearer(self._name, host, self._settings) for host in sorted(ready)]
-        self._api.apply([storage.namespace_document(), *clearers] if clearers else [])
+        for host in sorted(ready):
+            self._start(storage.clearer(self._name, host, self._settings))
         done: set[str] = set()
 
         def unfinished() -> str | None:
@@ -184,11 +185,9 @@ class Volumes:
     def _step(self, inside: Api, seen: Seen, action: Action | None, wanted: storage.Volume | None) -> None:
         match action:
             case Make(host):
-                made = storage.maker(self._name, seen.name, host, self._settings)
-                self._api.apply([storage.namespace_document(), made])
+                self._start(storage.maker(self._name, seen.name, host, self._settings))
             case Remove(host):
-                made = storage.remover(self._name, seen.name, host, self._settings)
-                self._api.apply([storage.namespace_document(), made])
+                self._start(storage.remover(self._name, seen.name, host, self._settings))
             case Provide() if wanted:
                 self._provide(inside, wanted)
             case Drop():
@@ -199,15 +198,17 @@ class Volumes:
         if action is not None:
             log.info("cluster %s: volume %s: %s", self._name, seen.name, action)
 
+    def _start(self, pod: Mapping[str, Any]) -> None:
+        self._api.apply([storage.namespace_document()])
+        _create(self._api, pod)
+
     def _provide(self, inside: Api, wanted: storage.Volume) -> None:
         try:
-            with client.translated(f"make volume {wanted.name}"):
-                inside.client.create(codecs.from_dict(storage.volume(self._name, wanted)))
+            _create(inside, storage.volume(self._name, wanted))
         except KubernetesError as exc:
             if isinstance(exc, RetryableError):
                 raise
-            if not _is_conflict(exc):
-                self._tell(inside, "PersistentVolumeClaim", wanted.claim, "ProvisioningFailed", str(exc))
+            self._tell(inside, "PersistentVolumeClaim", wanted.claim, "ProvisioningFailed", str(exc))
 
     def _drop(self, inside: Api, name: str) -> None:
         """Delete a volume and let it go."""
@@ -231,9 +232,13 @@ class Volumes:
     def _tell(self, inside: Api, kind: str, reference: Mapping[str, Any], reason: str, why: str) -> None:
         """Tell what holds up a claim or a volume, once in a while."""
         self._told = {key: when for key, when in self._told.items() if self._now() - when < _TELL_AGAIN_S}
-        if (reference["uid"], why) not in self._told:
+        if (reference["uid"], why) in self._told:
+            return
+        self._told[reference["uid"], why] = self._now()
+        try:
             events.tell(inside, kind, reference, Happened(reason, why, warning=True), api_version="v1")
-            self._told[reference["uid"], why] = self._now()
+        except KubernetesError as exc:  # a namespace that is being deleted takes no events
+            log.warning("cluster %s: %s %s: %s: %s", self._name, kind, reference["name"], why, exc.explain())
 
     def _delete_pods(self, *, but: str = "") -> None:
         """Delete the cluster's pods that work on hosts, but for those named so; returns once they are gone."""
@@ -247,6 +252,16 @@ class Volumes:
             return f"still ending: {', '.join(names)}" if names else None
 
         _await(left, f"the pods that worked for cluster {self._name} are gone")
+
+
+def _create(api: Api, document: Mapping[str, Any]) -> None:
+    """Make an object, unless it is there already."""
+    try:
+        with client.translated(f"make {document['kind']} {document['metadata']['name']}"):
+            api.client.create(codecs.from_dict(dict(document)))
+    except KubernetesError as exc:
+        if not _is_conflict(exc):
+            raise
 
 
 def _change(inside: Api, kind: type[Any], meta: Mapping[str, Any], changed: Mapping[str, Any]) -> None:

@@ -54,6 +54,8 @@ class Objects:
         return codecs.from_dict(self.held[kind.__name__, name])
 
     def create(self, made: Any) -> None:
+        if (made.kind, made.metadata.name) in self.held:
+            raise ApiError(status=Status(code=409, message="it is there", reason="AlreadyExists"))
         self.put(made.to_dict())
 
     def apply(self, made: Any, **_: Any) -> None:
@@ -149,6 +151,36 @@ def test_nothing_is_made_where_it_would_be_forgotten(world: World) -> None:
     world.claim(1)
     assert not world.volumes.tend(fixed.cluster(), world.api, NODES, {})
     assert world.manager.names(Pod) == []
+
+
+def test_a_pod_that_somebody_deleted_is_made_again(world: World) -> None:
+    """And one that is there is left as it is."""
+    name = world.claim(1)
+    world.tend()
+    del world.manager.held["Pod", f"make-{name}"]
+    world.tend()
+    assert world.manager.names(Pod) == [f"make-{name}"]
+    world.manager.end(f"make-{name}")
+    world.tend()
+    world.tend()
+    assert world.inside.names(PersistentVolume) == [name]
+
+
+def test_hosts_that_a_tenant_makes_up_are_not_recorded(world: World) -> None:
+    """Nodes are placed by what is recorded."""
+    name = "pvc-0f0f0f0f-1111-2222-3333-000000000001"
+    wanted = storage.Volume(
+        name=name,
+        host="no such host",
+        claim={"name": "a", "namespace": "b", "uid": "1"},
+        size="1Gi",
+        access_modes=("ReadWriteOnce",),
+        storage_class="moorage",
+        reclaim_policy="Delete",
+    )
+    world.inside.put(storage.volume("team-a", wanted), phase="Bound")
+    world.tend()
+    assert world.volumes.record({}, []) == {}
 
 
 def test_not_more_than_some_at_once(world: World) -> None:

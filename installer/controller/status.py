@@ -48,6 +48,7 @@ class Found:
 
     conditions: tuple[Condition, ...]  # without Ready, which follows from them
     endpoint: str = ""
+    authority: str = ""  # fingerprint; empty: not known in this pass
     control_plane_ready: int = 0
     control_plane_wanted: int = 1
     nodes: tuple[NodeFound, ...] = ()
@@ -72,6 +73,8 @@ def status(found: Found, *, generation: int, before: Mapping[str, Any], now: dat
         "observedGeneration": generation,
         "phase": phase(found, generation=generation, before=before),
         "endpoint": found.endpoint,
+        # Once there, it stays: by it a cluster whose authorities are gone is told from a new one.
+        "authority": found.authority or before.get("authority", ""),
         "controlPlane": {
             "ready": found.control_plane_ready,
             "summary": f"{found.control_plane_ready}/{found.control_plane_wanted}",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from installer.spec.base import CHANGE_MARK, NAME_PATTERN, RULES_MARK, Changes
+from installer.spec.base import CHANGE_MARK, NAME_PATTERN, RULES_MARK, SPECIFICATION_MARK, Changes
 from installer.spec.check_names import RESERVED, RESERVED_PREFIXES
 from installer.spec.cluster import ClusterSpec
 from installer.spec.quantity import QUANTITY_MARK
@@ -139,9 +139,13 @@ def _object(found: dict[str, Any], schema: dict[str, Any], definitions: dict[str
         found.setdefault("maxProperties", _MAX_ITEMS)
         return
     found.pop("additionalProperties", None)  # fields that are not known are pruned, or refused with strict validation
-    found["properties"] = {name: structural(inner, definitions) for name, inner in schema["properties"].items()}
+    found["properties"] = {
+        name: structural(inner, definitions)
+        for name, inner in schema["properties"].items()
+        if SPECIFICATION_MARK not in inner
+    }
     for name, inner in found["properties"].items():
-        if name not in schema.get("required", ()) and "properties" in inner:
+        if name not in schema.get("required", ()) and "properties" in inner and "required" not in inner:
             inner["default"] = {}  # so that the defaults inside it apply
 
 

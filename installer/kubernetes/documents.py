@@ -48,6 +48,12 @@ def credential_files(directory: str, credentials: Mapping[str, Credential]) -> d
     return found
 
 
+def certificates(directory: str, files: Mapping[str, Secret]) -> dict[str, str]:
+    """The inverse of `credential_files`, without the keys: path stem -> certificate, where its key is there, too."""
+    stems = [name.removesuffix(".crt") for name in files if name.endswith(".crt")]
+    return {f"{directory}/{stem}": files[f"{stem}.crt"].reveal() for stem in stems if f"{stem}.key" in files}
+
+
 def digest(*parts: object) -> str:
     """A short digest of parts that JSON can tell, secrets included."""
     text = json.dumps(parts, sort_keys=True, default=_revealed)

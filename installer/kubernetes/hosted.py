@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 from installer.core import layout
@@ -141,12 +142,7 @@ def control_plane_documents(
     files["etcd-ca.crt"] = place.etcd_ca
     # The datastore is another cluster's etcd: its authority, not this cluster's, signs the client certificate.
     authorities = {**roots.authorities, "etcd": datastore}
-    certificates = {
-        f"{control_plane.CONFIG}/{name.removesuffix('.crt')}": text.reveal()
-        for name, text in seen.items()
-        if name.endswith(".crt") and f"{name.removesuffix('.crt')}.key" in seen
-    }
-    issued = issue.issue(plane.certificates, authorities, certificates)
+    issued = issue.issue(plane.certificates, authorities, documents.certificates(control_plane.CONFIG, seen))
     for stem in issued.kept:
         name = stem.removeprefix(f"{control_plane.CONFIG}/")
         files |= {f"{name}.crt": seen[f"{name}.crt"], f"{name}.key": seen[f"{name}.key"]}
@@ -158,16 +154,29 @@ def control_plane_documents(
     ]
 
 
-def admin_kubeconfig(cluster: str, place: Place, settings: PlatformSettings, roots: Roots) -> Document:
-    """The Secret with a kubeconfig for the cluster's administrator, to be used from outside."""
-    authority = roots.authorities["kubernetes"]
-    credential = authority.issue(pki.Subject(f"{cluster}-admin", (control_plane.ADMIN_GROUP,)))
+def admin_kubeconfig(
+    cluster: str,
+    place: Place,
+    settings: PlatformSettings,
+    roots: Roots,
+    *,
+    seen: Mapping[str, Secret],
+    now: datetime | None = None,
+) -> Document | None:
+    """The Secret with a kubeconfig for the cluster's administrator, to be used from outside.
+
+    None where the one that is `seen` still serves. One that is renewed before its end goes on working until then.
+    """
+    authority, subject = roots.authorities["kubernetes"], pki.Subject(f"{cluster}-admin", (control_plane.ADMIN_GROUP,))
+    certificate = kubeconfig.certificate_of(seen["kubeconfig"]) if "kubeconfig" in seen else ""
+    if pki.fits(certificate, subject, authority, now=now):
+        return None
     text = kubeconfig.embedded(
         server=f"https://{settings.endpoints[0]}:{place.node_port}",
         ca_pem=authority.cert_pem,
-        credential=credential,
+        credential=authority.issue(subject, now=now),
         context=cluster,
-        user=f"{cluster}-admin",
+        user=subject.common_name,
     )
     return documents.secret(ADMIN_KUBECONFIG, namespace(cluster), {"kubeconfig": text}, labels={CLUSTER_LABEL: cluster})
 

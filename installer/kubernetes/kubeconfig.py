@@ -40,6 +40,15 @@ def server_of(config: Secret) -> str:
     return str(json.loads(config.reveal())["clusters"][0]["cluster"]["server"])
 
 
+def certificate_of(config: Secret) -> str:
+    """The client certificate, PEM, in a kubeconfig that carries one; empty where it was not made by us."""
+    try:
+        user = json.loads(config.reveal())["users"][0]["user"]
+        return base64.b64decode(user["client-certificate-data"]).decode()
+    except (ValueError, LookupError, TypeError):
+        return ""
+
+
 def with_server(config: Secret, server: str) -> Secret:
     """The same access at another address of the same API."""
     document = json.loads(config.reveal())

@@ -59,6 +59,7 @@ class Node:
     signed_serving: bool = True  # False: the kubelet asks its API server for a serving certificate
     kubelet: Mapping[str, Any] = field(default_factory=dict)  # more of its configuration, by its own names
     kubelet_drop_ins: str | None = None  # directory of more kubelet configuration, written where the node starts
+    registries: str = f"{CONFIG}/registries"  # directory in which containerd looks for registries, at each pull
     env: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -277,7 +278,7 @@ disabled_plugins = [
   sandbox = "{node.pause_image}"
 
 [plugins."io.containerd.cri.v1.images".registry]
-  config_path = "{CONFIG}/registries"
+  config_path = "{node.registries}"
 
 [plugins."io.containerd.cri.v1.runtime"]
   restrict_oom_score_adj = {nested}

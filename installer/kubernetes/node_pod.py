@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 from installer.core import layout
-from installer.kubernetes import addons, documents, egress, host, hosted, issue, node, storage
+from installer.core.secret import Secret
+from installer.kubernetes import addons, documents, egress, host, hosted, issue, node, registries, storage
 from installer.kubernetes.documents import Document
 from installer.kubernetes.rendering import Process, Rendered
 from installer.kubernetes.roots import Roots
@@ -63,20 +66,53 @@ def render(
 
     Where it was made says nothing of how: `near` is no part of the shape.
     """
-    made = _render(cluster, pool, name, address, settings, roots=roots)
-    issued = issue.issue(made.certificates, roots.authorities, {})
-    files = documents.below(node.CONFIG, made.files) | documents.credential_files(node.CONFIG, issued.new)
-    files |= {_RUN: json.dumps(_supervised(made), indent=1), _PREPARE: _prepare(pool)}
-    files |= {"import-images.sh": host.import_script({"pause": settings.images["pause"]})}
     found = shape(cluster, pool, address, settings)
-    mine = {**hosted.labels(cluster.name, PART), POOL_LABEL: pool.name}
-    secret = documents.secret(name, hosted.namespace(cluster.name), files, labels=mine)
+    secret = secret_document(cluster, pool, name, address=address, settings=settings, roots=roots)
     pod = _pod(name, found, cluster, pool, settings)
     if near:
         # Spread evenly, it would go elsewhere as often as not.
         del pod["spec"]["topologySpreadConstraints"]
         pod["spec"]["affinity"] = storage.near(near)
     return NodePod(name, found, (secret, pod))
+
+
+def secret_document(
+    cluster: Cluster, pool: SharedPool, name: str, *, address: str, settings: PlatformSettings, roots: Roots
+) -> Document:
+    """The Secret that a node pod reads, with new certificates."""
+    made = _render(cluster, pool, name, address, settings, roots=roots)
+    issued = issue.issue(made.certificates, roots.authorities, {})
+    files = documents.below(node.CONFIG, made.files) | documents.credential_files(node.CONFIG, issued.new)
+    files |= {_RUN: json.dumps(_supervised(made), indent=1), _PREPARE: _prepare(pool)}
+    files |= {"import-images.sh": host.import_script({"pause": settings.images["pause"]})}
+    return _secret(cluster, pool, name, files)
+
+
+def renewed(
+    cluster: Cluster,
+    pool: SharedPool,
+    name: str,
+    seen: Mapping[str, Secret],
+    *,
+    address: str,
+    settings: PlatformSettings,
+    roots: Roots,
+    now: datetime | None = None,
+) -> Document | None:
+    """The Secret of a node that runs, with new certificates for those that do not fit or are due; None: all are well.
+
+    Everything else in it stays: a node that was made differently goes on as it was made until it is replaced.
+    """
+    made = _render(cluster, pool, name, address, settings, roots=roots)
+    issued = issue.issue(made.certificates, roots.authorities, documents.certificates(node.CONFIG, seen), now=now)
+    if not issued.new:
+        return None
+    return _secret(cluster, pool, name, {**seen, **documents.credential_files(node.CONFIG, issued.new)})
+
+
+def _secret(cluster: Cluster, pool: SharedPool, name: str, files: Mapping[str, str | Secret]) -> Document:
+    mine = {**hosted.labels(cluster.name, PART), POOL_LABEL: pool.name}
+    return documents.secret(name, hosted.namespace(cluster.name), files, labels=mine)
 
 
 def _render(
@@ -102,6 +138,7 @@ def _render(
             signed_serving=False,
             kubelet=_kubelet(pool),
             kubelet_drop_ins=_DROP_IN,
+            registries=registries.DIRECTORY,
         )
     )
     return rendered | egress.on_node(network, roots)
@@ -124,6 +161,12 @@ def _supervised(made: Rendered) -> dict[str, Any]:
     by_name = {process.name: process for process in made.processes}
     return {
         "prepare": [["/bin/sh", f"{node.CONFIG}/{_PREPARE}"]],
+        "links": {
+            "from": registries.MOUNT,
+            "to": registries.DIRECTORY,
+            "file": registries.FILE,
+            "suffix": registries.SUFFIX,
+        },
         "processes": [
             _process(by_name["containerd"], ready={"unix": node.CONTAINERD_SOCKET}),
             _once("import-images"),
@@ -187,7 +230,9 @@ def _pod(name: str, found: str, cluster: Cluster, pool: SharedPool, settings: Pl
             "limits": {"cpu": f"{millis}m", "memory": pool.memory},
         },
         "volumeMounts": [
-            *documents.mounts([("release", layout.CURRENT), ("config", node.CONFIG)]),
+            *documents.mounts(
+                [("release", layout.CURRENT), ("config", node.CONFIG), (registries.NAME, registries.MOUNT)]
+            ),
             *documents.mounts(_VOLUMES.items(), read_only=False),
             volumes_mount,
         ],
@@ -214,6 +259,7 @@ def _pod(name: str, found: str, cluster: Cluster, pool: SharedPool, settings: Pl
             "volumes": [
                 addons.release_volume(settings.bundle),
                 {"name": "config", "secret": {"secretName": name, "defaultMode": 0o400}},
+                {"name": registries.NAME, "secret": {"secretName": registries.NAME, "defaultMode": 0o400}},
                 *({"name": volume, "emptyDir": {}} for volume in _VOLUMES),
                 volumes,
             ],

@@ -141,6 +141,12 @@ def renewal_time(cert_pem: str) -> datetime:
     return cert.not_valid_before_utc + life * RENEW_AFTER
 
 
+def fingerprint(cert_pem: str) -> str:
+    """The start of a certificate's SHA-256 fingerprint, as `openssl x509 -fingerprint -sha256` shows it."""
+    digest = x509.load_pem_x509_certificate(cert_pem.encode()).fingerprint(hashes.SHA256())
+    return "SHA-256 " + ":".join(f"{byte:02X}" for byte in digest[:8])
+
+
 def _private_key(pem: Secret) -> ec.EllipticCurvePrivateKey:
     key = load_pem_private_key(pem.reveal().encode(), password=None)
     if not isinstance(key, ec.EllipticCurvePrivateKey):

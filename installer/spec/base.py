@@ -51,6 +51,15 @@ def always(default: Any = ..., **kwargs: Any) -> Any:
     return marked(Changes.ALWAYS, default, **kwargs)
 
 
+SPECIFICATION_MARK = "x-moorage-specification-only"
+
+
+def specification_only(description: str) -> Any:
+    """An optional field of specifications, which the custom resource in the manager does not have."""
+    extra: dict[str, Any] = {CHANGE_MARK: Changes.ALWAYS.value, SPECIFICATION_MARK: True}
+    return Field(None, exclude=True, description=description, json_schema_extra=extra)
+
+
 RULES_MARK = "x-kubernetes-validations"
 
 

@@ -10,6 +10,7 @@ from pydantic import ConfigDict, Field, StringConstraints, model_validator
 from installer.spec.base import Labels, Metadata, Model, Name, always, never, rules
 from installer.spec.cluster_settings import ApiServer, Kubelet, Taint
 from installer.spec.quantity import Cpu, Duration, Memory, memory_bytes, threshold_bytes
+from installer.spec.registries import Registries
 
 # CPU is shared by weight: a node may use all of its CPU while others are idle, and is sure of this part of it.
 CPU_SHARE = 20
@@ -124,6 +125,7 @@ class ClusterSpec(Model):
     )
     pools: tuple[SharedPool, ...] = always((), description="Its nodes.")
     network: ClusterNetwork = always(default_factory=ClusterNetwork, description="Address ranges and names inside it.")
+    registries: Registries = always((), description="Where its nodes pull images; followed without new nodes.")
     addons: Addons = always(default_factory=Addons, description="What runs inside the cluster from the start.")
 
 

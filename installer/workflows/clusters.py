@@ -20,6 +20,7 @@ from installer.kubernetes import kubeconfig as access
 from installer.kubernetes.client import ClusterResource
 from installer.spec.base import API_VERSION
 from installer.spec.cluster import Cluster
+from installer.workflows import registry_logins
 from installer.workflows.session import Session
 
 _READY_TIMEOUT_S = 300
@@ -176,7 +177,8 @@ def find(session: Session, name: str) -> dict[str, Any] | None:
 
 
 def apply(session: Session, cluster: Cluster) -> None:
-    """Create or change the resource of a cluster."""
+    """Create or change the resource of a cluster, after the Secrets that its specification fills."""
+    registry_logins.apply(session, cluster)
     client.apply(session.api, [document(cluster)])
 
 

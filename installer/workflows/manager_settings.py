@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from installer.kubernetes import addons
+from lightkube.resources.apiextensions_v1 import CustomResourceDefinition
+
+from installer.kubernetes import addons, crd
 from installer.kubernetes.settings import PlatformSettings
 from installer.workflows.session import Session
 
@@ -35,11 +39,26 @@ def of(session: Session) -> PlatformSettings:
     )
 
 
-def note(digest: str) -> dict[str, Any]:
-    """The ConfigMap that says what was last applied."""
+def note(digest: str, definitions: Mapping[str, int]) -> dict[str, Any]:
+    """The ConfigMap that says what was last applied; `definitions`: see `generations`."""
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
         "metadata": {"name": NOTE, "namespace": addons.SYSTEM},
-        "data": {"digest": digest},
+        "data": {"digest": digest, "definitions": _text(definitions)},
     }
+
+
+def is_noted(data: Mapping[str, str], digest: str, definitions: Mapping[str, int]) -> bool:
+    """Whether a note says that just this was applied, and that nobody changed our resource definitions since."""
+    return data.get("digest") == digest and data.get("definitions") == _text(definitions)
+
+
+def generations(definitions: Iterable[CustomResourceDefinition]) -> dict[str, int]:
+    """Our custom resource definitions by name, each with the number that counts its changes."""
+    metas = [found.metadata for found in definitions if found.metadata and found.spec.group == crd.GROUP]
+    return {meta.name or "": meta.generation or 0 for meta in metas}
+
+
+def _text(definitions: Mapping[str, int]) -> str:
+    return json.dumps(definitions, sort_keys=True)

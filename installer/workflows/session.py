@@ -21,7 +21,7 @@ from installer.engine.playbook import HostSelector, RoleSelector, Selector
 from installer.hostops import facts
 from installer.hostops.facts import HostFacts
 from installer.hostops.state import HostState
-from installer.kubernetes import client, control_plane, host, issue, node, pki
+from installer.kubernetes import client, control_plane, crd_guard, host, issue, node, pki
 from installer.kubernetes.rendering import Rendered
 from installer.kubernetes.roots import Roots
 from installer.spec.contract import HostOutput, RegionOutputs
@@ -39,9 +39,9 @@ from installer.workflows.state_location import StateLocation
 if TYPE_CHECKING:  # paramiko is slow to load; many a command asks only the manager's API
     from installer.transport.connection import Connection
 
-_ADMIN = pki.Subject("moorage-installer", (control_plane.ADMIN_GROUP,))
+_ADMIN = pki.Subject(crd_guard.INSTALLER, (control_plane.ADMIN_GROUP,))
 # Before `bootstrap_rbac` has bound our own group, only Kubernetes' built-in one can do anything.
-BOOTSTRAP_ADMIN = pki.Subject("moorage-installer", ("system:masters",))
+BOOTSTRAP_ADMIN = pki.Subject(crd_guard.INSTALLER, ("system:masters",))
 _ADMIN_DAYS = 1  # made anew for every run
 
 

@@ -64,9 +64,18 @@ class Plane:
         before = self._found()
         self._api.apply(wanted)
         found = self._found()
-        if not self._api.secret(hosted.ADMIN_KUBECONFIG, self._namespace):
-            self._api.secret_once(hosted.admin_kubeconfig(self._name, place, self._settings, roots))
-        return self._look(found, cluster.spec.control_plane.replicas), changes(before, found)
+        happened = [*changes(before, found), *self._admin(place, roots)]
+        return self._look(found, cluster.spec.control_plane.replicas), happened
+
+    def _admin(self, place: hosted.Place, roots: Roots) -> list[Happened]:
+        """The administrator's kubeconfig, made, or made again before its certificate ends."""
+        had = self._api.secret(hosted.ADMIN_KUBECONFIG, self._namespace)
+        wanted = hosted.admin_kubeconfig(self._name, place, self._settings, roots, seen=had)
+        if wanted is None:
+            return []
+        self._api.apply([wanted])
+        message = f"fetch it anew: `moorage cluster kubeconfig {self._name}`"
+        return [Happened("AdminKubeconfigRenewed", message)] if had else []
 
     def _egress(self) -> str:
         service = self._api.get(Service, egress.NAME, self._namespace)

@@ -12,7 +12,10 @@ from lightkube.resources.core_v1 import Namespace, Pod, Service
 
 from installer.controller import lost_hosts
 from installer.controller.clusters import nodes, plane
+from installer.controller.clusters.authorities import Authorities, LostError, fingerprint
 from installer.controller.clusters.inside import Inside
+from installer.controller.clusters.node_secrets import NodeSecrets
+from installer.controller.clusters.registries import Registries
 from installer.controller.clusters.volumes import Volumes
 from installer.controller.clusters.wanted import parse, refusal
 from installer.controller.datastores.datastores import Datastores
@@ -20,8 +23,7 @@ from installer.controller.manager_api import Api, meta_of
 from installer.controller.status import Condition, Found, Happened, NodeFound
 from installer.core import clock
 from installer.core.errors import KubernetesError
-from installer.kubernetes import datastore, documents, hosted
-from installer.kubernetes.roots import Roots
+from installer.kubernetes import datastore, hosted
 from installer.kubernetes.settings import PlatformSettings
 from installer.spec.cluster import Cluster
 
@@ -49,7 +51,9 @@ class ClusterReconciler:
         self._plane = plane.Plane(name, api, datastores, settings)
         self._nodes = nodes.Nodes(name, api, settings)
         self.volumes = Volumes(name, api, settings)
-        self._roots: Roots | None = None
+        self._node_secrets = NodeSecrets(name, api, settings)
+        self._registries = Registries(name, api)
+        self._authorities = Authorities(name, api)
         self._inside: Inside | None = None
         # A pass that is under way when the resource is deleted must not make again what goes.
         self._one_at_a_time = threading.Lock()
@@ -69,9 +73,12 @@ class ClusterReconciler:
                 return Look(Found(conditions=(cluster,)), steady=True)
             if refused := refusal(cluster, self._settings):
                 return Look(Found(conditions=(refused,)), steady=True)
-            return self._pass(cluster, recorded(resource.get("status") or {}))
+            try:
+                return self._pass(cluster, resource.get("status") or {})
+            except LostError as exc:
+                return Look(Found(conditions=(exc.condition,)), steady=True)
 
-    def _pass(self, cluster: Cluster, volumes: Mapping[str, int]) -> Look:
+    def _pass(self, cluster: Cluster, status: Mapping[str, Any]) -> Look:
         self._api.apply(
             [
                 hosted.namespace_document(self._name),
@@ -79,19 +86,29 @@ class ClusterReconciler:
                 hosted.egress_service(self._name),
             ]
         )
-        roots = self._roots_of()
+        volumes = recorded(status)
+        roots, restored = self._authorities.keep(status.get("authority", ""))
         address, port = self._service()
         if not address:
             return Look(Found(conditions=(Condition("ControlPlaneReady", False, "NoAddress"),)), steady=False)
         place = nodes.Place(address, roots, frozenset(host for host, count in volumes.items() if count))
+        registries = self._registries.keep(cluster)
         # Node pods first: they start while the control plane does, and find it when it answers.
         happened = self._nodes.grow(cluster, place)
+        happened += self._node_secrets.keep(cluster, place)
         seen, changed = self._plane.ensure(cluster, address, port, roots)
         condition, more = self._inside_cluster(cluster, place, seen)
         found_nodes = self._nodes.found()
         served, settled = self._tend_volumes(cluster, found_nodes, volumes, seen)
         found = Found(
-            conditions=(seen.condition, condition, served, self._datastores.condition(cluster)),
+            conditions=(
+                seen.condition,
+                condition,
+                served,
+                self._datastores.condition(cluster),
+                *([registries] if registries else ()),
+            ),
+            authority=fingerprint(roots),
             endpoint=f"https://{self._settings.endpoints[0]}:{port}",
             control_plane_ready=seen.ready,
             control_plane_wanted=cluster.spec.control_plane.replicas,
@@ -99,7 +116,7 @@ class ClusterReconciler:
             nodes_wanted=sum(pool.count for pool in cluster.spec.pools),
             volumes=self.volumes.record(volumes, found_nodes),
         )
-        done = (*happened, *changed, *more)
+        done = (*restored, *happened, *changed, *more)
         return Look(
             found, steady=seen.condition.ok and condition.ok and served.ok and settled and not done, happened=done
         )
@@ -177,16 +194,6 @@ class ClusterReconciler:
     def _left(self) -> str | None:
         """Why the namespace is still there; None when it is gone."""
         return None if self._api.get(Namespace, self._namespace) is None else "its namespace is still there"
-
-    def _roots_of(self) -> Roots:
-        if self._roots is None:
-            entries = self._api.secret(hosted.ROOTS, self._namespace)
-            if not entries:
-                labels = {hosted.CLUSTER_LABEL: self._name}
-                made = Roots.generate(self._name).to_mapping()
-                entries = self._api.secret_once(documents.secret(hosted.ROOTS, self._namespace, made, labels=labels))
-            self._roots = Roots.from_mapping(entries)
-        return self._roots
 
     def _service(self) -> tuple[str, int]:
         service = self._api.get(Service, hosted.CONTROL_PLANE, self._namespace)

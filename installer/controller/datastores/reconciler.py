@@ -82,18 +82,19 @@ class DatastoreReconciler:
         names = datastore.member_names(self._name, spec.members)
         self._api.apply([datastore.namespace_document(), *(datastore.service(self._name, n) for n in names)])
         addresses = {name: self._address(name) for name in names}
+        authority = self._authority_of(founded=bool(before.get("founded")))
         layout = Layout(
             self._name,
             self._api,
             self._settings,
             addresses=addresses,
-            authority=self._authority_of(),
+            authority=authority,
             quota_bytes=memory_bytes(spec.quota),
         )
         layout.read(before)
         if not before.get("founded") and (unplaced := layout.found()):
             return _pending(Condition(AVAILABLE, False, "NoHost", unplaced), used_by, steady=True)
-        look = _Pass(self._name, layout, self._etcdctl_of(addresses), self._watch, spec)
+        look = _Pass(self._name, layout, self._etcdctl_of(addresses, authority), self._watch, spec)
         return look.run(used_by, founded=bool(before.get("founded")))
 
     def delete(self, resource: Mapping[str, Any]) -> None:
@@ -106,14 +107,22 @@ class DatastoreReconciler:
             layout.read(resource.get("status") or {})
             layout.remove_all()
 
-    def _authority_of(self) -> pki.CertificateAuthority:
-        if self._authority is None:
-            entries = self._api.secret(datastore.authority_secret(self._name), datastore.NAMESPACE)
-            if not entries:
-                made = pki.new_ca(f"{self._settings.platform} datastore {self._name}")
-                entries = self._api.secret_once(datastore.authority_document(self._name, made))
-            self._authority = pki.CertificateAuthority(entries["ca.crt"].reveal(), entries["ca.key"])
-        return self._authority
+    def _authority_of(self, *, founded: bool) -> pki.CertificateAuthority:
+        """The authority, made where the datastore never served; one that is gone is put back while it is known."""
+        secret = datastore.authority_secret(self._name)
+        entries = self._api.secret(secret, datastore.NAMESPACE)
+        if not entries:
+            if self._authority is None and founded:
+                raise _authority_lost(self._name, "is gone")
+            made = self._authority or pki.new_ca(f"{self._settings.platform} datastore {self._name}")
+            entries = self._api.secret_once(datastore.authority_document(self._name, made))
+        if not {"ca.crt", "ca.key"} <= entries.keys():
+            raise _authority_lost(self._name, "does not hold what it must")
+        found = pki.CertificateAuthority(entries["ca.crt"].reveal(), entries["ca.key"])
+        if self._authority not in (None, found):
+            raise _authority_lost(self._name, "has another authority than before")
+        self._authority = found
+        return found
 
     def _address(self, member: str) -> str:
         service = self._api.get(Service, member, datastore.NAMESPACE)
@@ -122,9 +131,9 @@ class DatastoreReconciler:
             raise DatastoreNotReadyError(f"the Service of datastore member {member} has no address yet")
         return address
 
-    def _etcdctl_of(self, addresses: Mapping[str, str]) -> Etcdctl:
+    def _etcdctl_of(self, addresses: Mapping[str, str], authority: pki.CertificateAuthority) -> Etcdctl:
         if self._etcdctl is None:
-            self._etcdctl = Etcdctl(list(addresses.values()), self._authority_of(), self._folder)
+            self._etcdctl = Etcdctl(list(addresses.values()), authority, self._folder)
         return self._etcdctl
 
 
@@ -303,6 +312,16 @@ def parse(resource: Mapping[str, Any]) -> DatastoreSpec | Condition:
     except ValidationError as exc:
         faults = [f"{'.'.join(map(str, error['loc']))}: {error['msg']}" for error in exc.errors(include_input=False)]
         return Condition(AVAILABLE, False, "SpecRefused", "; ".join(sorted(faults)))
+
+
+def _authority_lost(name: str, what: str) -> KubernetesError:
+    secret = datastore.authority_secret(name)
+    return KubernetesError(
+        f"Secret {secret} in namespace {datastore.NAMESPACE} {what}",
+        cause="it was deleted or changed by hand; another authority would shut out the members and the clusters, "
+        "so none is made, and what runs is left as it is",
+        hint="restore that Secret from a backup of the manager; then all goes on by itself",
+    )
 
 
 def _pending(condition: Condition, used_by: Sequence[str], *, steady: bool = False) -> Look:

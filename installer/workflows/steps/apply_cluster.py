@@ -14,7 +14,7 @@ from installer.engine.plan import Action, Change, Target
 from installer.spec import faults
 from installer.spec.changes import check_change
 from installer.spec.cluster import Cluster
-from installer.workflows import clusters
+from installer.workflows import clusters, registry_logins
 from installer.workflows.registry import STEPS
 from installer.workflows.session import Session
 
@@ -34,7 +34,10 @@ class ApplyCluster:
         if found is None:
             return (Change(cluster.name, Action.CREATE, _summary(cluster)),)
         _require_allowed(session, cluster, found)
-        differing = tuple(_differences(clusters.document(cluster)["spec"], found["spec"]))
+        differing = (
+            *_differences(clusters.document(cluster)["spec"], found["spec"]),
+            *(f"Secret {name}: written anew" for name in registry_logins.differing(session, cluster)),
+        )
         if differing:
             return (Change(cluster.name, Action.UPDATE, _summary(cluster), differing),)
         if not clusters.info(found).ready:

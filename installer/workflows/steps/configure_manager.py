@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from lightkube.resources.apiextensions_v1 import CustomResourceDefinition
 from lightkube.resources.core_v1 import ConfigMap, Node
 
 from installer.core import clock
@@ -24,7 +25,8 @@ _NODES_TIMEOUT_S = 180
 
 @STEPS.step("configure-manager")
 class ConfigureManager:
-    """Applied as a whole when its digest is another than the one noted in the manager."""
+    """Applied as a whole when its digest is another than the one noted in the manager, or when somebody changed our
+    custom resource definitions."""
 
     title = "set up the manager"
 
@@ -32,10 +34,10 @@ class ConfigureManager:
         if not session.hosts:
             return (Change(target.name, Action.CREATE, "controller, cluster DNS, custom resources, access rules"),)
         try:
-            noted = _noted(session)
+            noted, definitions = _noted(session), _definitions(session)
         except KubernetesError:
             return (Change(target.name, Action.CREATE, "controller, cluster DNS, custom resources, access rules"),)
-        if noted == _digest(_documents(session)):
+        if manager_settings.is_noted(noted, _digest(_documents(session)), definitions):
             return ()
         return (Change(target.name, Action.UPDATE, "controller, cluster DNS, custom resources, access rules"),)
 
@@ -44,7 +46,7 @@ class ConfigureManager:
         documents = _documents(session)
         report.progress("applying what runs in the manager")
         client.apply(session.api_as(BOOTSTRAP_ADMIN), documents)
-        client.apply(session.api, [manager_settings.note(_digest(documents))])
+        client.apply(session.api, [manager_settings.note(_digest(documents), _definitions(session))])
 
     def verify(self, session: Session, target: Target, report: StepReport) -> None:
         await_nodes(session, report)
@@ -84,9 +86,14 @@ def _digest(documents: Sequence[dict[str, Any]]) -> str:
     return hashlib.sha256(json.dumps(documents, sort_keys=True).encode()).hexdigest()
 
 
-def _noted(session: Session) -> str | None:
+def _noted(session: Session) -> Mapping[str, str]:
     with client.translated("read the manager's settings"):
         for found in session.api.list(ConfigMap, namespace="moorage-system"):
             if client.name_of(found) == manager_settings.NOTE:
-                return (found.data or {}).get("digest")
-    return None
+                return found.data or {}
+    return {}
+
+
+def _definitions(session: Session) -> dict[str, int]:
+    with client.translated("read the custom resource definitions"):
+        return manager_settings.generations(session.api.list(CustomResourceDefinition))

@@ -17,6 +17,8 @@ type runConfig struct {
 	Prepare   [][]string       `json:"prepare"`   // commands; one that fails ends everything
 	Processes []*processConfig `json:"processes"` // each starts once the one before it is ready; stopped in reverse
 
+	Links *linksConfig `json:"links"` // made before the processes, and kept
+
 	ReadyTimeoutSeconds float64 `json:"readyTimeoutSeconds"` // 60 by default
 	StopTimeoutSeconds  float64 `json:"stopTimeoutSeconds"`  // 10 by default, of each process, then it is killed
 	RestartLimit        int     `json:"restartLimit"`        // restarts of one process within ten minutes; 0: no limit
@@ -63,6 +65,12 @@ func supervise(ctx context.Context, config runConfig) error {
 		if err := runOnce(ctx, "prepare", argv, nil); err != nil {
 			return fmt.Errorf("prepare %q: %w", argv, err)
 		}
+	}
+	if config.Links != nil {
+		if err := config.Links.link(); err != nil {
+			return err
+		}
+		go config.Links.follow(ctx)
 	}
 	failed := make(chan error, len(config.Processes))
 	var kept []*process

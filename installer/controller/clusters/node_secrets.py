@@ -1,0 +1,66 @@
+"""The Secrets that running node pods read: certificates renewed in place, one that was deleted made anew."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Final
+
+from lightkube.resources.core_v1 import Pod
+from lightkube.resources.core_v1 import Secret as SecretResource
+
+from installer.controller.clusters.nodes import Place
+from installer.controller.manager_api import Api, meta_of
+from installer.controller.status import Happened
+from installer.core.secret import Secret
+from installer.kubernetes import documents, hosted, node_pod
+from installer.kubernetes.settings import PlatformSettings
+from installer.spec.cluster import Cluster
+
+# Certificates live a year; a Secret deleted by hand is missed only when the node pod starts again.
+_EVERY_S: Final = 60.0
+
+
+class NodeSecrets:
+    """Of one cluster."""
+
+    def __init__(
+        self, name: str, api: Api, settings: PlatformSettings, *, now: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._namespace = hosted.namespace(name)
+        self._labels = hosted.labels(name, node_pod.PART)
+        self._api = api
+        self._settings = settings
+        self._now = now
+        self._next = 0.0
+
+    def keep(self, cluster: Cluster, place: Place) -> list[Happened]:
+        """Look once a minute; apply what is missing or due."""
+        if self._now() < self._next:
+            return []
+        seen = {
+            meta_of(secret).name: documents.entries(secret.data)
+            for secret in self._api.list(SecretResource, self._namespace, self._labels)
+        }
+        happened = []
+        for pod in self._api.list(Pod, self._namespace, self._labels):
+            meta = meta_of(pod)
+            if meta.deletionTimestamp is None:
+                pool = (meta.labels or {}).get(node_pod.POOL_LABEL, "")
+                happened += self._keep(cluster, pool, meta.name, place, seen.get(meta.name, {}))
+        self._next = self._now() + _EVERY_S
+        return happened
+
+    def _keep(self, cluster: Cluster, pool: str, name: str, place: Place, seen: Mapping[str, Secret]) -> list[Happened]:
+        chosen = next((one for one in cluster.spec.pools if one.name == pool), None)
+        if chosen is None:  # it is taken away
+            return []
+        make = partial(node_pod.renewed, seen=seen) if seen else node_pod.secret_document
+        wanted = make(cluster, chosen, name, address=place.address, settings=self._settings, roots=place.roots)
+        if wanted is None:
+            return []
+        self._api.apply([wanted])
+        if not seen:
+            return [Happened("NodeSecretRestored", f"node {name}: its Secret was gone", warning=True)]
+        return [Happened("NodeCertificatesRenewed", f"node {name}")]

@@ -1,0 +1,3 @@
+module moorage.dev/tests/registry
+
+go 1.26

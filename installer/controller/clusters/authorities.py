@@ -106,7 +106,10 @@ def fingerprint(roots: Roots) -> str:
 
 
 def _read(entries: Mapping[str, Secret]) -> Roots | None:
+    """The roots in a Secret; None where there are none, or not all."""
     try:
-        return Roots.from_mapping(entries) if entries else None
-    except KeyError:
+        roots = Roots.from_mapping(entries)
+        fingerprint(roots)
+    except (KeyError, ValueError):
         return None
+    return roots

@@ -82,7 +82,7 @@ class DatastoreReconciler:
         names = datastore.member_names(self._name, spec.members)
         self._api.apply([datastore.namespace_document(), *(datastore.service(self._name, n) for n in names)])
         addresses = {name: self._address(name) for name in names}
-        authority = self._authority_of(founded=bool(before.get("founded")))
+        authority = self.authority(founded=bool(before.get("founded")))
         layout = Layout(
             self._name,
             self._api,
@@ -107,7 +107,7 @@ class DatastoreReconciler:
             layout.read(resource.get("status") or {})
             layout.remove_all()
 
-    def _authority_of(self, *, founded: bool) -> pki.CertificateAuthority:
+    def authority(self, *, founded: bool) -> pki.CertificateAuthority:
         """The authority, made where the datastore never served; one that is gone is put back while it is known."""
         secret = datastore.authority_secret(self._name)
         entries = self._api.secret(secret, datastore.NAMESPACE)

@@ -27,6 +27,7 @@ class Registries:
         self._namespace = hosted.namespace(name)
         self._labels = hosted.labels(name, node_pod.PART)
         self._api = api
+        self._told: str | None = None  # the digest that nodes were told last
 
     def keep(self, cluster: Cluster) -> Condition | None:
         """Write what nodes read, before there are any; says how that is, None where the cluster names no registry."""
@@ -37,7 +38,10 @@ class Registries:
         files = registries.files(chosen, known)
         mine = {hosted.CLUSTER_LABEL: cluster.name}
         self._api.apply([documents.secret(registries.NAME, self._namespace, files, labels=mine)])
-        self._tell_nodes(documents.digest(files) if files else "")
+        digest = documents.digest(files) if files else ""
+        if digest != self._told:  # a node that starts later reads what is there then
+            self._tell_nodes(digest)
+            self._told = digest
         return condition(cluster, known)
 
     def _tell_nodes(self, digest: str) -> None:

@@ -60,6 +60,7 @@ def components(release: Release, *, arch: str) -> tuple[Component, ...]:
     wanted = [
         ("pause", ""),
         ("moorage-host", ""),
+        ("moorage-datastore", ""),
         ("etcd", versions.etcd),
         ("containerd", versions.containerd),
         ("runc", versions.runc),

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from lightkube import ApiError, Client, codecs
 from lightkube.resources.core_v1 import Secret as SecretResource
+from lightkube.types import PatchType
 
 from installer.core.errors import KubernetesError
 from installer.core.secret import Secret
@@ -71,6 +72,17 @@ class Api:
             if not (isinstance(exc.__cause__, ApiError) and exc.__cause__.status.code == _CONFLICT):
                 raise
         return self.secret(meta["name"], meta["namespace"])
+
+    def patch(self, kind: type[Any], name: str, namespace: str | None, change: Mapping[str, Any]) -> None:
+        """Merge a change into an object. What is applied of it next takes that back."""
+        self._applied.pop((kind.__name__, namespace or "", name), None)
+        with kubernetes.translated(f"change {kind.__name__} {name}"):
+            self.client.patch(kind, name, dict(change), namespace=namespace, patch_type=PatchType.MERGE)
+
+    def patch_status(self, kind: type[Any], name: str, change: Mapping[str, Any]) -> None:
+        """Merge a change into the status of a resource that is in no namespace."""
+        with kubernetes.translated(f"write the status of {kind.__name__} {name}"):
+            self.client.patch(kind.Status, name, {"status": dict(change)}, patch_type=PatchType.MERGE)
 
     def delete(self, kind: type[Any], name: str, namespace: str | None = None, *, grace_s: int | None = None) -> None:
         """Delete an object; nothing happens when it is not there. Applied again, it is made anew."""

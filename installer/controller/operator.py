@@ -15,7 +15,6 @@ from typing import Any
 
 import kopf
 from lightkube import KubeConfig
-from lightkube.types import PatchType
 
 from installer.controller import daemons
 from installer.controller.clusters import claim_watch
@@ -190,7 +189,7 @@ async def _report(world: World, name: str, body: kopf.Body, look: Look) -> list[
     wanted = status(look.found, generation=body.metadata["generation"], before=before)
     if wanted == {key: before.get(key) for key in wanted}:
         return []
-    await asyncio.to_thread(_write_status, world.api, name, wanted)
+    await asyncio.to_thread(world.api.patch_status, client.ClusterResource, name, wanted)
     if wanted["phase"] == before.get("phase"):
         return []
     message = next((c["message"] for c in wanted["conditions"] if c["status"] == "False"), "the cluster is ready")
@@ -204,8 +203,3 @@ def _resource(body: kopf.Body) -> dict[str, Any]:
 
 def _server() -> str:
     return f"https://{os.environ['KUBERNETES_SERVICE_HOST']}:{os.environ['KUBERNETES_SERVICE_PORT']}"
-
-
-def _write_status(api: Api, name: str, wanted: dict[str, Any]) -> None:
-    with client.translated(f"write the status of {name}"):
-        api.client.patch(client.ClusterResource.Status, name, {"status": wanted}, patch_type=PatchType.MERGE)

@@ -172,6 +172,11 @@ def tenants_role(tenant: Tenant) -> Sequence[Sequence[str]]:
     )
 
 
+def locking(tenant: Tenant) -> Sequence[Sequence[str]]:
+    """etcdctl's command that takes the right to its own keys from a cluster; it may have been done before."""
+    return (("role", "revoke-permission", tenant.user, tenant.prefix, "--prefix"),)
+
+
 def removal(tenant: Tenant) -> Sequence[Sequence[str]]:
     """etcdctl's commands that take a cluster out: first who may write, then what was written."""
     return (

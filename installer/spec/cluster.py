@@ -120,7 +120,7 @@ class ClusterSpec(Model):
     control_plane: ControlPlane = always(
         default_factory=ControlPlane, description="Its API server and controllers, in the manager."
     )
-    datastore: Name = never(
+    datastore: Name = always(
         "shared", description="The Datastore that holds its data; `dedicated`: one that comes and goes with it."
     )
     pools: tuple[SharedPool, ...] = always((), description="Its nodes.")

@@ -296,5 +296,6 @@ def info(resource: Mapping[str, Any]) -> ClusterInfo:
             for c in status.get("conditions") or ()
         ),
         nodes=tuple(NodeInfo(n["name"], n["pool"], n["host"], n["ready"]) for n in nodes.get("items") or ()),
-        datastore=datastore.name_for(resource["metadata"]["name"], spec.get("datastore", datastore.SHARED)),
+        datastore=(status.get("datastore") or {}).get("name")
+        or datastore.name_for(resource["metadata"]["name"], spec.get("datastore", datastore.SHARED)),
     )

@@ -36,16 +36,18 @@ class Plane:
         self._api = api
         self._datastores = datastores
         self._settings = settings
-        self._admitted = False
+        self._admitted = ""  # to the datastore of this name
 
-    def ensure(self, cluster: Cluster, address: str, port: int, roots: Roots) -> tuple[Seen, list[Happened]]:
-        """Bring it to what the cluster says, one step; never waits for pods."""
+    def ensure(self, cluster: Cluster, at: str, address: str, port: int, roots: Roots) -> tuple[Seen, list[Happened]]:
+        """Bring it to what the cluster says, one step; never waits for pods. `at`: the datastore with its data."""
         tenant = datastore.Tenant(self._name)
         try:
-            store = self._datastores.serving(cluster)
-            if not self._admitted:
-                self._datastores.admit(cluster)
-                self._admitted = True
+            if at == datastore.name_for(self._name, cluster.spec.datastore):
+                self._datastores.provide(cluster)
+            store = self._datastores.serving(at)
+            if self._admitted != at:
+                self._datastores.admit(self._name, at)
+                self._admitted = at
         except DatastoreNotReadyError as exc:
             return Seen(0, Condition("ControlPlaneReady", False, "DatastoreNotReady", exc.explain())), []
         place = hosted.Place(
@@ -66,6 +68,11 @@ class Plane:
         found = self._found()
         happened = [*changes(before, found), *self._admin(place, roots)]
         return self._look(found, cluster.spec.control_plane.replicas), happened
+
+    def halt(self) -> None:
+        """End its pods and let nobody in; the next `ensure` does the opposite of both."""
+        self._admitted = ""
+        self._api.patch(Deployment, hosted.CONTROL_PLANE, self._namespace, {"spec": {"replicas": 0}})
 
     def _admin(self, place: hosted.Place, roots: Roots) -> list[Happened]:
         """The administrator's kubeconfig, made, or made again before its certificate ends."""

@@ -11,7 +11,7 @@ from lightkube import AsyncClient
 from lightkube.resources.core_v1 import Namespace, Pod, Service
 
 from installer.controller import lost_hosts
-from installer.controller.clusters import nodes, plane
+from installer.controller.clusters import home, nodes, plane
 from installer.controller.clusters.authorities import Authorities, LostError, fingerprint
 from installer.controller.clusters.inside import Inside
 from installer.controller.clusters.node_secrets import NodeSecrets
@@ -27,7 +27,7 @@ from installer.kubernetes import datastore, hosted
 from installer.kubernetes.settings import PlatformSettings
 from installer.spec.cluster import Cluster
 
-_GONE_TIMEOUT_S = 90
+_GONE_TIMEOUT_S = 120
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,7 @@ class ClusterReconciler:
         self._namespace = hosted.namespace(name)
         self._api = api
         self._datastores = datastores
+        self._home = home.Home(name, api, datastores)
         self._settings = settings
         self._plane = plane.Plane(name, api, datastores, settings)
         self._nodes = nodes.Nodes(name, api, settings)
@@ -87,6 +88,7 @@ class ClusterReconciler:
             ]
         )
         volumes = recorded(status)
+        where = self._home.where(cluster)
         roots, restored = self._authorities.keep(status.get("authority", ""))
         address, port = self._service()
         if not address:
@@ -96,16 +98,17 @@ class ClusterReconciler:
         # Node pods first: they start while the control plane does, and find it when it answers.
         happened = self._nodes.grow(cluster, place)
         happened += self._node_secrets.keep(cluster, place)
-        seen, changed = self._plane.ensure(cluster, address, port, roots)
+        seen, changed = self._plane.ensure(cluster, where.at, address, port, roots)
         condition, more = self._inside_cluster(cluster, place, seen)
         found_nodes = self._nodes.found()
         served, settled = self._tend_volumes(cluster, found_nodes, volumes, seen)
+        stored, moved = self._home.tend(cluster, self._plane, serves=seen.condition.ok)
         found = Found(
             conditions=(
                 seen.condition,
                 condition,
                 served,
-                self._datastores.condition(cluster),
+                stored,
                 *([registries] if registries else ()),
             ),
             authority=fingerprint(roots),
@@ -116,10 +119,9 @@ class ClusterReconciler:
             nodes_wanted=sum(pool.count for pool in cluster.spec.pools),
             volumes=self.volumes.record(volumes, found_nodes),
         )
-        done = (*restored, *happened, *changed, *more)
-        return Look(
-            found, steady=seen.condition.ok and condition.ok and served.ok and settled and not done, happened=done
-        )
+        done = (*restored, *happened, *changed, *more, *moved)
+        well = seen.condition.ok and condition.ok and served.ok and not home.is_moving(stored)
+        return Look(found, steady=well and settled and not done, happened=done)
 
     def _inside_cluster(
         self, cluster: Cluster, place: nodes.Place, seen: plane.Seen
@@ -167,20 +169,28 @@ class ClusterReconciler:
             return self._delete(wanted)
 
     def _delete(self, wanted_datastore: str) -> list[Happened]:
+        stores = self._home.everywhere(wanted_datastore)
         if self._api.get(Namespace, self._namespace) is not None:
             # First, since Kubernetes lets every namespace rest for five seconds; and no pod is made in it any more.
             self._api.delete(Namespace, self._namespace)
             self._hosts.update(node.host for node in self._nodes.found() if node.host)
             for pod in self._api.list(Pod, self._namespace):
                 self._api.delete(Pod, meta_of(pod).name or "", self._namespace, grace_s=1)
-        if wanted_datastore != datastore.DEDICATED:
-            self._datastores.release(self._name, wanted_datastore)
+        for store in stores:
+            if store != datastore.name_for(self._name, datastore.DEDICATED):
+                self._datastores.release(self._name, store)
         self._until(self._pods_left, f"the pods of cluster {self._name} are gone")
         told = self.volumes.clear(self._hosts)  # while the namespace rests
         self._until(self._left, f"cluster {self._name} is gone")
         # An API server that was still ending may have written once more.
-        self._datastores.release(self._name, wanted_datastore)
+        for store in stores:
+            self._until(lambda store=store: self._kept(store), f"nothing of cluster {self._name} is in {store}")  # type: ignore[misc]
         return told
+
+    def _kept(self, store: str) -> str | None:
+        """Why a datastore still holds something of the cluster; None when it does not."""
+        gone = self._datastores.release(self._name, store)
+        return None if gone else f"datastore {store}, which it has to itself, is still there"
 
     def _until(self, check: Callable[[], str | None], what: str) -> None:
         clock.wait_until(check, what=what, timeout_s=_GONE_TIMEOUT_S, clock=clock.SystemClock(), every_s=0.5)

@@ -5,22 +5,23 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from lightkube import ApiError, codecs
 
+from installer.controller.datastores import whereabouts
+from installer.controller.datastores.copy import Copy
 from installer.controller.datastores.reconciler import DatastoreNotReadyError, DatastoreReconciler, Look, Serving
 from installer.controller.manager_api import Api
 from installer.controller.status import Condition
-from installer.core import clock
 from installer.core.errors import KubernetesError
 from installer.kubernetes import client, datastore
 from installer.kubernetes.client import ClusterResource, DatastoreResource
 from installer.kubernetes.settings import PlatformSettings
 from installer.spec.cluster import Cluster
 
-_GONE_TIMEOUT_S = 120
 _CONFLICT = 409
+READY: Final = "DatastoreReady"  # a condition of a cluster
 
 
 class Datastores:
@@ -60,52 +61,52 @@ class Datastores:
 
     # --- for clusters -----------------------------------------------------------------------------------------------
 
-    def serving(self, cluster: Cluster) -> Serving:
-        """The cluster's datastore; raises DatastoreNotReadyError while it does not serve, or when there is none."""
-        name = _name_of(cluster)
+    def serving(self, name: str) -> Serving:
+        """A datastore that serves; raises DatastoreNotReadyError while it does not."""
         look = self._looks.get(name)
         if look is None:
-            self._provide(cluster)
             raise DatastoreNotReadyError(f"datastore {name} is being looked at")
         if look.serving is None:
             raise DatastoreNotReadyError(f"datastore {name}: {look.found.available.message}")
         return look.serving
 
-    def condition(self, cluster: Cluster) -> Condition:
-        """How the cluster's datastore is, for the cluster's own status."""
-        name = _name_of(cluster)
+    def condition(self, name: str) -> Condition:
+        """How a cluster's datastore is, for the cluster's own status."""
         if (look := self._looks.get(name)) is None:
-            return Condition("DatastoreReady", False, "Unknown", f"datastore {name} does not serve yet")
+            return Condition(READY, False, "Unknown", f"datastore {name} does not serve yet")
         for found in (look.found.available, look.found.space):  # a member that is away is not the cluster's concern
             if not found.ok:
-                return Condition(
-                    "DatastoreReady", False, f"Datastore{found.reason}", f"datastore {name}: {found.message}"
-                )
-        return Condition("DatastoreReady", True, "Ready", f"datastore {name}")
+                return Condition(READY, False, f"Datastore{found.reason}", f"datastore {name}: {found.message}")
+        return Condition(READY, True, "Ready", f"datastore {name}")
 
-    def admit(self, cluster: Cluster) -> None:
+    def admit(self, cluster: str, name: str) -> None:
         """Give a cluster its user, role and prefix."""
-        self.serving(cluster).etcdctl.run_all(datastore.tenants_role(datastore.Tenant(cluster.name)))
+        self.serving(name).etcdctl.run_all(datastore.tenants_role(datastore.Tenant(cluster)))
 
-    def release(self, cluster: str, wanted: str) -> None:
+    def lock(self, cluster: str, name: str) -> None:
+        """Let a cluster neither read nor write what is its own, until it is admitted again; nobody else may anyway."""
+        self.serving(name).etcdctl.run_all(datastore.locking(datastore.Tenant(cluster)))
+
+    def copy(self, cluster: str, *, source: str, destination: str) -> Copy:
+        """Begin to copy a cluster's keys."""
+        ends = self.serving(source).etcdctl, self.serving(destination).etcdctl
+        return Copy(*ends, datastore.Tenant(cluster).prefix)
+
+    def release(self, cluster: str, name: str) -> bool:
         """Take a cluster's user, role and every key of it away, or the datastore that it has to itself.
 
-        `wanted`: its spec.datastore. Raises KubernetesError to be called again.
+        Returns whether nothing is left; raises KubernetesError to be called again.
         """
-        name = datastore.name_for(cluster, wanted)
         found = self._api.get(DatastoreResource, name)
-        if found is None or (wanted != datastore.DEDICATED and found.metadata.deletionTimestamp is not None):
-            return  # what is in it goes with it
-        if wanted != datastore.DEDICATED:
+        if found is None:
+            return True
+        if name == datastore.name_for(cluster, datastore.DEDICATED):
+            if _owner(found) == cluster:
+                self._api.delete(DatastoreResource, name)
+                return False
+        elif found.metadata.deletionTimestamp is None:  # else what is in it goes with it
             self._take_out(name, cluster, (found.to_dict().get("status") or {}).get("founded", False))
-        elif _owner(found) == cluster:
-            self._api.delete(DatastoreResource, name)
-            clock.wait_until(
-                lambda: None if self._api.get(DatastoreResource, name) is None else "its resource is still there",
-                what=f"datastore {name} is gone",
-                timeout_s=_GONE_TIMEOUT_S,
-                clock=clock.SystemClock(),
-            )
+        return True
 
     def _take_out(self, name: str, cluster: str, founded: bool) -> None:
         look = self._looks.get(name)
@@ -116,9 +117,14 @@ class Datastores:
                 f"datastore {name} does not serve: the keys of cluster {cluster} are still in it"
             )
 
-    def _provide(self, cluster: Cluster) -> None:
-        """Make the cluster's datastore when it is one of ours and missing; raises DatastoreNotReadyError otherwise."""
-        name, wanted = _name_of(cluster), cluster.spec.datastore
+    def provide(self, cluster: Cluster) -> None:
+        """Make the datastore that a cluster asks for when it is one of ours and missing.
+
+        Raises DatastoreNotReadyError where it cannot be used.
+        """
+        name, wanted = datastore.name_for(cluster.name, cluster.spec.datastore), cluster.spec.datastore
+        if name in self._looks:
+            return
         found = self._api.get(DatastoreResource, name)
         if found is not None:
             if found.metadata.deletionTimestamp is not None:
@@ -150,15 +156,16 @@ class Datastores:
                 raise
 
 
-def _name_of(cluster: Cluster) -> str:
-    return datastore.name_for(cluster.name, cluster.spec.datastore)
-
-
 def _uses(cluster: Mapping[str, Any], name: str) -> bool:
-    meta, wanted = cluster["metadata"], (cluster.get("spec") or {}).get("datastore", datastore.SHARED)
-    # One that is deleted takes its own datastore with it.
-    leaving = wanted == datastore.DEDICATED and meta.get("deletionTimestamp")
-    return datastore.name_for(meta["name"], wanted) == name and not leaving
+    """Whether a datastore holds a cluster's data, or will, or what its move has left and is to be cleared away."""
+    meta = cluster["metadata"]
+    own = datastore.name_for(meta["name"], datastore.DEDICATED)
+    where = whereabouts.recorded(cluster.get("status") or {})
+    wanted = datastore.name_for(meta["name"], (cluster.get("spec") or {}).get("datastore", datastore.SHARED))
+    holds = {wanted, *((where.at,) if where else ())}
+    if name == own:  # what is left in it goes with it, and it goes with the cluster
+        return own in holds and not meta.get("deletionTimestamp")
+    return name in holds or (where is not None and name == where.also)
 
 
 def _owner(found: Any) -> str:

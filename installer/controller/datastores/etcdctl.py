@@ -15,7 +15,7 @@ from installer.kubernetes import datastore, etcd, pki
 
 _PROGRAM: Final = f"{layout.CURRENT}/{layout.BIN}/etcdctl"
 # etcd tells in words alone that something was there, or gone, already.
-_DONE_BEFORE: Final = ("already exists", "not found", "already granted", "has been compacted")
+_DONE_BEFORE: Final = ("already exists", "not found", "already granted", "is not granted", "has been compacted")
 _TIMEOUT_S: Final = 30
 _DEFRAGMENT_TIMEOUT_S: Final = 120  # about a second for 100 MB; the member serves nothing meanwhile
 _NOSPACE: Final = 1  # etcdserverpb.AlarmType
@@ -63,7 +63,7 @@ class Etcdctl:
         for name, text in texts.items():
             (folder / name).touch(mode=0o600)
             (folder / name).write_text(text)
-        self._folder = folder
+        self.folder = folder
         self.servers = tuple(f"https://{address}:{etcd.CLIENT_PORT}" for address in addresses)
 
     def members(self) -> tuple[Member, ...]:
@@ -116,9 +116,9 @@ class Etcdctl:
     def _process(self, words: Sequence[str], *, servers: Sequence[str] = ()) -> subprocess.CompletedProcess[str]:
         options = [
             f"--endpoints={','.join(servers or self.servers)}",
-            f"--cacert={self._folder / 'ca.crt'}",
-            f"--cert={self._folder / 'client.crt'}",
-            f"--key={self._folder / 'client.key'}",
+            f"--cacert={self.folder / 'ca.crt'}",
+            f"--cert={self.folder / 'client.crt'}",
+            f"--key={self.folder / 'client.key'}",
             "--dial-timeout=2s",
         ]
         if not any(word.startswith("--command-timeout") for word in words):

@@ -9,7 +9,6 @@ from dataclasses import replace
 from typing import Any
 
 import kopf
-from lightkube.types import PatchType
 
 from installer.controller import daemons
 from installer.controller.datastores.datastores import Datastores
@@ -82,7 +81,7 @@ async def _one_pass(
         wanted = status(found, generation=generation, before=before)
     if wanted != {key: before.get(key) for key in wanted}:
         try:
-            await asyncio.to_thread(_write_status, api, name, wanted)
+            await asyncio.to_thread(api.patch_status, client.DatastoreResource, name, wanted)
         except InstallerError as exc:
             log.warning("datastore %s: %s", name, exc.explain())
             return daemons.FAILED_S
@@ -100,9 +99,3 @@ def _blocked(users: Sequence[str]) -> Condition:
 
 def _plain(body: kopf.Body) -> Mapping[str, Any]:
     return {"metadata": dict(body.metadata), "spec": dict(body.spec), "status": dict(body.status)}
-
-
-def _write_status(api: Api, name: str, wanted: Mapping[str, Any]) -> None:
-    with client.translated(f"write the status of datastore {name}"):
-        patch = {"status": dict(wanted)}
-        api.client.patch(client.DatastoreResource.Status, name, patch, patch_type=PatchType.MERGE)

@@ -14,7 +14,7 @@ from installer.bundle import golang
 from installer.bundle.components import component
 from installer.core.errors import BundleError
 
-OURS = ("moorage-host", "flanneld", "pause", "coredns-1.14.7")
+OURS = ("moorage-host", "moorage-datastore", "flanneld", "pause", "coredns-1.14.7")
 _ENV = {**os.environ, "GOFLAGS": "-mod=readonly -buildvcs=false", "CGO_ENABLED": "0"}
 
 needs_go = pytest.mark.skipif(shutil.which("go") is None, reason="go is not installed")
@@ -69,7 +69,7 @@ def test_what_does_not_build_is_told_with_its_last_lines(pause: Path, tmp_path: 
 
 @needs_go
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["moorage-host", "pause"])
+@pytest.mark.parametrize("name", ["moorage-host", "moorage-datastore", "pause"])
 def test_our_programs_pass_their_own_tests(name: str) -> None:
     """`go vet` and `go test`, from the caches that the build has."""
     folder = golang.PROGRAMS / name

@@ -58,10 +58,10 @@ def test_what_may_change_changes(write: Write, old: str, new: str) -> None:
         ),
         (
             platform() + cluster(),
-            platform() + cluster(spec="  datastore: dedicated\n  network: {services: 10.97.0.0/16}\n"),
+            platform() + cluster(spec="  network: {pods: 10.200.0.0/16, services: 10.97.0.0/16}\n"),
             [
-                "14: spec.datastore: may not change after creation",
-                "15: spec.network.services: may not change after creation",
+                "14: spec.network.pods: may not change after creation",
+                "14: spec.network.services: may not change after creation",
             ],
         ),
     ],
@@ -74,8 +74,8 @@ def test_what_may_not_change_is_named(write: Write, old: str, new: str, faults: 
 
 def test_what_was_left_out_is_told_at_its_nearest_line(write: Write) -> None:
     """A default in the place of what was written is a change, too."""
-    old = load_text(write, platform() + cluster(spec="  datastore: dedicated\n"))
+    old = load_text(write, platform() + cluster(spec="  network: {domain: example}\n"))
     new = load_text(write, platform() + cluster())
     assert [str(fault).partition("platform.yaml:")[2] for fault in check_change(old, new)] == [
-        "11: spec.datastore: may not change after creation"
+        "11: spec.network.domain: may not change after creation"
     ]

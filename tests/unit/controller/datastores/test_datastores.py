@@ -56,9 +56,9 @@ def datastores(tmp_path: Path, *resources: Any, managers: int = 3) -> tuple[Data
     return Datastores(Missing(manager), fixed.settings(managers=managers), tmp_path), manager  # type: ignore[arg-type]
 
 
-def cluster(name: str, datastore: str | None = None, **meta: Any) -> Any:
+def cluster(name: str, datastore: str | None = None, status: Any = None, **meta: Any) -> Any:
     spec = {"datastore": datastore} if datastore else {}
-    return ClusterResource.from_dict({"metadata": {"name": name, **meta}, "spec": spec})
+    return ClusterResource.from_dict({"metadata": {"name": name, **meta}, "spec": spec, "status": status or {}})
 
 
 def store(name: str, owner: str = "", **meta: Any) -> Any:
@@ -83,6 +83,21 @@ def test_who_uses_a_datastore(tmp_path: Path) -> None:
     assert found.users("cluster-e") == ()
 
 
+def test_who_uses_a_datastore_while_clusters_move(tmp_path: Path) -> None:
+    """Where the data is, where it goes to, and where some is left; what is left in its own keeps that from nothing."""
+    found, _ = datastores(
+        tmp_path,
+        cluster("going", "large", status={"datastore": {"name": "shared", "also": "large"}}),
+        cluster("gone", "large", status={"datastore": {"name": "large", "also": "shared"}}),
+        cluster("away", "large", status={"datastore": {"name": "large", "also": "cluster-away"}}),
+        cluster("still", "large", status={"datastore": {"name": "cluster-still", "also": "large"}}),
+    )
+    assert found.users("shared") == ("going", "gone")
+    assert found.users("large") == ("away", "going", "gone", "still")
+    assert found.users("cluster-away") == ()
+    assert found.users("cluster-still") == ("still",)
+
+
 @pytest.mark.parametrize(
     ("spec", "managers", "created"),
     [
@@ -99,8 +114,9 @@ def test_who_uses_a_datastore(tmp_path: Path) -> None:
 def test_ours_are_made_when_they_are_missing(tmp_path: Path, spec: dict[str, Any], managers: int, created: str) -> None:
     """The cluster waits until it serves."""
     found, manager = datastores(tmp_path, managers=managers)
+    found.provide(fixed.cluster(**spec))
     with pytest.raises(DatastoreNotReadyError, match="is being looked at"):
-        found.serving(fixed.cluster(**spec))
+        found.serving(created.split()[1])
     assert manager.changes == [created]
 
 
@@ -116,7 +132,7 @@ def test_what_cannot_be_used_is_said(tmp_path: Path, spec: dict[str, Any], resou
     """And nothing is made."""
     found, manager = datastores(tmp_path, *resources)
     with pytest.raises(DatastoreNotReadyError, match=said):
-        found.serving(fixed.cluster(**spec))
+        found.provide(fixed.cluster(**spec))
     assert manager.changes == []
 
 
@@ -133,7 +149,7 @@ def test_a_cluster_is_told_what_concerns_it(tmp_path: Path, changed: dict[str, A
     """With the datastore's name and what helps."""
     found, _ = datastores(tmp_path)
     found.note("shared", Look(replace(WELL, **changed), steady=True))
-    condition = found.condition(fixed.cluster())
+    condition = found.condition("shared")
     assert (condition.type, condition.ok, condition.reason) == ("DatastoreReady", reason == "Ready", reason)
     assert "datastore shared" in condition.message
 
@@ -141,8 +157,8 @@ def test_a_cluster_is_told_what_concerns_it(tmp_path: Path, changed: dict[str, A
 def test_its_own_goes_with_a_cluster(tmp_path: Path) -> None:
     """Once; and never one of that name which somebody else made."""
     found, manager = datastores(tmp_path, store("cluster-team-a", owner="team-a"), store("cluster-team-b"))
-    for name in ("team-a", "team-a", "team-b"):
-        found.release(name, "dedicated")
+    left = [not found.release(name, f"cluster-{name}") for name in ("team-a", "team-a", "team-b")]
+    assert left == [True, False, False]
     assert manager.changes == ["delete cluster-team-a"]
 
 

@@ -1,0 +1,229 @@
+"""A move to another datastore, on stores that are dictionaries: whenever the controller is killed, no write is lost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from installer.controller.clusters.home import Home, is_moving
+from installer.controller.datastores.copy import Progress
+from installer.controller.datastores.etcdctl import EtcdError
+from installer.controller.datastores.reconciler import DatastoreNotReadyError
+from installer.controller.datastores.whereabouts import Whereabouts
+from installer.controller.status import Condition, Happened
+from installer.core.errors import KubernetesError
+from tests.unit.kubernetes import fixed
+
+
+class KilledError(BaseException):
+    """The controller ends here."""
+
+
+@dataclass
+class World:
+    """The manager, two datastores, and a cluster that writes whenever it can. Each effect counts, so that one kills."""
+
+    status: dict[str, Any] = field(default_factory=dict)
+    stores: dict[str, dict[int, str]] = field(default_factory=lambda: {"shared": {}, "large": {}})
+    ready: set[str] = field(default_factory=lambda: {"shared", "large"})
+    admitted: set[str] = field(default_factory=set)
+    runs: bool = True
+    written: int = 0
+    effects: int = 0
+    fails: Callable[[int], BaseException | None] = lambda effect: None
+
+    def effect(self) -> None:
+        self.effects += 1
+        if (raised := self.fails(self.effects)) is not None:
+            raise raised
+
+    # --- the cluster ------------------------------------------------------------------------------------------------
+
+    def write(self) -> None:
+        """As its API servers do, wherever they are still let in."""
+        for name in self.admitted:
+            if self.runs or name not in self.ready:
+                self.stores[name][self.written] = "x"
+                self.written += 1
+
+    def ensure(self, at: str) -> None:
+        """As the control plane's own part of a pass does."""
+        self.admitted.add(at)
+        self.runs = True
+        self.write()
+
+    def halt(self) -> None:
+        self.effect()
+        self.runs = False
+
+    # --- the manager's API ------------------------------------------------------------------------------------------
+
+    def get(self, kind: type, name: str) -> Any:
+        return SimpleNamespace(to_dict=lambda: {"status": dict(self.status)})
+
+    def patch_status(self, kind: type, name: str, change: dict[str, Any]) -> None:
+        self.effect()
+        self.status |= change
+        self.effect()  # it is written, and nobody heard of it
+
+    # --- datastores -------------------------------------------------------------------------------------------------
+
+    def condition(self, name: str) -> Condition:
+        return Condition("DatastoreReady", True, "Ready", f"datastore {name}")
+
+    def provide(self, cluster: Any) -> None:
+        self.effect()
+
+    def lock(self, cluster: str, name: str) -> None:
+        self.effect()
+        self.admitted.discard(name)
+        self.effect()
+
+    def copy(self, cluster: str, *, source: str, destination: str) -> Copy:
+        self.effect()
+        if destination not in self.ready:
+            raise DatastoreNotReadyError(f"datastore {destination} is being looked at")
+        return Copy(self, source, destination)
+
+    def release(self, cluster: str, name: str) -> bool:
+        self.effect()
+        assert name != self.status["datastore"]["name"], "the only copy"
+        self.admitted.discard(name)
+        self.stores[name].clear()
+        self.effect()
+        return True
+
+
+class Copy:
+    """Copies all at once, and what came since at the end."""
+
+    def __init__(self, world: World, source: str, destination: str) -> None:
+        self.world, self.source, self.destination = world, source, destination
+        world.stores[destination] = dict(world.stores[source])
+        self.stopped = False
+
+    def progress(self) -> Progress:
+        return Progress("following", keys=len(self.world.stores[self.destination]))
+
+    def finish(self, *, timeout_s: float) -> Progress:
+        self.world.effect()
+        assert self.source not in self.world.admitted, "it still writes"
+        self.world.stores[self.destination] = dict(self.world.stores[self.source])
+        return Progress("done", keys=len(self.world.stores[self.destination]))
+
+    def stop(self) -> None:
+        self.stopped = True
+
+
+def _home(world: World) -> Home:
+    return Home("team-a", world, world)  # type: ignore[arg-type]
+
+
+def _pass(home: Home, world: World, wanted: str) -> tuple[Condition, list[Happened]]:
+    cluster = fixed.cluster(datastore=wanted)
+    world.ensure(home.where(cluster).at)
+    told = home.tend(cluster, world, serves=True)
+    world.write()
+    return told
+
+
+def _settle(world: World, wanted: str, home: Home | None = None) -> list[str]:
+    """Passes until nothing is under way; what they told."""
+    home, told = home or _home(world), list[str]()
+    for _ in range(20):
+        condition, happened = _pass(home, world, wanted)
+        told += [one.reason for one in happened]
+        if condition.ok:
+            return told
+    raise AssertionError(f"still moving: {condition}")
+
+
+def _is_whole(world: World, at: str) -> None:
+    assert world.status["datastore"] == {"name": at, "also": ""}
+    assert sorted(world.stores[at]) == list(range(world.written))
+    assert all(not keys for name, keys in world.stores.items() if name != at)
+    assert world.admitted == {at}
+
+
+def test_a_move_is_announced_and_loses_nothing() -> None:
+    """And a cluster that stays does nothing."""
+    world = World()
+    assert _settle(world, "shared") == []
+    told = _settle(world, "large")
+    assert told == ["DatastoreMoving", "DatastoreSwitching", "DatastoreMoved", "DatastoreLeft"]
+    _is_whole(world, "large")
+    before = world.effects
+    assert _settle(world, "large") == []
+    assert world.effects == before
+
+
+@pytest.mark.parametrize("raised", [KilledError, lambda: EtcdError("no answer"), lambda: KubernetesError("no answer")])
+@pytest.mark.parametrize("wanted", ["large", "shared"])
+def test_a_move_that_is_cut_short_anywhere_loses_nothing(raised: Callable[[], BaseException], wanted: str) -> None:
+    """Killed, or without an answer: what follows goes on to the end, or back where the user has changed their mind."""
+    count, ended = 0, False
+    while not ended:
+        count += 1
+        world = World()
+        _settle(world, "shared")
+        at = world.effects + count
+        world.fails = lambda effect, at=at: raised() if effect == at else None  # type: ignore[misc]
+        home = _home(world)
+        try:
+            _settle(world, "large", home)
+            ended = world.effects < at
+        except (KilledError, KubernetesError) as exc:
+            if isinstance(exc, KilledError):
+                home = _home(world)
+        world.fails = lambda effect: None
+        _settle(world, wanted, home)
+        _is_whole(world, wanted)
+    assert count > 10
+
+
+def test_it_waits_for_a_datastore_that_does_not_serve_yet() -> None:
+    """And serves meanwhile."""
+    world = World(ready={"shared"})
+    home = _home(world)
+    _settle(world, "shared", home)
+    for _ in range(5):
+        condition, _ = _pass(home, world, "large")
+    assert is_moving(condition)
+    assert "waits for its move from datastore shared to large" in condition.message
+    assert world.runs
+    world.ready.add("large")
+    _settle(world, "large", home)
+    _is_whole(world, "large")
+
+
+def test_a_move_that_fails_says_why_and_is_tried_again() -> None:
+    """By name of the datastores."""
+    world = World()
+    home = _home(world)
+    _settle(world, "shared", home)
+    at = world.effects
+    world.fails = lambda effect: EtcdError("the copy failed") if effect == at + 4 else None
+    reasons = []
+    while not (found := _pass(home, world, "large"))[0].ok:
+        reasons.append((found[0].reason, "stays in datastore shared until it can move to large" in found[0].message))
+    assert ("MoveFailed", True) in reasons
+    _is_whole(world, "large")
+
+
+def test_a_cluster_that_is_deleted_meanwhile_is_taken_out_of_both() -> None:
+    """And nobody copies any more."""
+    world = World()
+    home = _home(world)
+    _settle(world, "shared", home)
+    for _ in range(2):
+        _pass(home, world, "large")
+    copy = home._copy
+    assert isinstance(copy, Copy)
+    assert home.everywhere("large") == ("shared", "large")
+    assert copy.stopped
+    assert _home(World()).everywhere("dedicated") == ("cluster-team-a",)
+    assert world.status["datastore"] == Whereabouts("shared", also="large").entry()

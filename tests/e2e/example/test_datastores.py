@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import threading
+from dataclasses import dataclass, field
 from typing import Any
 
 from tests.e2e.platform_under_test import PlatformUnderTest, eventually, podman
@@ -63,8 +66,45 @@ def test_a_member_that_lost_its_data_is_replaced(example: PlatformUnderTest) -> 
     assert example.kubectl("team-a", "get", "configmap", "kept", "-o", "name").stdout == b"configmap/kept\n"
 
 
+@dataclass
+class _Writer:
+    """Makes one ConfigMap after the other in a cluster, and counts those that its API says are made."""
+
+    platform: PlatformUnderTest
+    made: list[str] = field(default_factory=list)
+    _stop: threading.Event = field(default_factory=threading.Event)
+
+    def __enter__(self) -> _Writer:
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        for number in itertools.count():
+            if self._stop.is_set():
+                return
+            done = self.platform.kubectl(
+                "own", "create", "configmap", f"written-{number}", "--request-timeout=2s", check=False
+            )
+            if done.returncode == 0:
+                self.made.append(f"configmap/written-{number}")
+
+
+def _moved(platform: PlatformUnderTest, name: str) -> bool:
+    found = _resource(platform, "cluster", "own")
+    return found["status"].get("datastore") == {"name": name, "also": ""} and _told(found, "Ready")[0] == "True"
+
+
 def test_a_datastore_of_its_own_comes_and_goes_with_its_cluster(example: PlatformUnderTest) -> None:
-    """Three members, since the control plane may lose one, too; it cannot go before its cluster; nothing is left."""
+    """Three members, since the control plane may lose one, too; it cannot go before its cluster; nothing is left.
+
+    Nor when the cluster moves out of it: what its API said is written is there afterwards, and whoever watched from
+    before is told what came since, or to look anew.
+    """
     example.kubectl("manager", "apply", "-f", "-", stdin=json.dumps(_OWN).encode())
     eventually(
         lambda: _told(_resource(example, "cluster", "own"), "Ready") == ("True", "Ready"),
@@ -74,6 +114,27 @@ def test_a_datastore_of_its_own_comes_and_goes_with_its_cluster(example: Platfor
     datastore = _resource(example, "datastore", "cluster-own")
     assert datastore["status"]["usedBy"] == ["own"]
     assert sorted(one["host"] for one in datastore["status"]["members"]) == list(_MANAGERS)
+    with _Writer(example) as writer:
+        eventually(lambda: len(writer.made) > 2, timeout_s=60, what="something is written")
+        seen = json.loads(example.kubectl("own", "get", "configmaps", "-o", "json").stdout)["metadata"][
+            "resourceVersion"
+        ]
+        example.kubectl("manager", "patch", "cluster", "own", "--type=merge", '-p={"spec":{"datastore":"shared"}}')
+        eventually(lambda: _moved(example, "shared"), timeout_s=180, what="cluster own is in the shared datastore")
+        before = len(writer.made)
+        eventually(lambda: len(writer.made) > before, timeout_s=60, what="it writes again")
+    there = example.kubectl("own", "get", "configmaps", "-o", "name").stdout.decode().split()
+    assert set(writer.made) <= set(there)
+    watched = example.kubectl(
+        "own",
+        *("get", "--raw", f"/api/v1/namespaces/default/configmaps?watch=1&timeoutSeconds=2&resourceVersion={seen}"),
+    ).stdout.decode()
+    assert writer.made[-1].partition("/")[2] in watched or "too old resource version" in watched
+    assert "cluster-own" not in example.kubectl("manager", "get", "datastores", "-o", "name").stdout.decode()
+    example.kubectl("manager", "patch", "cluster", "own", "--type=merge", '-p={"spec":{"datastore":"dedicated"}}')
+    eventually(lambda: _moved(example, "cluster-own"), timeout_s=180, what="cluster own is in its own datastore again")
+    back = example.kubectl("own", "get", "configmaps", "-o", "name").stdout.decode().split()
+    assert set(writer.made) <= set(back)
     example.kubectl("manager", "delete", "datastore", "cluster-own", "--wait=false")
     eventually(
         lambda: _told(_resource(example, "datastore", "cluster-own"), "Deletable") == ("False", "InUse"),

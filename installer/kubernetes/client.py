@@ -18,6 +18,7 @@ from lightkube.core import resource
 from lightkube.generic_resource import Generic, create_global_resource
 
 from installer.core.errors import KubernetesError, RetryableError
+from installer.kubernetes import kinds
 from installer.kubernetes.pki import Credential
 
 FIELD_MANAGER = "moorage"
@@ -65,7 +66,11 @@ def connect(servers: Sequence[str], *, ca_pem: str, credential: Credential) -> C
 
 
 def client_of(config: KubeConfig, *, others: Sequence[str] = (), field_manager: str = FIELD_MANAGER) -> Client:
-    """A client of the server that a configuration names, or of `others` (https URLs) while that one is not reached."""
+    """A client of the server that a configuration names, or of `others` (https URLs) while that one is not reached.
+
+    It may be used by several threads.
+    """
+    kinds.make_ready()
     single = config.get()
     if single is None or single.user is None:
         raise KubernetesError("the configuration names no API server, or nobody who logs in")
@@ -134,6 +139,7 @@ def _may_be_repeated(request: httpx2.Request, exc: httpx2.TransportError) -> boo
 
 def watcher(server: str, *, ca_pem: str, credential: Credential) -> AsyncClient:
     """A client for an event loop; whether `server` answers shows when it is asked."""
+    kinds.make_ready()
     return AsyncClient(_config(server, ca_pem, credential), timeout=_TIMEOUT, trust_env=False)
 
 

@@ -20,6 +20,10 @@ ROLE_LABEL = "moorage.dev/role"
 AUDIT_LOG = "/var/log/moorage/audit.log"
 # A lost host is noticed when its lease, renewed four times in that time, has run out (Kubernetes: 40 to 50 s).
 LEASE_S = 20
+# Of one pod, a whole node of a cluster included: a fork bomb in it leaves the other pods of the host theirs. Kernels
+# that count no further than 32768 (kernel.pid_max without systemd's 4194304) are only half full then.
+POD_PROCESSES = 16384
+_HOSTS_OWN_PROCESSES = "1000"  # which no pods together can take from the host
 _IMPORT_SCRIPT = f"{node.CONFIG}/import-images.sh"
 
 
@@ -100,10 +104,10 @@ def _node(host: ManagerHost, plan: ManagerPlan, roots: Roots) -> node.Node:
             **host.labels,
         },
         taints=(MANAGER_TAINT,) if host.role == "manager" and plan.workers else (),
-        reserved={"cpu": "100m", "memory": "256Mi"},
+        reserved={"cpu": "100m", "memory": "256Mi", "pid": _HOSTS_OWN_PROCESSES},
         # Each small pod costs little, and a host carries control planes and nodes of many clusters.
         max_pods=250,
-        kubelet={"nodeLeaseDurationSeconds": LEASE_S},
+        kubelet={"nodeLeaseDurationSeconds": LEASE_S, "podPidsLimit": POD_PROCESSES},
     )
 
 

@@ -23,6 +23,8 @@ PART: Final = hosted.NODE
 POOL_LABEL: Final = "moorage.dev/pool"
 STARTING: Final = {"key": "moorage.dev/starting", "effect": "NoSchedule"}
 SHAPE: Final = "moorage.dev/shape"  # digest of everything but its name: another one means another pod
+# Of one pod of the cluster, where its pool does not say: a fork bomb in it leaves the node's kubelet what it needs.
+POD_PIDS: Final = 4096
 _VETH_MTU = 50  # bytes that the manager's own VXLAN takes from each packet
 _SUFFIX_BYTES = 3
 _VOLUMES: Final = {"containerd": "/var/lib/containerd", "kubelet": "/var/lib/kubelet", "run": "/run"}
@@ -146,7 +148,8 @@ def _render(
 
 def _kubelet(pool: SharedPool) -> dict[str, Any]:
     """The kubelet's configuration for what the cluster's owner has set."""
-    found = pool.kubelet.model_dump(by_alias=True, exclude_none=True)
+    given = pool.kubelet.model_dump(by_alias=True, exclude_none=True)
+    found = {"podPidsLimit": POD_PIDS, **given}
     thresholds = found.pop("evictionHard")
     if not thresholds:
         return found

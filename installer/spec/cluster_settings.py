@@ -93,7 +93,7 @@ class Kubelet(Model):
         None, description="Pods a node; unset: 110. A node's /24 holds 250."
     )
     pod_pids_limit: Annotated[int, Field(ge=100, le=1_000_000)] | None = always(
-        None, description="Processes a pod may have; unset: no limit of its own."
+        None, description="Processes a pod may have; unset: 4096."
     )
     eviction_hard: EvictionHard = always(
         default_factory=EvictionHard, description="What must be left on a node; below it the kubelet ends pods."

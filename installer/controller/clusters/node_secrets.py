@@ -1,4 +1,4 @@
-"""The Secrets that running node pods read: certificates renewed in place, one that was deleted made anew."""
+"""The Secrets that node pods read: renewed in place, one that was deleted made anew, one without a pod deleted."""
 
 from __future__ import annotations
 
@@ -36,15 +36,19 @@ class NodeSecrets:
         self._next = 0.0
 
     def keep(self, cluster: Cluster, place: Place) -> list[Happened]:
-        """Look once a minute; apply what is missing or due."""
+        """Look once a minute; apply what is missing or due, delete what nobody reads."""
         if self._now() < self._next:
             return []
         seen = {
             meta_of(secret).name: documents.entries(secret.data)
             for secret in self._api.list(SecretResource, self._namespace, self._labels)
         }
+        pods = self._api.list(Pod, self._namespace, self._labels)
+        # Secrets come before their pods and go after them: whoever ended in between has left one.
+        for name in sorted(seen.keys() - {meta_of(pod).name for pod in pods}):
+            self._api.delete(SecretResource, name, self._namespace)
         happened = []
-        for pod in self._api.list(Pod, self._namespace, self._labels):
+        for pod in pods:
             meta = meta_of(pod)
             if meta.deletionTimestamp is None:
                 pool = (meta.labels or {}).get(node_pod.POOL_LABEL, "")

@@ -1,0 +1,245 @@
+"""The controller killed after every single call of a create, a change and a delete, on APIs that are dictionaries."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from lightkube import Client
+
+from installer.controller.clusters.reconciler import ClusterReconciler
+from installer.controller.datastores import reconciler as datastores_reconciler
+from installer.controller.datastores import status as datastores_status
+from installer.controller.datastores.datastores import Datastores
+from installer.controller.manager_api import Api
+from installer.controller.status import Condition, status
+from installer.core.clock import SystemClock
+from installer.kubernetes import client, pki, storage
+from installer.kubernetes.client import ClusterResource
+from tests.fakes.kubernetes import Document, FakeApi, Killed, Life
+from tests.unit.kubernetes import fixed
+
+NAME, NAMESPACE = "team-a", "cluster-team-a"
+HOSTS = ("worker-1", "worker-2")
+PASSES = 12  # more than any of these takes
+WELL = datastores_status.Found(
+    available=Condition("Available", True, "Serving"),
+    members_ready=Condition("MembersReady", True, "Ready"),
+    space=Condition("SpaceAvailable", True, "RoomLeft"),
+)
+AUTHORITY = pki.new_ca("shared")
+
+
+class Etcd:
+    """A datastore's users, roles and keys."""
+
+    def __init__(self) -> None:
+        self.users: set[str] = set()
+        self.roles: set[str] = set()
+        self.keys: set[str] = set()
+
+    def run(self, command: Sequence[str]) -> None:
+        match list(command):
+            case ["user" | "role" as kind, "add", name, *_]:
+                self._named(kind).add(name)
+            case ["user" | "role" as kind, "delete", name]:
+                self._named(kind).discard(name)
+            case ["del", prefix, "--prefix"]:
+                self.keys -= {key for key in self.keys if key.startswith(prefix)}
+            case ["role", "grant-permission", name, *_] | ["user", "grant-role", name, *_]:
+                assert name in self.roles
+            case _:
+                raise AssertionError(command)
+
+    def _named(self, kind: str) -> set[str]:
+        return self.users if kind == "user" else self.roles
+
+
+class FakeEtcdctl:
+    """The datastore as one process sees it."""
+
+    def __init__(self, etcd: Etcd, life: Life) -> None:
+        self._etcd, self._life = etcd, life
+
+    def run_all(self, commands: Sequence[Sequence[str]]) -> None:
+        for command in commands:
+            self._life.call(" ".join(("etcdctl", *command)), lambda command=command: self._etcd.run(command))  # type: ignore[misc]
+
+
+class World:
+    """A manager with two workers, a datastore, and a cluster's own API, all of which outlive the controller."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.folder = folder
+        self.etcd = Etcd()
+        self.inside = FakeApi()
+        self.manager = FakeApi(self._kubernetes)
+        for host in HOSTS:
+            self.manager.put({"apiVersion": "v1", "kind": "Node", "metadata": {"name": host}, "status": READY})
+        store = {"apiVersion": "moorage.dev/v1", "kind": "Datastore", "metadata": {"name": "shared"}}
+        self.manager.put({**store, "spec": {"members": 3}, "status": {"founded": True}})
+        self.manager.put(json.loads(fixed.cluster().model_dump_json(by_alias=True)))
+        self.life = Life()
+        monkeypatch.setattr(client, "connect", lambda *_, **__: self.inside.client(self.life, "inside:"))
+
+    def controller(self, ends: int | None = None) -> ClusterReconciler:
+        """The controller as it starts; it is killed after `ends` calls."""
+        self.life = Life(ends)
+        api = Api(cast(Client, self.manager.client(self.life)))
+        datastores = Datastores(api, fixed.settings(), self.folder)
+        etcdctl: Any = FakeEtcdctl(self.etcd, self.life)
+        serving = datastores_reconciler.Serving(("https://192.0.2.1:2379",), AUTHORITY, etcdctl)
+        datastores.note("shared", datastores_reconciler.Look(WELL, steady=True, serving=serving))
+        return ClusterReconciler(NAME, api, datastores, fixed.settings())
+
+    def saved(self) -> Any:
+        """All there is, to be restored."""
+        return copy.deepcopy((self.manager.held, self.inside.held, self.etcd))
+
+    def restore(self, saved: Any) -> None:
+        """Be as it was then."""
+        self.manager.held, self.inside.held, self.etcd = copy.deepcopy(saved)
+
+    @property
+    def resource(self) -> Document:
+        return self.manager.get("Cluster", "", NAME)
+
+    def change(self, **pool: Any) -> None:
+        """Change the cluster's pool as a user does."""
+        self.resource["spec"]["pools"][0] |= pool
+        self.resource["metadata"]["generation"] += 1
+
+    def keep(self, controller: ClusterReconciler) -> None:
+        """Pass after pass, with what each found in the status, until nothing is under way."""
+        for _ in range(PASSES):
+            look = controller.reconcile(self.resource)
+            assert look is not None
+            found = status(look.found, generation=1, before=self.resource.get("status") or {})
+            self.manager.client(self.life).patch(ClusterResource.Status, NAME, {"status": found})
+            if look.steady and look.found.ready:
+                return
+        raise AssertionError(f"not steady after {PASSES} passes: {look}")
+
+    def delete(self, controller: ClusterReconciler) -> None:
+        """As kopf does once the resource is to go."""
+        self.resource["metadata"]["deletionTimestamp"] = "2026-05-04T03:02:01Z"
+        controller.delete(self.resource)
+
+    def shown(self) -> list[str]:
+        """What there is, the same for equal states: what is random is left out."""
+        names = sorted(pod["metadata"]["name"] for pod in self.manager.of("Pod", NAMESPACE))
+        lines = [_shown("manager", one) for one in self.manager.held.values() if one["kind"] != "Event"]
+        lines += [_shown("inside", one) for one in self.inside.held.values()]
+        lines += [f"etcd {self.etcd.users} {self.etcd.roles} {self.etcd.keys}"]
+        text = "\n".join(sorted(lines))
+        for name in names:
+            text = text.replace(name, "NODE")
+        return sorted(text.splitlines())
+
+    def outside(self) -> list[str]:
+        """What there is beside the cluster and its own API; the namespace of those who clear volumes stays."""
+        objects = [
+            one for one in self.manager.held.values() if one["metadata"]["name"] not in (NAME, storage.NAMESPACE)
+        ]
+        return sorted([*(_shown("", one) for one in objects), f"{self.etcd.users} {self.etcd.roles} {self.etcd.keys}"])
+
+    def _kubernetes(self, written: Document) -> None:
+        """What the manager and the cluster do by themselves when something is written."""
+        kind, meta = written["kind"], written["metadata"]
+        if kind == "Service":
+            written["spec"].setdefault("clusterIP", f"10.127.0.{len(meta['name'])}")
+            for port in written["spec"]["ports"]:
+                port.setdefault("nodePort", 30001)
+        if kind == "Deployment":
+            count = written["spec"]["replicas"]
+            counts = dict.fromkeys(("replicas", "readyReplicas", "updatedReplicas"), count)
+            written["status"] = {"observedGeneration": meta["generation"], **counts}
+            self.etcd.keys.add("/clusters/team-a/registry/namespaces/default")
+        if kind == "Pod":
+            host = (written["spec"].get("nodeSelector") or {}).get("kubernetes.io/hostname", HOSTS[0])
+            written["spec"]["nodeName"] = host
+            done = meta["namespace"] != NAMESPACE
+            written["status"] = {"phase": "Succeeded" if done else "Running", "podIP": "10.128.1.2"}
+            if not done and ("Node", "", meta["name"]) not in self.inside.held:
+                node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": meta["name"]}, "status": READY}
+                self.inside.put({**node, "spec": {"taints": [{"key": "moorage.dev/starting", "effect": "NoSchedule"}]}})
+
+
+READY = {"conditions": [{"type": "Ready", "status": "True"}]}
+
+
+def _shown(where: str, one: Document) -> str:
+    """An object, without what is random or tells the time."""
+    meta = {key: one["metadata"].get(key) for key in ("namespace", "name", "labels", "deletionTimestamp")}
+    told = {"keys": sorted(one.get("data") or ())} if one["kind"] == "Secret" else {"spec": one.get("spec")}
+    text = json.dumps([where, one["kind"], meta, told], sort_keys=True, default=str)
+    return re.sub(r'"(moorage.dev/config|caBundle)": "[^"]+"', "", text)
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    """At the beginning of time, which does not pass: nothing here takes any."""
+    monkeypatch.setattr(SystemClock, "sleep", lambda *_: None)
+    return World(tmp_path, monkeypatch)
+
+
+def _create(_: World) -> None:
+    """Nothing is there but the resource."""
+
+
+def _scale_down(world: World) -> None:
+    world.keep(world.controller())
+    world.change(count=1)
+
+
+def _replace(world: World) -> None:
+    world.change(count=1)
+    world.keep(world.controller())
+    world.change(kubelet={"maxPods": 40})
+
+
+@pytest.mark.parametrize("begin", [_create, _scale_down, _replace], ids=lambda begin: begin.__name__.strip("_"))
+def test_what_was_begun_is_finished(world: World, begin: Callable[[World], None]) -> None:
+    """After every call at which the controller may be killed, one that starts anew reaches the same state."""
+    begin(world)
+    begun = world.saved()
+    world.keep(world.controller())
+    wanted = world.shown()
+    for number, call in enumerate(list(world.life.calls), 1):
+        world.restore(begun)
+        with pytest.raises(Killed):
+            world.keep(world.controller(ends=number))
+        world.keep(world.controller())
+        assert world.shown() == wanted, f"killed after call {number}, {call}"
+
+
+def test_a_delete_leaves_nothing(world: World) -> None:
+    """Wherever in it the controller is killed: what stays is what was there before the cluster."""
+    before = world.outside()
+    world.keep(world.controller())
+    begun = world.saved()
+    world.delete(world.controller())
+    assert world.outside() == before
+    for number, call in enumerate(list(world.life.calls), 1):
+        world.restore(begun)
+        with pytest.raises(Killed):
+            world.delete(world.controller(ends=number))
+        world.delete(world.controller())
+        assert world.outside() == before, f"killed after call {number}, {call}"
+
+
+def test_a_create_that_was_killed_is_deleted_as_any_other(world: World) -> None:
+    """Half a cluster is taken away as a whole one is."""
+    before, begun = world.outside(), world.saved()
+    world.keep(world.controller())
+    for number, call in enumerate(list(world.life.calls), 1):
+        world.restore(begun)
+        with pytest.raises(Killed):
+            world.keep(world.controller(ends=number))
+        world.delete(world.controller())
+        assert world.outside() == before, f"killed after call {number}, {call}"

@@ -100,6 +100,16 @@ class PlatformUnderTest:
         assert done.returncode == 0 or not check, f"kubectl {' '.join(words)}: {done.stderr.decode()}"
         return done
 
+    def make_namespace(self, cluster: str, name: str) -> None:
+        """A namespace in which pods can be made: their account is made by a controller, in its own time."""
+        self.kubectl(cluster, "create", "namespace", name)
+        words = ("-n", name, "get", "serviceaccount", "default")
+        eventually(
+            lambda: self.kubectl(cluster, *words, check=False).returncode == 0,
+            timeout_s=60,
+            what=f"namespace {name} of {cluster} has its default account",
+        )
+
     def reach_anew(self) -> None:
         """Forget where clusters were reached: that host may be gone."""
         for config in self.folder.glob("*.kubeconfig"):

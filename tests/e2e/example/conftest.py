@@ -15,7 +15,7 @@ from installer.bundle import archive
 from tests.e2e.platform_under_test import PlatformUnderTest
 
 _EXAMPLE = Path(__file__).parents[3] / "examples" / "01-local" / "platform.yaml"
-_PROGRAM = Path(__file__).parents[1] / "programs" / "answer"
+_PROGRAMS = Path(__file__).parents[1] / "programs"
 
 
 @pytest.fixture(scope="package")
@@ -52,24 +52,29 @@ class Image:
             example.kubectl("manager", "-n", f"cluster-{cluster}", "exec", "-i", pod, "--", *ctr, stdin=self.content)
 
 
-@pytest.fixture(scope="package")
-def answer(tmp_path_factory: pytest.TempPathFactory) -> Image:
-    """An image with programs/answer."""
-    folder = tmp_path_factory.mktemp("answer")
-    program = folder / "root" / "answer"
+def build(name: str, folder: Path, *links: str) -> Image:
+    """An image with programs/NAME as its entry point, also under the names in `links`, below /bin."""
+    program = folder / "root" / name
     subprocess.run(
         ["go", "build", "-o", str(program), "."],
-        cwd=_PROGRAM,
+        cwd=_PROGRAMS / name,
         env={**os.environ, "CGO_ENABLED": "0"},
         check=True,
         timeout=300,
     )
     (folder / "root" / "bin").mkdir()
-    shutil.copy(program, folder / "root" / "bin" / "tar")
+    for link in links:
+        shutil.copy(program, folder / "root" / "bin" / link)
     archive.write_layer(folder / "layer.tar", [folder / "root"])
-    config = archive.ImageConfig(entrypoint=("/answer",))
-    reference = archive.write_image(folder / "image.tar", "answer", "amd64", config, folder / "layer.tar")
+    config = archive.ImageConfig(entrypoint=(f"/{name}",))
+    reference = archive.write_image(folder / "image.tar", name, "amd64", config, folder / "layer.tar")
     return Image(reference, (folder / "image.tar").read_bytes())
+
+
+@pytest.fixture(scope="package")
+def answer(tmp_path_factory: pytest.TempPathFactory) -> Image:
+    """An image with programs/answer."""
+    return build("answer", tmp_path_factory.mktemp("answer"), "tar")
 
 
 @pytest.fixture(scope="package")

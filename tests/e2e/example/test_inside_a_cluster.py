@@ -27,7 +27,7 @@ def inside(example: PlatformUnderTest, answering_image: str) -> Iterator[str]:
     authority = pki.new_ca("webhook")
     served = authority.issue(pki.Subject("answer", names=(f"answer.{SPACE}.svc",), server=True, client=False))
     certificate = {"tls.crt": served.cert_pem, "tls.key": served.key_pem.reveal()}
-    apply(example, {"kind": "Namespace", "metadata": {"name": SPACE}})
+    example.make_namespace(CLUSTER, SPACE)
     apply(example, {"kind": "Secret", "metadata": {"name": "answer"}, "stringData": certificate})
     mounts = {"volumeMounts": [{"name": "tls", "mountPath": "/tls"}]}
     apply(

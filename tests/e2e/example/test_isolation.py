@@ -1,0 +1,126 @@
+"""What the administrator of one cluster cannot reach of another, and what a greedy pod cannot take from it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from installer.kubernetes import node_pod
+from tests.e2e.example import conftest
+from tests.e2e.platform_under_test import PlatformUnderTest, eventually
+
+SPACE = "isolation"
+
+
+def _apply(example: PlatformUnderTest, cluster: str, *documents: dict[str, Any]) -> None:
+    for document in documents:
+        text = json.dumps({"apiVersion": "v1", **document}).encode()
+        example.kubectl(cluster, "-n", SPACE, "apply", "-f", "-", stdin=text)
+
+
+def _pod(name: str, image: str, *args: str) -> dict[str, Any]:
+    container = {"name": name, "image": image, "imagePullPolicy": "Never", "args": list(args)}
+    spec = {"containers": [container], "terminationGracePeriodSeconds": 1, "restartPolicy": "Never"}
+    return {"kind": "Pod", "metadata": {"name": name, "labels": {"app": name}}, "spec": spec}
+
+
+def _status(example: PlatformUnderTest, cluster: str, name: str) -> Any:
+    return json.loads(example.kubectl(cluster, "-n", SPACE, "get", "pod", name, "-o", "json").stdout)["status"]
+
+
+def _ready_nodes(example: PlatformUnderTest, cluster: str) -> int:
+    found = json.loads(example.kubectl(cluster, "get", "nodes", "-o", "json").stdout)["items"]
+    conditions = [one for node in found for one in node["status"]["conditions"]]
+    return sum(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
+
+
+@pytest.fixture(scope="module")
+def spaces(example: PlatformUnderTest, answering_image: str) -> Iterator[None]:
+    """In each cluster a namespace with a pod that answers; team-b's has a Service."""
+    clusters = ("team-a", "team-b")
+    for cluster in clusters:
+        example.make_namespace(cluster, SPACE)
+        _apply(example, cluster, _pod(f"of-{cluster}", answering_image))
+    ports = [{"port": 80, "targetPort": 8080}]
+    service = {"kind": "Service", "metadata": {"name": "hidden"}, "spec": {"selector": {"app": "of-team-b"}}}
+    service["spec"]["ports"] = ports  # type: ignore[index]
+    _apply(example, "team-b", service)
+    for cluster in clusters:
+        example.kubectl(cluster, "-n", SPACE, "wait", "--for=condition=Ready", f"pod/of-{cluster}", "--timeout=90s")
+    yield
+    for cluster in clusters:
+        example.kubectl(cluster, "delete", "namespace", SPACE)
+
+
+@pytest.fixture(scope="module")
+def greedy(example: PlatformUnderTest, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """An image with programs/greedy, on the nodes of team-a."""
+    image = conftest.build("greedy", tmp_path_factory.mktemp("greedy"))
+    image.bring(example, "team-a")
+    return image.reference
+
+
+@pytest.mark.parametrize("other", ["team-b", "manager"])
+def test_an_administrator_is_nobody_elsewhere(example: PlatformUnderTest, tmp_path: Path, other: str) -> None:
+    """Team-a's credentials at another API server, which is the right one: it does not know them."""
+    for cluster in ("team-a", other):
+        example.kubectl(cluster, "get", "namespaces")  # it works with one's own
+    mine = json.loads((example.folder / "team-a.kubeconfig").read_text())
+    theirs = json.loads((example.folder / f"{other}.kubeconfig").read_text())
+    mine["clusters"][0]["cluster"] = theirs["clusters"][0]["cluster"]
+    (tmp_path / "crossed").touch(mode=0o600)
+    (tmp_path / "crossed").write_text(json.dumps(mine))
+    for words in (("get", "secrets", "-A"), ("create", "namespace", "intruder"), ("get", "nodes")):
+        done = example.kubectl("team-a", *words, f"--kubeconfig={tmp_path / 'crossed'}", check=False)
+        assert done.returncode != 0
+        assert b"must be logged in" in done.stderr or b"Unauthorized" in done.stderr, done.stderr
+
+
+def test_pods_do_not_reach_another_clusters(example: PlatformUnderTest, spaces: None) -> None:
+    """Neither by name, nor by the Service's address, nor by the pod's: these mean something else here, or nothing."""
+    service = json.loads(example.kubectl("team-b", "-n", SPACE, "get", "service", "hidden", "-o", "json").stdout)
+    inside = example.kubectl("team-b", "-n", SPACE, "exec", "of-team-b", "--", "/answer", f"http://hidden.{SPACE}/")
+    assert b"of-team-b" in inside.stdout
+    addresses = (
+        f"hidden.{SPACE}.svc.cluster.local",
+        service["spec"]["clusterIP"],
+        f"{_status(example, 'team-b', 'of-team-b')['podIP']}:8080",
+    )
+    for address in addresses:
+        words = ("-n", SPACE, "exec", "of-team-a", "--", "/answer", f"http://{address}/")
+        assert b"of-team-b" not in example.kubectl("team-a", *words, check=False).stdout
+
+
+def test_a_fork_bomb_is_stopped_at_its_pod(example: PlatformUnderTest, spaces: None, greedy: str) -> None:
+    """It is refused more processes; its own node and the other cluster on the host go on."""
+    _apply(example, "team-a", _pod("bomb", greedy, "processes"))
+
+    def refused() -> bool:
+        return b"refused after" in example.kubectl("team-a", "-n", SPACE, "logs", "bomb", check=False).stdout
+
+    eventually(refused, timeout_s=120, what="the bomb is refused more processes")
+    said = example.kubectl("team-a", "-n", SPACE, "logs", "bomb").stdout.decode()
+    assert 1000 < int(said.partition("refused after ")[2].split()[0]) < node_pod.POD_PIDS
+    for cluster in ("team-a", "team-b"):
+        words = ("-n", SPACE, "exec", f"of-{cluster}", "--", "/answer", "http://127.0.0.1:8080/")
+        assert f"of-{cluster}".encode() in example.kubectl(cluster, *words).stdout
+        assert _ready_nodes(example, cluster) == 2
+    example.kubectl("team-a", "-n", SPACE, "delete", "pod", "bomb", "--grace-period=0", "--force")
+
+
+def test_who_takes_all_memory_of_a_node_is_ended(example: PlatformUnderTest, spaces: None, greedy: str) -> None:
+    """The pod, not its node, nor anything of the other cluster on that host."""
+    before = _status(example, "team-b", "of-team-b")
+    _apply(example, "team-a", _pod("hog", greedy, "memory"))
+    eventually(
+        lambda: _status(example, "team-a", "hog")["phase"] == "Failed", timeout_s=120, what="the hog has been ended"
+    )
+    eventually(lambda: _ready_nodes(example, "team-a") == 2, timeout_s=120, what="team-a's nodes are ready")
+    after = _status(example, "team-b", "of-team-b")
+    assert [one["restartCount"] for one in after["containerStatuses"]] == [0]
+    assert after["startTime"] == before["startTime"]
+    assert _ready_nodes(example, "team-b") == 2

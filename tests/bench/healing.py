@@ -146,6 +146,13 @@ class Healing:
             self._platform.reach_anew()
             self._until(lambda: self._controller_well(host) and self._planes_ready(not_on=host))
 
+    def moved(self) -> None:
+        """Nothing is killed, but the API stands still: the longest gap is how long."""
+        with self._watched("moved to a datastore of its own", goal_s=None):
+            change = '-p={"spec":{"datastore":"dedicated"}}'
+            self._manager("patch", "cluster", _NAME, "--type=merge", change)
+            self._until(lambda: self._data_in(f"cluster-{_NAME}") and self._planes_ready())
+
     # --- how it is --------------------------------------------------------------------------------------------------
 
     def well(self) -> bool:
@@ -185,6 +192,10 @@ class Healing:
             and all(_is(pod, "Ready") for pod in pods)
             and all(member["healthy"] and member["id"] != without for member in members)
         )
+
+    def _data_in(self, name: str) -> bool:
+        status = json.loads(self._manager("get", "cluster", _NAME, "-o", "json"))["status"]
+        return bool(status["datastore"] == {"name": name, "also": ""})
 
     def _controller_well(self, lost: str) -> bool:
         pods = json.loads(self._manager("-n", "moorage-system", "get", "pods", "-o", "json"))["items"]
@@ -287,6 +298,7 @@ def strike(healing: Healing) -> None:
     healing.member_without_data()
     healing.worker_lost()
     healing.manager_lost()
+    healing.moved()
 
 
 def _is(resource: Any, condition: str) -> bool:

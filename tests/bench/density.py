@@ -9,31 +9,18 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from installer.bundle.bundle import Bundle
 from tests.bench import dns_query
+from tests.bench.local_platform import local_platform
 from tests.bench.platform import bare_pod
 from tests.bench.processes import Process, processes
 from tests.e2e.platform_under_test import PlatformUnderTest, eventually
 
-_SPEC = """apiVersion: moorage.dev/v1
-kind: Platform
-metadata: {name: t-density}
-spec:
-  release: "2026.11"
-  regions:
-    - name: home
-      provider: {kind: local}
-      hosts:
-        - {name: manager, role: manager}
-        - {name: worker, role: worker}
-"""
 _AT_ONCE, _NODES, _IDLE_S, _SETTLE_S = 10, 2, 60, 45
 _GOALS_S = {"create alone": 8, "create at once": 60, "delete": 10}
 _MIB = 2**20
@@ -66,18 +53,13 @@ class Account:
 
 def main(clusters: int) -> None:
     """Print times, then who takes how much."""
-    with tempfile.TemporaryDirectory() as folder:
-        platform = PlatformUnderTest("t-density", Path(folder))
-        (platform.folder / "platform.yaml").write_text(_SPEC)
-        try:
-            platform.must("up", "--yes")
-            _say(f"load of the machine {os.getloadavg()}, {os.cpu_count()} CPU")
-            names = _create(platform, clusters)
-            _check_dns(platform, names)
-            report(platform, len(names))
-            _row("delete", _seconds(lambda: platform.must("cluster", "delete", names[0], "--yes")))
-        finally:
-            platform.take_down()
+    with local_platform("t-density") as platform:
+        platform.must("up", "--yes")
+        _say(f"load of the machine {os.getloadavg()}, {os.cpu_count()} CPU")
+        names = _create(platform, clusters)
+        _check_dns(platform, names)
+        report(platform, len(names))
+        _row("delete", _seconds(lambda: platform.must("cluster", "delete", names[0], "--yes")))
 
 
 def _create(platform: PlatformUnderTest, count: int) -> Sequence[str]:

@@ -20,20 +20,9 @@ from pathlib import Path
 from typing import Any
 
 from installer.bundle.bundle import Bundle
+from tests.bench.local_platform import local_platform
 from tests.e2e.platform_under_test import PlatformUnderTest, podman
 
-_SPEC = """apiVersion: moorage.dev/v1
-kind: Platform
-metadata: {name: t-healing}
-spec:
-  release: "2026.11"
-  regions:
-    - name: home
-      provider: {kind: local}
-      hosts:
-        - {name: manager, role: manager, count: 3}
-        - {name: worker, role: worker, count: 2, zones: [a, b]}
-"""
 _NAME, _NAMESPACE = "watched", "cluster-watched"
 _STORES = "moorage-datastores"
 _DATA = "/var/lib/moorage/datastores"
@@ -275,17 +264,12 @@ class Healing:
 
 def main() -> None:
     """Print a row a blow."""
-    with tempfile.TemporaryDirectory() as folder:
-        platform = PlatformUnderTest("t-healing", Path(folder))
-        (platform.folder / "platform.yaml").write_text(_SPEC)
-        try:
-            platform.must("up", "--yes", timeout_s=900)
-            version = Bundle.load("2026.11").info.kubernetes.manager
-            size = ("--nodes", str(_NODES), "--replicas", str(_REPLICAS), "--memory", "1Gi", "--version", version)
-            platform.must("cluster", "create", _NAME, *size)
-            strike(Healing(platform))
-        finally:
-            platform.take_down()
+    with local_platform("t-healing", managers=3, workers=2) as platform:
+        platform.must("up", "--yes", timeout_s=900)
+        version = Bundle.load("2026.11").info.kubernetes.manager
+        size = ("--nodes", str(_NODES), "--replicas", str(_REPLICAS), "--memory", "1Gi", "--version", version)
+        platform.must("cluster", "create", _NAME, *size)
+        strike(Healing(platform))
 
 
 def strike(healing: Healing) -> None:

@@ -3,52 +3,34 @@
 from __future__ import annotations
 
 import sys
-import tempfile
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 from installer.bundle.bundle import Bundle
+from tests.bench.local_platform import local_platform
 from tests.e2e.platform_under_test import Done, PlatformUnderTest
 
-_SPEC = """apiVersion: moorage.dev/v1
-kind: Platform
-metadata: {name: t-bench}
-spec:
-  release: "2026.11"
-  regions:
-    - name: home
-      provider: {kind: local}
-      hosts:
-        - {name: manager, role: manager, count: 3}
-        - {name: worker, role: worker, count: 2, zones: [a, b]}
-"""
 _GOALS = {"up": 45, "second up": 3, "cluster create, 2 nodes": 12}
 
 
 def main() -> None:
     """Print a row an act, and where the time of the first `up` went."""
-    with tempfile.TemporaryDirectory() as folder:
-        platform = PlatformUnderTest("t-bench", Path(folder))
-        (platform.folder / "platform.yaml").write_text(_SPEC)
-        try:
-            start, _ = _timed(platform, "version (the program's start)", "version")
-            _, done = _timed(platform, "up", "up", "--yes")
-            for line in done.stderr.splitlines():
-                if ": done in " in line:
-                    sys.stdout.write(f"    {line}\n")
-            _timed(platform, "second up", "up", "--yes", base=("the start", start))
-            _timed(platform, "status", "status", base=("the start", start))
-            # The first cluster brings the shared datastore into being; what counts is the next.
-            platform.must("cluster", "create", "first", "--nodes", "0")
-            platform.kubectl("manager", "version")  # fetches the kubeconfig, which is not to be measured
-            pod = _seconds(lambda: bare_pod(platform))
-            _row("one bare pod in the manager", pod)
-            create = "cluster create, 2 nodes"
-            _timed(platform, create, "cluster", "create", "second", "--memory", "1Gi", base=("a bare pod", pod))
-            _timed(platform, "cluster delete", "cluster", "delete", "second", "--yes", base=("a bare pod", pod))
-        finally:
-            platform.take_down()
+    with local_platform("t-bench", managers=3, workers=2) as platform:
+        start, _ = _timed(platform, "version (the program's start)", "version")
+        _, done = _timed(platform, "up", "up", "--yes")
+        for line in done.stderr.splitlines():
+            if ": done in " in line:
+                sys.stdout.write(f"    {line}\n")
+        _timed(platform, "second up", "up", "--yes", base=("the start", start))
+        _timed(platform, "status", "status", base=("the start", start))
+        # The first cluster brings the shared datastore into being; what counts is the next.
+        platform.must("cluster", "create", "first", "--nodes", "0")
+        platform.kubectl("manager", "version")  # fetches the kubeconfig, which is not to be measured
+        pod = _seconds(lambda: bare_pod(platform))
+        _row("one bare pod in the manager", pod)
+        create = "cluster create, 2 nodes"
+        _timed(platform, create, "cluster", "create", "second", "--memory", "1Gi", base=("a bare pod", pod))
+        _timed(platform, "cluster delete", "cluster", "delete", "second", "--yes", base=("a bare pod", pod))
 
 
 def bare_pod(platform: PlatformUnderTest) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -17,22 +16,11 @@ from lightkube.resources.apps_v1 import Deployment
 from lightkube.resources.core_v1 import Pod, Secret, Service
 
 from installer.kubernetes.client import ClusterResource
+from tests.bench.local_platform import local_platform
 from tests.bench.platform import bare_pod
 from tests.bench.processes import processes
 from tests.e2e.platform_under_test import PlatformUnderTest
 
-_SPEC = """apiVersion: moorage.dev/v1
-kind: Platform
-metadata: {name: t-timeline}
-spec:
-  release: "2026.11"
-  regions:
-    - name: home
-      provider: {kind: local}
-      hosts:
-        - {name: manager, role: manager}
-        - {name: worker, role: worker}
-"""
 # What the logs of a node pod and of an API server tell of their way; klog's form of time.
 _TOLD = {
     "Attempting to register node": "kubelet tries to register",
@@ -46,19 +34,14 @@ _KLOG = re.compile(r"[IWE](\d{4} \d\d:\d\d:\d\d\.\d{6})")
 
 def main() -> None:
     """Print one timeline of a create and one of a delete."""
-    with tempfile.TemporaryDirectory() as folder:
-        platform = PlatformUnderTest("t-timeline", Path(folder))
-        (platform.folder / "platform.yaml").write_text(_SPEC)
-        try:
-            platform.must("up", "--yes")
-            platform.must("cluster", "create", "first", "--nodes", "0")
-            platform.kubectl("manager", "version")  # fetches the kubeconfig
-            started = time.perf_counter()
-            bare_pod(platform)
-            sys.stdout.write(f"a bare pod in the manager {time.perf_counter() - started:.1f} s\n")
-            draw(platform, "watched")
-        finally:
-            platform.take_down()
+    with local_platform("t-timeline") as platform:
+        platform.must("up", "--yes")
+        platform.must("cluster", "create", "first", "--nodes", "0")
+        platform.kubectl("manager", "version")  # fetches the kubeconfig
+        started = time.perf_counter()
+        bare_pod(platform)
+        sys.stdout.write(f"a bare pod in the manager {time.perf_counter() - started:.1f} s\n")
+        draw(platform, "watched")
 
 
 def draw(platform: PlatformUnderTest, name: str) -> None:

@@ -85,6 +85,9 @@ def test_pods_do_not_reach_another_clusters(example: PlatformUnderTest, spaces: 
     service = json.loads(example.kubectl("team-b", "-n", SPACE, "get", "service", "hidden", "-o", "json").stdout)
     inside = example.kubectl("team-b", "-n", SPACE, "exec", "of-team-b", "--", "/answer", f"http://hidden.{SPACE}/")
     assert b"of-team-b" in inside.stdout
+    own = f"http://{_status(example, 'team-a', 'of-team-a')['podIP']}:8080/"
+    asked = example.kubectl("team-a", "-n", SPACE, "exec", "of-team-a", "--", "/answer", own)
+    assert b"of-team-a" in asked.stdout  # so that silence means something
     addresses = (
         f"hidden.{SPACE}.svc.cluster.local",
         service["spec"]["clusterIP"],

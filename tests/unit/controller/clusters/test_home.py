@@ -37,6 +37,7 @@ class World:
     fails: Callable[[int], BaseException | None] = lambda effect: None
 
     def effect(self) -> None:
+        self.write()
         self.effects += 1
         if (raised := self.fails(self.effects)) is not None:
             raise raised
@@ -44,21 +45,10 @@ class World:
     # --- the cluster ------------------------------------------------------------------------------------------------
 
     def write(self) -> None:
-        """As its API servers do, wherever they are still let in."""
+        """As its API servers do wherever they are let in: one on a host that is cut off hears of no end of its pod."""
         for name in self.admitted:
-            if self.runs or name not in self.ready:
-                self.stores[name][self.written] = "x"
-                self.written += 1
-
-    def ensure(self, at: str) -> None:
-        """As the control plane's own part of a pass does."""
-        self.admitted.add(at)
-        self.runs = True
-        self.write()
-
-    def halt(self) -> None:
-        self.effect()
-        self.runs = False
+            self.stores[name][self.written] = "x"
+            self.written += 1
 
     # --- the manager's API ------------------------------------------------------------------------------------------
 
@@ -80,6 +70,7 @@ class World:
 
     def lock(self, cluster: str, name: str) -> None:
         self.effect()
+        assert not self.runs, "its API would answer without its data"
         self.admitted.discard(name)
         self.effect()
 
@@ -98,18 +89,60 @@ class World:
         return True
 
 
+class Controller:
+    """A process of the controller: what it remembers is gone when it is killed."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.home = Home("team-a", world, world)  # type: ignore[arg-type]
+        self._let_in = ""
+
+    def ensure(self, at: str) -> None:
+        """As the control plane's own part of a pass does: it asks for what it has asked for no second time."""
+        if self._let_in != at:
+            self.world.admitted.add(at)
+            self._let_in = at
+        self.world.runs = True
+
+    def halt(self) -> None:
+        """As the control plane does."""
+        self.world.effect()
+        self._let_in, self.world.runs = "", False
+
+    def one_pass(self, wanted: str) -> tuple[Condition, list[Happened]]:
+        """Until its end, while the cluster writes."""
+        cluster = fixed.cluster(datastore=wanted)
+        self.ensure(self.home.where(cluster).at)
+        told = self.home.tend(cluster, self, serves=True)
+        self.world.write()
+        return told
+
+    def settle(self, wanted: str) -> list[str]:
+        """Passes until nothing is under way; what they told."""
+        told = list[str]()
+        for _ in range(20):
+            condition, happened = self.one_pass(wanted)
+            told += [one.reason for one in happened]
+            if condition.ok:
+                return told
+        raise AssertionError(f"still moving: {condition}")
+
+
 class Copy:
     """Copies all at once, and what came since at the end."""
 
     def __init__(self, world: World, source: str, destination: str) -> None:
         self.world, self.source, self.destination = world, source, destination
         world.stores[destination] = dict(world.stores[source])
-        self.stopped = False
+        self.stopped = self.ended = False
 
     def progress(self) -> Progress:
+        if self.ended:
+            raise EtcdError("it has ended")
         return Progress("following", keys=len(self.world.stores[self.destination]))
 
     def finish(self, *, timeout_s: float) -> Progress:
+        self.ended = True
         self.world.effect()
         assert self.source not in self.world.admitted, "it still writes"
         self.world.stores[self.destination] = dict(self.world.stores[self.source])
@@ -117,29 +150,6 @@ class Copy:
 
     def stop(self) -> None:
         self.stopped = True
-
-
-def _home(world: World) -> Home:
-    return Home("team-a", world, world)  # type: ignore[arg-type]
-
-
-def _pass(home: Home, world: World, wanted: str) -> tuple[Condition, list[Happened]]:
-    cluster = fixed.cluster(datastore=wanted)
-    world.ensure(home.where(cluster).at)
-    told = home.tend(cluster, world, serves=True)
-    world.write()
-    return told
-
-
-def _settle(world: World, wanted: str, home: Home | None = None) -> list[str]:
-    """Passes until nothing is under way; what they told."""
-    home, told = home or _home(world), list[str]()
-    for _ in range(20):
-        condition, happened = _pass(home, world, wanted)
-        told += [one.reason for one in happened]
-        if condition.ok:
-            return told
-    raise AssertionError(f"still moving: {condition}")
 
 
 def _is_whole(world: World, at: str) -> None:
@@ -152,12 +162,13 @@ def _is_whole(world: World, at: str) -> None:
 def test_a_move_is_announced_and_loses_nothing() -> None:
     """And a cluster that stays does nothing."""
     world = World()
-    assert _settle(world, "shared") == []
-    told = _settle(world, "large")
+    controller = Controller(world)
+    assert controller.settle("shared") == []
+    told = controller.settle("large")
     assert told == ["DatastoreMoving", "DatastoreSwitching", "DatastoreMoved", "DatastoreLeft"]
     _is_whole(world, "large")
     before = world.effects
-    assert _settle(world, "large") == []
+    assert controller.settle("large") == []
     assert world.effects == before
 
 
@@ -169,18 +180,18 @@ def test_a_move_that_is_cut_short_anywhere_loses_nothing(raised: Callable[[], Ba
     while not ended:
         count += 1
         world = World()
-        _settle(world, "shared")
+        Controller(world).settle("shared")
         at = world.effects + count
         world.fails = lambda effect, at=at: raised() if effect == at else None  # type: ignore[misc]
-        home = _home(world)
+        controller = Controller(world)
         try:
-            _settle(world, "large", home)
+            controller.settle("large")
             ended = world.effects < at
         except (KilledError, KubernetesError) as exc:
             if isinstance(exc, KilledError):
-                home = _home(world)
+                controller = Controller(world)
         world.fails = lambda effect: None
-        _settle(world, wanted, home)
+        controller.settle(wanted)
         _is_whole(world, wanted)
     assert count > 10
 
@@ -188,27 +199,27 @@ def test_a_move_that_is_cut_short_anywhere_loses_nothing(raised: Callable[[], Ba
 def test_it_waits_for_a_datastore_that_does_not_serve_yet() -> None:
     """And serves meanwhile."""
     world = World(ready={"shared"})
-    home = _home(world)
-    _settle(world, "shared", home)
+    controller = Controller(world)
+    controller.settle("shared")
     for _ in range(5):
-        condition, _ = _pass(home, world, "large")
+        condition, _ = controller.one_pass("large")
     assert is_moving(condition)
     assert "waits for its move from datastore shared to large" in condition.message
     assert world.runs
     world.ready.add("large")
-    _settle(world, "large", home)
+    controller.settle("large")
     _is_whole(world, "large")
 
 
 def test_a_move_that_fails_says_why_and_is_tried_again() -> None:
     """By name of the datastores."""
     world = World()
-    home = _home(world)
-    _settle(world, "shared", home)
+    controller = Controller(world)
+    controller.settle("shared")
     at = world.effects
     world.fails = lambda effect: EtcdError("the copy failed") if effect == at + 4 else None
     reasons = []
-    while not (found := _pass(home, world, "large"))[0].ok:
+    while not (found := controller.one_pass("large"))[0].ok:
         reasons.append((found[0].reason, "stays in datastore shared until it can move to large" in found[0].message))
     assert ("MoveFailed", True) in reasons
     _is_whole(world, "large")
@@ -217,13 +228,13 @@ def test_a_move_that_fails_says_why_and_is_tried_again() -> None:
 def test_a_cluster_that_is_deleted_meanwhile_is_taken_out_of_both() -> None:
     """And nobody copies any more."""
     world = World()
-    home = _home(world)
-    _settle(world, "shared", home)
+    controller = Controller(world)
+    controller.settle("shared")
     for _ in range(2):
-        _pass(home, world, "large")
-    copy = home._copy
+        controller.one_pass("large")
+    copy = controller.home._copy
     assert isinstance(copy, Copy)
-    assert home.everywhere("large") == ("shared", "large")
+    assert controller.home.everywhere("large") == ("shared", "large")
     assert copy.stopped
-    assert _home(World()).everywhere("dedicated") == ("cluster-team-a",)
+    assert Controller(World()).home.everywhere("dedicated") == ("cluster-team-a",)
     assert world.status["datastore"] == Whereabouts("shared", also="large").entry()

@@ -68,7 +68,7 @@ class Home:
             return self._switch(plane, self._copy, where, wanted)
         except DatastoreNotReadyError as exc:  # one that was just made, more often than not
             self._stop()
-            return _moving(f"it waits for its move from datastore {where.at} to {wanted}: {exc}"), []
+            return _moving(f"it waits for its move from datastore {where.at} to {wanted}: {exc.explain()}"), []
         except KubernetesError as exc:
             self._stop()
             log.warning("cluster %s: move to datastore %s: %s", self._name, wanted, exc.explain())

@@ -68,6 +68,7 @@ def components(release: Release, *, arch: str) -> tuple[Component, ...]:
         ("flannel", versions.flannel),
         ("coredns", versions.coredns),
         ("metrics-server", versions.metrics_server),
+        ("metallb", versions.metallb),
         *(("kubernetes", version) for version in release.kubernetes.all),
     ]
     return tuple(component(name, version, arch=arch) for name, version in wanted)

@@ -50,6 +50,7 @@ class Components(Model):
     flannel: VersionText
     coredns: VersionText
     metrics_server: VersionText = Field(alias="metrics-server")
+    metallb: VersionText
 
 
 class Release(Model):

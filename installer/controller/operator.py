@@ -17,7 +17,8 @@ import kopf
 from lightkube import KubeConfig
 
 from installer.controller import daemons
-from installer.controller.clusters import claim_watch
+from installer.controller.address_pools import AddressPools
+from installer.controller.clusters import watch
 from installer.controller.clusters.pace import Pace
 from installer.controller.clusters.reconciler import ClusterReconciler, Look
 from installer.controller.datastores import operator as datastore_operator
@@ -25,7 +26,7 @@ from installer.controller.datastores.datastores import Datastores
 from installer.controller.manager_api import FIELD_MANAGER, Api
 from installer.controller.status import Condition, Found, Happened, status
 from installer.core.errors import InstallerError
-from installer.kubernetes import client, hosted, storage
+from installer.kubernetes import client, hosted
 from installer.kubernetes.settings import PlatformSettings
 
 _RESOURCE = ("moorage.dev", "v1", "clusters")
@@ -41,13 +42,14 @@ class World:
     settings: PlatformSettings
     api: Api
     datastores: Datastores
+    pools: AddressPools
     reconcilers: dict[str, ClusterReconciler] = field(default_factory=dict)
     wakers: dict[str, asyncio.Event] = field(default_factory=dict)
     paces: dict[str, Pace] = field(default_factory=dict)
 
     def reconciler(self, name: str) -> ClusterReconciler:
         if name not in self.reconcilers:
-            self.reconcilers[name] = ClusterReconciler(name, self.api, self.datastores, self.settings)
+            self.reconcilers[name] = ClusterReconciler(name, self.api, self.datastores, self.pools, self.settings)
         return self.reconcilers[name]
 
     def waker(self, name: str) -> asyncio.Event:
@@ -65,10 +67,11 @@ class World:
 def run(settings: PlatformSettings) -> None:
     """Serve until a signal ends it."""
     api = Api(client.client_of(KubeConfig.from_service_account(), field_manager=FIELD_MANAGER))
-    world = World(settings, api, Datastores(api, settings, Path(mkdtemp(prefix="moorage-"))))
+    datastores = Datastores(api, settings, Path(mkdtemp(prefix="moorage-")))
+    world = World(settings, api, datastores, AddressPools(api, settings))
     registry = kopf.OperatorRegistry()
     _register(registry, world)
-    datastore_operator.register(registry, api, world.datastores)
+    datastore_operator.register(registry, api, datastores)
     kopf.configure(verbose=False)
     for chatty in ("httpx2", "aiohttp.access"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
@@ -119,8 +122,8 @@ def _register(registry: kopf.OperatorRegistry, world: World) -> None:
     @kopf.on.event("pods", labels={hosted.CLUSTER_LABEL: kopf.PRESENT}, registry=registry)
     async def pod_changed(labels: kopf.Labels, namespace: str, **_: Any) -> None:
         name = labels[hosted.CLUSTER_LABEL]
-        if namespace == storage.NAMESPACE and name in world.reconcilers:
-            world.reconcilers[name].volumes.changed()
+        if name in world.reconcilers:
+            world.reconcilers[name].pod_changed(namespace)
         world.waker(name).set()
 
     @kopf.on.delete(*_RESOURCE, registry=registry)
@@ -162,10 +165,10 @@ async def _one_pass(world: World, name: str, body: kopf.Body) -> float:
 
 
 async def _listen(world: World, name: str, stopped: kopf.DaemonStopped) -> None:
-    """Wake whoever looks after a cluster when the cluster's own API tells that a volume is wanted, or not any more."""
+    """Wake whoever looks after a cluster when the cluster's own API tells of something that we do for it."""
 
     def changed() -> None:
-        world.reconciler(name).volumes.changed()
+        world.reconciler(name).changed_inside()
         world.waker(name).set()
 
     async def once() -> None:
@@ -175,7 +178,7 @@ async def _listen(world: World, name: str, stopped: kopf.DaemonStopped) -> None:
             return
         async with api:
             try:
-                await claim_watch.listen(api, changed)
+                await watch.listen(api, changed, pods_matter=world.reconciler(name).load_balancers.follows_pods)
             except InstallerError:  # its passes tell what is wrong with an API, and look for themselves meanwhile
                 await asyncio.sleep(daemons.FAILED_S)
 

@@ -191,6 +191,8 @@ def _controller_access() -> Documents:
         {"apiGroups": ["apiextensions.k8s.io"], "resources": ["customresourcedefinitions"], "verbs": ["list", "watch"]},
         {"apiGroups": [""], "resources": ["namespaces", "services", "secrets", "pods"], "verbs": everything},
         {"apiGroups": ["apps"], "resources": ["deployments", "statefulsets"], "verbs": everything},
+        {"apiGroups": [""], "resources": ["services/status"], "verbs": ["patch"]},
+        {"apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], "verbs": everything},
         {"apiGroups": [""], "resources": ["nodes"], "verbs": ["get", "list", "watch"]},
         {"apiGroups": ["", "events.k8s.io"], "resources": ["events"], "verbs": ["create", "patch"]},
     ]

@@ -15,7 +15,7 @@ from lightkube import ApiError, AsyncClient, Client, KubeConfig, codecs
 from lightkube.config.client_adapter import verify_cluster
 from lightkube.config.models import Cluster, User
 from lightkube.core import resource
-from lightkube.generic_resource import Generic, create_global_resource
+from lightkube.generic_resource import Generic, create_global_resource, create_namespaced_resource
 
 from installer.core.errors import KubernetesError, RetryableError
 from installer.kubernetes import kinds
@@ -28,6 +28,9 @@ _TIMEOUT = httpx2.Timeout(10.0, connect=2.0)
 # Our own custom resources, as classes that lightkube can use.
 ClusterResource: Any = create_global_resource("moorage.dev", "v1", "Cluster", "clusters")
 DatastoreResource: Any = create_global_resource("moorage.dev", "v1", "Datastore", "datastores")
+# MetalLB's, of which the controller writes some.
+AddressPoolResource: Any = create_namespaced_resource("metallb.io", "v1beta1", "IPAddressPool", "ipaddresspools")
+AdvertisementResource: Any = create_namespaced_resource("metallb.io", "v1beta1", "L2Advertisement", "l2advertisements")
 
 
 class NodeSummary(resource.GlobalSubResource, Generic):  # type: ignore[misc]  # lightkube's Generic is untyped

@@ -8,6 +8,7 @@ from ipaddress import IPv4Network
 from itertools import combinations
 from typing import Final
 
+from installer.spec.addresses import Range
 from installer.spec.hosts import wanted_hosts
 from installer.spec.platform import LocalRegion, Platform
 from installer.spec.source import Loc
@@ -45,6 +46,24 @@ def cluster_ranges(subject: Subject) -> Iterator[Finding]:
         for one, other in [(pods, services), *((own, taken) for own in (pods, services) for taken in outer)]:
             if one.network.overlaps(other.network):
                 yield Finding(cluster, one.loc, f"overlaps {other.what}")
+
+
+def load_balancer_addresses(subject: Subject) -> Iterator[Finding]:
+    """An address for Services is of one cluster alone, not a host's, and none of the manager's pods or Services."""
+    taken: list[tuple[str, Range]] = []
+    if platform := subject.platform:
+        network = platform.spec.manager.network
+        for what, own in (("the manager's pods", network.pods), ("the manager's services", network.services)):
+            taken.append((what, Range(own[0], own[-1])))
+        for host in wanted_hosts(platform):
+            if host.cluster_address:
+                taken.append((f"the address of host {host.name}", Range(host.cluster_address, host.cluster_address)))
+    for cluster in subject.clusters:
+        ranges = cluster.spec.network.load_balancer.ranges
+        for index, one in enumerate(ranges):
+            if what := next((what for what, other in taken if one.overlaps(other)), ""):
+                yield Finding(cluster, (*_NETWORK, "loadBalancer", "addresses", index), f"overlaps {what}")
+        taken += [(f"addresses of cluster {cluster.name}", one) for one in ranges]
 
 
 def host_addresses(subject: Subject) -> Iterator[Finding]:

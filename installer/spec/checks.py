@@ -16,6 +16,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     check_names.pool_names,
     check_networks.platform_ranges,
     check_networks.cluster_ranges,
+    check_networks.load_balancer_addresses,
     check_networks.host_addresses,
     check_networks.pod_range_sizes,
     check_networks.service_range_sizes,

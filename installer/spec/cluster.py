@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from ipaddress import IPv4Address, IPv4Network
+from itertools import pairwise
 from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
+from installer.spec.addresses import AddressRange, Range, parse_range
 from installer.spec.base import Labels, Metadata, Model, Name, always, never, rules
 from installer.spec.cluster_settings import ApiServer, Kubelet, Taint
 from installer.spec.quantity import Cpu, Duration, Memory, memory_bytes, threshold_bytes
@@ -87,6 +89,29 @@ class ClusterDns(Model):
     )
 
 
+class LoadBalancer(Model):
+    """Addresses for Services of type LoadBalancer, beside those of hosts in the hosts' own network.
+
+    The host that answers for one may be any; it is another when that one is lost.
+    """
+
+    addresses: Annotated[tuple[AddressRange, ...], Field(max_length=10)] = always(
+        (), description="`192.0.2.10`, `192.0.2.10-192.0.2.19` or `192.0.2.16/28`, of this cluster alone."
+    )
+
+    @model_validator(mode="after")
+    def _are_apart(self) -> LoadBalancer:
+        ranges = sorted(self.ranges)
+        if any(one.overlaps(other) for one, other in pairwise(ranges)):
+            raise ValueError("two ranges overlap")
+        return self
+
+    @property
+    def ranges(self) -> tuple[Range, ...]:
+        """The same, read."""
+        return tuple(map(parse_range, self.addresses))
+
+
 class ClusterNetwork(Model):
     """Address ranges inside the cluster; the same in many clusters, since no packet of one enters another."""
 
@@ -94,6 +119,9 @@ class ClusterNetwork(Model):
     services: IPv4Network = never(IPv4Network("10.96.0.0/16"), description="Its services; the tenth address is DNS.")
     domain: str = never("cluster.local", description="Its DNS domain.")
     dns: ClusterDns = always(default_factory=ClusterDns, description="Names that are not the cluster's own.")
+    load_balancer: LoadBalancer = always(
+        default_factory=LoadBalancer, description="Addresses of Services of type LoadBalancer."
+    )
 
     @property
     def api_service(self) -> IPv4Address:

@@ -11,9 +11,11 @@ from lightkube import AsyncClient
 from lightkube.resources.core_v1 import Namespace, Pod, Service
 
 from installer.controller import lost_hosts
+from installer.controller.address_pools import AddressPools
 from installer.controller.clusters import home, nodes, plane
 from installer.controller.clusters.authorities import Authorities, LostError, fingerprint
 from installer.controller.clusters.inside import Inside
+from installer.controller.clusters.load_balancers import LoadBalancers
 from installer.controller.clusters.node_secrets import NodeSecrets
 from installer.controller.clusters.registries import Registries
 from installer.controller.clusters.volumes import Volumes
@@ -23,7 +25,7 @@ from installer.controller.manager_api import Api, meta_of
 from installer.controller.status import Condition, Found, Happened, NodeFound
 from installer.core import clock
 from installer.core.errors import KubernetesError
-from installer.kubernetes import datastore, hosted
+from installer.kubernetes import datastore, hosted, storage
 from installer.kubernetes.settings import PlatformSettings
 from installer.spec.cluster import Cluster
 
@@ -42,7 +44,9 @@ class Look:
 class ClusterReconciler:
     """One cluster. What it remembers between passes only saves work: a new one starts from what is there."""
 
-    def __init__(self, name: str, api: Api, datastores: Datastores, settings: PlatformSettings) -> None:
+    def __init__(
+        self, name: str, api: Api, datastores: Datastores, pools: AddressPools, settings: PlatformSettings
+    ) -> None:
         self._name = name
         self._namespace = hosted.namespace(name)
         self._api = api
@@ -52,6 +56,7 @@ class ClusterReconciler:
         self._plane = plane.Plane(name, api, datastores, settings)
         self._nodes = nodes.Nodes(name, api, settings)
         self.volumes = Volumes(name, api, settings)
+        self.load_balancers = LoadBalancers(name, api, pools)
         self._node_secrets = NodeSecrets(name, api, settings)
         self._registries = Registries(name, api)
         self._authorities = Authorities(name, api)
@@ -102,6 +107,7 @@ class ClusterReconciler:
         condition, more = self._inside_cluster(cluster, place, seen)
         found_nodes = self._nodes.found()
         served, settled = self._tend_volumes(cluster, found_nodes, volumes, seen)
+        balanced = self._tend_load_balancers(cluster, seen)
         stored, moved = self._home.tend(cluster, self._plane, serves=seen.condition.ok)
         found = Found(
             conditions=(
@@ -110,6 +116,7 @@ class ClusterReconciler:
                 served,
                 stored,
                 *([registries] if registries else ()),
+                *([balanced] if balanced else ()),
             ),
             authority=fingerprint(roots),
             endpoint=f"https://{self._settings.endpoints[0]}:{port}",
@@ -120,7 +127,7 @@ class ClusterReconciler:
             volumes=self.volumes.record(volumes, found_nodes),
         )
         done = (*restored, *happened, *changed, *more, *moved)
-        well = seen.condition.ok and condition.ok and served.ok and not home.is_moving(stored)
+        well = all(one.ok for one in (seen.condition, condition, served)) and not home.is_moving(stored)
         return Look(found, steady=well and settled and not done, happened=done)
 
     def _inside_cluster(
@@ -152,6 +159,27 @@ class ClusterReconciler:
             return Condition("VolumesReady", False, "Failed", str(exc)), False
         return Condition("VolumesReady", True, "Ready"), settled
 
+    def _tend_load_balancers(self, cluster: Cluster, seen: plane.Seen) -> Condition | None:
+        """How Services of type LoadBalancer are; None where they are nothing to talk about."""
+        if not seen.ready or self._inside is None:
+            return None
+        try:
+            return self.load_balancers.tend(cluster, self._inside.api)
+        except KubernetesError as exc:
+            return Condition("LoadBalancersReady", False, "Failed", str(exc))
+
+    def changed_inside(self) -> None:
+        """Something in the cluster wants to be looked at: the next pass does. May be called from any thread."""
+        self.volumes.changed()
+        self.load_balancers.changed()
+
+    def pod_changed(self, namespace: str) -> None:
+        """A pod of the cluster, in this namespace of the manager, is another. May be called from any thread."""
+        if namespace == storage.NAMESPACE:
+            self.volumes.changed()
+        elif self.load_balancers.follows_pods():
+            self.load_balancers.changed()
+
     def watcher(self) -> AsyncClient | None:
         """A client of the cluster's own API for an event loop; None while that API is not known to answer."""
         inside = self._inside
@@ -176,6 +204,7 @@ class ClusterReconciler:
             self._hosts.update(node.host for node in self._nodes.found() if node.host)
             for pod in self._api.list(Pod, self._namespace):
                 self._api.delete(Pod, meta_of(pod).name or "", self._namespace, grace_s=1)
+        self.load_balancers.release()
         for store in stores:
             if store != datastore.name_for(self._name, datastore.DEDICATED):
                 self._datastores.release(self._name, store)

@@ -14,7 +14,7 @@ from installer.core import clock
 from installer.core.errors import KubernetesError
 from installer.engine.events import StepReport
 from installer.engine.plan import Action, Change, Target
-from installer.kubernetes import addons, client
+from installer.kubernetes import addons, client, speakers
 from installer.workflows import manager_settings
 from installer.workflows.manager_api import await_api
 from installer.workflows.registry import STEPS
@@ -79,7 +79,7 @@ def is_ready(node: Node) -> bool:
 
 
 def _documents(session: Session) -> list[dict[str, Any]]:
-    return addons.manager(manager_settings.of(session))
+    return [*addons.manager(manager_settings.of(session)), *speakers.access()]
 
 
 def _digest(documents: Sequence[dict[str, Any]]) -> str:

@@ -55,7 +55,7 @@ def test_a_bundle_consists_of(release: Release, arch: str) -> None:
             f"bin/{name}"
             for name in ("containerd", "containerd-shim-runc-v2", "ctr", "runc", "flanneld", "moorage-host")
         ),
-        *(f"bin/{name}" for name in ("coredns", "metrics-server", "moorage-datastore")),
+        *(f"bin/{name}" for name in ("coredns", "metrics-server", "metallb-speaker", "moorage-datastore")),
         *(f"bin/{name}" for name in ("etcd", "etcdctl", "etcdutl")),
         *(f"cni/{name}" for name in ("bridge", "host-local", "loopback", "portmap")),
         *(f"images/{name}.tar" for name in ("pause", "node", "controller")),
@@ -178,6 +178,7 @@ def test_the_reference_page_tells_every_release() -> None:
             parts.flannel,
             parts.coredns,
             parts.metrics_server,
+            parts.metallb,
         ]
         cells += [", ".join(release.reached_from) or "-"]
         assert f"| {' | '.join(cells)} |" in page

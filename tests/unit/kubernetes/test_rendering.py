@@ -24,10 +24,13 @@ from installer.kubernetes import (
     node,
     node_pod,
     pki,
+    speakers,
     storage,
+    twins,
     units,
 )
 from installer.kubernetes.roots import Roots
+from installer.spec.addresses import parse_range
 from installer.spec.cluster_settings import Kubelet
 from tests.conftest import Golden
 from tests.unit.kubernetes import fixed
@@ -216,6 +219,31 @@ def test_volumes(golden: Golden) -> None:
     for document in found:
         assert codecs.from_dict(document).metadata.name == document["metadata"]["name"]
     golden("kubernetes/volumes.json", fixed.documents_shown(found))
+
+
+def test_the_documents_of_load_balancers(golden: Golden) -> None:
+    """Access, the speakers, the addresses of a cluster, and the twins of two Services."""
+    service = {
+        "metadata": {"name": "web", "namespace": "shop", "uid": "0f0f0f0f-1111-2222-3333-000000000001"},
+        "spec": {
+            "ports": [{"name": "http", "port": 80, "protocol": "TCP", "nodePort": 30080}],
+            "externalTrafficPolicy": "Local",
+            "sessionAffinity": "ClientIP",
+            "loadBalancerSourceRanges": ["192.0.2.0/24"],
+        },
+    }
+    found = [
+        *speakers.access(),
+        speakers.memberlist_secret(Secret("word")),
+        *speakers.daemons(fixed.settings()),
+        speakers.pool("team-a", [parse_range("192.0.2.16/28")]),
+        twins.twin("team-a", service, selects=True),
+        twins.twin("team-a", service, selects=False),
+        twins.endpoints("team-a", service, {"general-1": ("10.128.1.5", "worker-1")}),
+    ]
+    for document in found:
+        assert codecs.from_dict(document).metadata.name == document["metadata"]["name"]
+    golden("kubernetes/load-balancers.json", fixed.documents_shown(found))
 
 
 def test_a_datastore(golden: Golden) -> None:

@@ -103,6 +103,20 @@ def test_one_address_with_two_ports_is_two_hosts(faults_of: FaultsOf) -> None:
             "7: spec.manager.network.pods: overlaps the manager's services",
         ),
         (
+            onprem(MANAGER) + cluster(spec="  network: {loadBalancer: {addresses: [192.0.2.9, 192.0.2.0/30]}}\n"),
+            "14: spec.network.loadBalancer.addresses[1]: overlaps the address of host m1",
+        ),
+        (
+            platform() + cluster(spec="  network: {loadBalancer: {addresses: [10.127.255.255]}}\n"),
+            "14: spec.network.loadBalancer.addresses[0]: overlaps the manager's services",
+        ),
+        (
+            platform()
+            + cluster(spec="  network: {loadBalancer: {addresses: [192.0.2.8/29]}}\n")
+            + cluster(name="team-b", spec="  network: {loadBalancer: {addresses: [192.0.2.1-192.0.2.8]}}\n"),
+            "22: spec.network.loadBalancer.addresses[0]: overlaps addresses of cluster team-a",
+        ),
+        (
             platform(spec="  manager: {network: {pods: 198.18.0.0/16}}\n"),
             "7: spec.manager.network.pods: overlaps the network of local hosts (198.18.0.0/15)",
         ),

@@ -1,4 +1,4 @@
-// answer is what the tests run in clusters: it tells its host name over HTTP, asks others for theirs, judges ConfigMaps
+// answer is what the tests run in clusters: it tells its host name, or who asks, over HTTP, asks others for theirs, judges ConfigMaps
 // as an admission webhook, keeps a CPU or a log busy, and is the tar that `kubectl cp` runs.
 package main
 
@@ -26,8 +26,9 @@ func main() {
 		go judge()
 	}
 	name := greet()
-	handler := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, name) })
-	fmt.Fprintln(os.Stderr, http.ListenAndServe(":8080", handler))
+	http.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, name) })
+	http.HandleFunc("/caller", func(w http.ResponseWriter, r *http.Request) { fmt.Fprintln(w, r.RemoteAddr) })
+	fmt.Fprintln(os.Stderr, http.ListenAndServe(":8080", nil))
 	os.Exit(1)
 }
 

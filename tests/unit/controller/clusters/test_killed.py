@@ -12,6 +12,7 @@ from typing import Any, cast
 import pytest
 from lightkube import Client
 
+from installer.controller.address_pools import AddressPools
 from installer.controller.clusters.reconciler import ClusterReconciler
 from installer.controller.datastores import reconciler as datastores_reconciler
 from installer.controller.datastores import status as datastores_status
@@ -95,7 +96,8 @@ class World:
         etcdctl: Any = FakeEtcdctl(self.etcd, self.life)
         serving = datastores_reconciler.Serving(("https://192.0.2.1:2379",), AUTHORITY, etcdctl)
         datastores.note("shared", datastores_reconciler.Look(WELL, steady=True, serving=serving))
-        return ClusterReconciler(NAME, api, datastores, fixed.settings())
+        pools = AddressPools(api, fixed.settings())
+        return ClusterReconciler(NAME, api, datastores, pools, fixed.settings())
 
     def saved(self) -> Any:
         """All there is, to be restored."""

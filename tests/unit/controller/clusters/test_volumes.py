@@ -11,8 +11,8 @@ from lightkube.models.meta_v1 import Status
 from lightkube.resources.core_v1 import Event, Node, PersistentVolume, PersistentVolumeClaim, Pod
 
 from installer.controller.clusters import provisioning
-from installer.controller.clusters.claim_watch import matters
 from installer.controller.clusters.volumes import Volumes
+from installer.controller.clusters.watch import matters
 from installer.controller.manager_api import Api
 from installer.controller.status import NodeFound
 from installer.kubernetes import storage

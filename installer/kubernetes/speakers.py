@@ -52,6 +52,7 @@ def access() -> list[Document]:
         {"apiGroups": [""], "resources": ["services", "nodes", "namespaces"], "verbs": reads},
         {"apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], "verbs": reads},
         {"apiGroups": [""], "resources": ["events"], "verbs": ["create", "patch"]},
+        {"apiGroups": [GROUP], "resources": ["servicel2statuses"], "verbs": reads},
     ]
     states = ["servicel2statuses", "servicebgpstatuses"]
     own: list[dict[str, Any]] = [

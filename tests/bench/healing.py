@@ -13,9 +13,11 @@ import sys
 import tempfile
 import threading
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from http.client import HTTPException, HTTPSConnection
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +26,7 @@ from tests.bench.local_platform import local_platform
 from tests.e2e.platform_under_test import PlatformUnderTest, podman
 
 _NAME, _NAMESPACE = "watched", "cluster-watched"
-_STORES = "moorage-datastores"
+_STORES, _SPEAKERS = "moorage-datastores", "moorage-load-balancer"
 _DATA = "/var/lib/moorage/datastores"
 _NODES, _REPLICAS = 2, 2
 _TIMEOUT_S, _EVERY_S, _ASKS_EVERY_S, _ANSWER_S = 240.0, 0.2, 0.1, 2.0
@@ -125,6 +127,31 @@ class Healing:
         with self._lost("worker-1"), self._watched("worker host lost: two nodes again", goal_s=45):
             podman("stop", "--time=0", self._container("worker-1"))
             self._until(lambda: self._nodes_ready(not_on="worker-1") and self._planes_ready(not_on="worker-1"))
+
+    def answering_host_lost(self) -> None:
+        """Another host answers for the address of a Service, that of cluster DNS, which says that it is well."""
+        address = self._published()
+        statuses = json.loads(self._manager("-n", _SPEAKERS, "get", "servicel2statuses", "-o", "json"))["items"]
+        host = statuses[0]["status"]["node"]
+        what = f"host lost that answers for a Service's address ({host}): answered ten times running"
+        with self._lost(host), self._watched(what, goal_s=None):
+            podman("stop", "--time=0", self._container(host))
+            self._platform.reach_anew()
+            self._until(lambda: all(_answers(address) for _ in range(10)))
+
+    def _published(self) -> str:
+        """Give the cluster an address, and cluster DNS a Service that has it; returns once it answers."""
+        [network] = json.loads(podman("network", "inspect", f"moorage-{self._platform.name}"))
+        address = str(IPv4Network(network["subnets"][0]["subnet"])[-5])
+        change = json.dumps({"spec": {"network": {"loadBalancer": {"addresses": [address]}}}})
+        self._manager("patch", "cluster", _NAME, "--type=merge", "-p", change)
+        meta = {"name": "published", "namespace": "kube-system"}
+        ports = [{"port": 80, "targetPort": 8080}]
+        spec = {"type": "LoadBalancer", "selector": {"k8s-app": "kube-dns"}, "ports": ports}
+        service = {"apiVersion": "v1", "kind": "Service", "metadata": meta, "spec": spec}
+        self._platform.kubectl(_NAME, "apply", "-f", "-", stdin=json.dumps(service).encode())
+        self._until(lambda: _answers(address))
+        return address
 
     def manager_lost(self) -> None:
         """The one with the controller; until that works again and the control plane has all its replicas."""
@@ -281,6 +308,7 @@ def strike(healing: Healing) -> None:
     healing.member_killed()
     healing.member_without_data()
     healing.worker_lost()
+    healing.answering_host_lost()
     healing.manager_lost()
     healing.moved()
 
@@ -288,6 +316,14 @@ def strike(healing: Healing) -> None:
 def _is(resource: Any, condition: str) -> bool:
     conditions = resource.get("status", {}).get("conditions", ())
     return any(one["type"] == condition and one["status"] == "True" for one in conditions)
+
+
+def _answers(address: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://{address}/health", timeout=1) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
 
 
 def _restarts(pod: Any) -> int:

@@ -27,6 +27,7 @@ class Source(Model):
 
     module: str  # directory below programs/ with go.mod and go.sum
     packages: dict[str, str]  # path of the output -> Go package
+    tests: dict[str, str] = Field(default_factory=dict)  # the same, for programs that run the tests of a package
     cgo: Cgo | None = None
     tags: tuple[str, ...] = ()
     variables: dict[str, str] = Field(default_factory=dict)  # Go variables that the linker sets
@@ -51,7 +52,7 @@ class Component(Model):
 
     @property
     def outputs(self) -> tuple[str, ...]:
-        return tuple(self.source.packages)
+        return (*self.source.packages, *self.source.tests)
 
 
 def components(release: Release, *, arch: str) -> tuple[Component, ...]:

@@ -34,11 +34,14 @@ class GoRecipe:
 
     component: Component
     arch: str
+    programs: Path = PROGRAMS  # where its module is
 
     def key(self, made: Made) -> str:
         files = {file.name: digest_of(file) for file in sorted(self._module.iterdir()) if not _is_test(file)}
         compiler = _compiler_version(_gcc(self.arch)) if self.component.source.cgo else ""
-        return digest("go", self.component.source.model_dump(), self.arch, files, _go_version(self._module), compiler)
+        source = self.component.source.model_dump()
+        tests = [tests] if (tests := source.pop("tests")) else []
+        return digest("go", source, self.arch, files, _go_version(self._module), compiler, *tests)
 
     def make(self, folder: Path, made: Made, progress: Progress) -> None:
         with _users_of_caches(default_cache()) as users:
@@ -65,10 +68,16 @@ class GoRecipe:
             target = folder / output
             target.parent.mkdir(parents=True, exist_ok=True)
             (out / program_name(package, self._module / "go.mod")).replace(target)
+        for output, package in self.component.source.tests.items():
+            progress(f"tests of {package}", 1.0)
+            target = folder / output
+            target.parent.mkdir(parents=True, exist_ok=True)
+            argv = ["nice", "-n", "10", "go", "test", "-c", *self._flags, "-o", str(target), package]
+            _run(argv, self._module, env, title=self.component.title)
 
     @property
     def _module(self) -> Path:
-        return PROGRAMS / self.component.source.module
+        return self.programs / self.component.source.module
 
     @property
     def _packages(self) -> list[str]:

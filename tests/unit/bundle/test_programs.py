@@ -27,15 +27,18 @@ def pause(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("MOORAGE_CACHE", str(tmp_path / "cache"))
     known = subprocess.run(["go", "env", "GOCACHE"], capture_output=True, text=True, check=True).stdout.strip()
     monkeypatch.setenv("GOCACHE", known)  # Go's own library is compiled there
-    monkeypatch.setattr(golang, "PROGRAMS", tmp_path)
     return tmp_path / "pause"
+
+
+def recipe_of(pause: Path) -> golang.GoRecipe:
+    return golang.GoRecipe(component("pause", "", arch="amd64"), "amd64", pause.parent)
 
 
 @needs_go
 @pytest.mark.parametrize(("file", "changes"), [("main.go", True), ("go.mod", True), ("main_test.go", False)])
 def test_a_change_of_a_module_is_another_build(pause: Path, file: str, changes: bool) -> None:
     """A change of its tests is not."""
-    recipe = golang.GoRecipe(component("pause", "", arch="amd64"), "amd64")
+    recipe = recipe_of(pause)
     before = recipe.key({})
     with (pause / file).open("a") as target:
         target.write("\n// changed\n")
@@ -46,7 +49,7 @@ def test_a_change_of_a_module_is_another_build(pause: Path, file: str, changes: 
 @pytest.mark.slow
 def test_a_program_is_built_to_equal_bytes_in_any_directory(pause: Path, tmp_path: Path) -> None:
     """So that a digest says the same everywhere."""
-    recipe = golang.GoRecipe(component("pause", "", arch="amd64"), "amd64")
+    recipe = recipe_of(pause)
     seen: list[tuple[str, float]] = []
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
@@ -60,7 +63,7 @@ def test_a_program_is_built_to_equal_bytes_in_any_directory(pause: Path, tmp_pat
 def test_what_does_not_build_is_told_with_its_last_lines(pause: Path, tmp_path: Path) -> None:
     """The compiler's own words."""
     (pause / "main.go").write_text("package main\n\nfunc main() { undefinedThing() }\n")
-    recipe = golang.GoRecipe(component("pause", "", arch="amd64"), "amd64")
+    recipe = recipe_of(pause)
     with pytest.raises(BundleError, match="pause does not build from source") as caught:
         recipe.make(tmp_path, {}, lambda package, share: None)
     assert any("undefined: undefinedThing" in line for line in caught.value.last_lines)

@@ -25,6 +25,9 @@ STARTING: Final = {"key": "moorage.dev/starting", "effect": "NoSchedule"}
 SHAPE: Final = "moorage.dev/shape"  # digest of everything but its name: another one means another pod
 # Of one pod of the cluster, where its pool does not say: a fork bomb in it leaves the node's kubelet what it needs.
 POD_PIDS: Final = 4096
+# The disk is the host's. Its own kubelet looks at it sooner than a node's does (10 % and 15 % by Kubernetes' default),
+# and ends the node pod that has taken most; otherwise the pods of all clusters on the host would suffer for one.
+_HOST_FIRST: Final = {"nodefs.available": "5%", "nodefs.inodesFree": "2%", "imagefs.available": "5%"}
 _VETH_MTU = 50  # bytes that the manager's own VXLAN takes from each packet
 _SUFFIX_BYTES = 3
 _VOLUMES: Final = {"containerd": "/var/lib/containerd", "kubelet": "/var/lib/kubelet", "run": "/run"}
@@ -150,9 +153,7 @@ def _kubelet(pool: SharedPool) -> dict[str, Any]:
     """The kubelet's configuration for what the cluster's owner has set."""
     given = pool.kubelet.model_dump(by_alias=True, exclude_none=True)
     found = {"podPidsLimit": POD_PIDS, **given}
-    thresholds = found.pop("evictionHard")
-    if not thresholds:
-        return found
+    thresholds = {**_HOST_FIRST, **found.pop("evictionHard")}
     if "memory.available" in thresholds:
         # The kubelet would take a share of the whole host's memory.
         thresholds["memory.available"] = str(threshold_bytes(thresholds["memory.available"], of=pool.memory))
@@ -192,15 +193,17 @@ def _once(name: str) -> dict[str, Any]:
 
 def _prepare(pool: SharedPool) -> str:
     """Mounts that pods inside may share; a kubelet that offers what the pool says, though it sees the whole host."""
-    cpu, memory = cpu_millis(pool.cpu), memory_bytes(pool.memory)
+    cpu, memory, disk = cpu_millis(pool.cpu), memory_bytes(pool.memory), memory_bytes(pool.disk)
     return f"""set -eu
 mount --make-rshared /
 tr -d - </proc/sys/kernel/random/uuid >/etc/machine-id
 mkdir -p {_DROP_IN}
 cpu=$(( $(nproc) * 1000 - {cpu} )); [ "$cpu" -gt 0 ] || cpu=0
 memory=$(( $(awk '/^MemTotal:/ {{print $2}}' /proc/meminfo) * 1024 - {memory} )); [ "$memory" -gt 0 ] || memory=0
+disk=$(( $(stat -f -c '%b * %S' {_VOLUMES["kubelet"]}) - {disk} )); [ "$disk" -gt 0 ] || disk=0
 printf '{{"apiVersion":"kubelet.config.k8s.io/v1beta1","kind":"KubeletConfiguration",\
-"systemReserved":{{"cpu":"%sm","memory":"%s"}}}}' "$cpu" "$memory" >{_DROP_IN}/50-pool.conf
+"systemReserved":{{"cpu":"%sm","memory":"%s","ephemeral-storage":"%s"}}}}' \
+    "$cpu" "$memory" "$disk" >{_DROP_IN}/50-pool.conf
 """
 
 
@@ -229,8 +232,9 @@ def _pod(name: str, found: str, cluster: Cluster, pool: SharedPool, settings: Pl
         },
         "securityContext": {"privileged": True},
         "resources": {
-            "requests": {"cpu": f"{max(1, millis // CPU_SHARE)}m", "memory": pool.memory},
-            "limits": {"cpu": f"{millis}m", "memory": pool.memory},
+            # What a node has on its host's disk is no reserve, only a limit: the host's kubelet looks at it.
+            "requests": {"cpu": f"{max(1, millis // CPU_SHARE)}m", "memory": pool.memory, "ephemeral-storage": "0"},
+            "limits": {"cpu": f"{millis}m", "memory": pool.memory, "ephemeral-storage": pool.disk},
         },
         "volumeMounts": [
             *documents.mounts(

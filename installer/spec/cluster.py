@@ -53,6 +53,9 @@ class SharedPool(Model):
     count: Annotated[int, Field(ge=0, le=500)] = always(1, description="How many nodes.")
     cpu: Cpu = always("1", description="CPU of each node.")
     memory: Memory = always("2Gi", description="Memory of each node.")
+    disk: Memory = always(
+        "20Gi", description="Disk of each node: images, logs and what pods write; one that takes more is replaced."
+    )
     labels: Labels = always(default_factory=dict, description="Labels of its nodes.")
     taints: tuple[Taint, ...] = always((), description="Taints of its nodes.")
     kubelet: Kubelet = always(default_factory=Kubelet, description="Settings of its kubelets.")

@@ -63,11 +63,11 @@ class EvictionHard(Model):
         None, alias="memory.available", description="Memory; a share is one of the pool's `memory`; unset: 100Mi."
     )
     nodefs_available: Threshold | None = always(
-        None, alias="nodefs.available", description="The host's disk; unset: 10%."
+        None, alias="nodefs.available", description="The host's disk; unset: 5%."
     )
-    nodefs_inodes_free: Threshold | None = always(None, alias="nodefs.inodesFree", description="Its inodes; unset: 5%.")
+    nodefs_inodes_free: Threshold | None = always(None, alias="nodefs.inodesFree", description="Its inodes; unset: 2%.")
     imagefs_available: Threshold | None = always(
-        None, alias="imagefs.available", description="Disk of images; unset: 15%."
+        None, alias="imagefs.available", description="Disk of images; unset: 5%."
     )
     pid_available: Threshold | None = always(None, alias="pid.available", description="Process ids; unset: no limit.")
 

@@ -127,3 +127,55 @@ def test_who_takes_all_memory_of_a_node_is_ended(example: PlatformUnderTest, spa
     assert [one["restartCount"] for one in after["containerStatuses"]] == [0]
     assert after["startTime"] == before["startTime"]
     assert _ready_nodes(example, "team-b") == 2
+
+
+@pytest.fixture
+def confined(example: PlatformUnderTest) -> Iterator[str]:
+    """A cluster with one node, which may take 1 GiB of its host's disk."""
+    pool = {"name": "general", "kind": "shared", "cpu": "500m", "memory": "1Gi", "disk": "1Gi"}
+    spec = {"version": "1.37.2", "pools": [pool], "addons": {"metricsServer": False}}
+    document = {"apiVersion": "moorage.dev/v1", "kind": "Cluster", "metadata": {"name": "confined"}, "spec": spec}
+    example.kubectl("manager", "apply", "-f", "-", stdin=json.dumps(document).encode())
+    example.kubectl("manager", "wait", "--for=condition=Ready", "cluster/confined", "--timeout=110s")
+    yield "confined"
+    example.must("cluster", "delete", "confined", "--yes")
+
+
+def test_a_disk_filler_loses_its_node_and_a_log_flood_is_rotated(
+    example: PlatformUnderTest, spaces: None, greedy: str, confined: str, tmp_path: Path
+) -> None:
+    """The node that takes more of the disk than it may is made anew; the other clusters on its host go on."""
+    before = _status(example, "team-b", "of-team-b")
+    conftest.build("greedy", tmp_path).bring(example, confined)
+    example.make_namespace(confined, SPACE)
+    [first] = _node_pods(example, confined)
+    filler = _pod("filler", greedy, "disk", "/filled", "3072")
+    _apply(example, confined, filler)
+    _apply(example, "team-a", _pod("flood", greedy, "log"))
+
+    def another() -> bool:
+        words = ("-n", SPACE, "exec", "of-team-b", "--", "/answer", "http://127.0.0.1:8080/")
+        assert b"of-team-b" in example.kubectl("team-b", *words).stdout
+        return _node_pods(example, confined) not in ([], [first])
+
+    eventually(another, timeout_s=240, what="the node of the filler is another")
+    assert _log_bytes(example, "flood") < 6 * 10 * 2**20 + 500 * 2**20  # six files, and what comes between two looks
+    example.kubectl("team-a", "-n", SPACE, "delete", "pod", "flood", "--grace-period=0", "--force")
+    after = _status(example, "team-b", "of-team-b")
+    assert [one["restartCount"] for one in after["containerStatuses"]] == [0]
+    assert after["startTime"] == before["startTime"]
+    for cluster in ("team-a", "team-b"):
+        assert _ready_nodes(example, cluster) == 2
+
+
+def _node_pods(example: PlatformUnderTest, cluster: str) -> list[str]:
+    words = ("-n", f"cluster-{cluster}", "get", "pods", "-l", "moorage.dev/part=node", "-o", "name")
+    return example.kubectl("manager", *words).stdout.decode().split()
+
+
+def _log_bytes(example: PlatformUnderTest, name: str) -> int:
+    """What the logs of a pod of team-a take on its node."""
+    pod = json.loads(example.kubectl("team-a", "-n", SPACE, "get", "pod", name, "-o", "json").stdout)
+    folder = f"/var/log/pods/{SPACE}_{name}_{pod['metadata']['uid']}"
+    words = ("-n", "cluster-team-a", "exec", pod["spec"]["nodeName"], "--", "du", "-sb", folder)
+    return int(example.kubectl("manager", *words).stdout.split()[0])

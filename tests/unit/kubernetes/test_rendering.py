@@ -377,11 +377,17 @@ def test_the_shape_of_a_node_is_all_but_its_name() -> None:
 
 
 def test_settings_of_kubelets_are_the_kubelets_own() -> None:
-    """By its own names; what is not set is left to it, except that thresholds that are not set stay."""
-    assert "maxPods" in kubelet_config({}) and "evictionHard" not in kubelet_config({})
-    chosen = {"maxPods": 50, "imageGCHighThresholdPercent": 90, "evictionHard": {"nodefs.available": "5%"}}
-    config = kubelet_config(chosen)
+    """By its own names; what is not set is left to it, but for disks: those are the host's, which looks first."""
+    assert "maxPods" in kubelet_config({})
+    assert kubelet_config({})["evictionHard"] == {
+        "nodefs.available": "5%",
+        "nodefs.inodesFree": "2%",
+        "imagefs.available": "5%",
+    }
+    chosen = {"maxPods": 50, "imageGCHighThresholdPercent": 90}
+    config = kubelet_config({**chosen, "evictionHard": {"nodefs.available": "1Gi"}})
     assert {key: config[key] for key in chosen} == chosen
+    assert config["evictionHard"]["nodefs.available"] == "1Gi"
     assert config["mergeDefaultEvictionSettings"] is True
 
 
@@ -389,7 +395,7 @@ def test_settings_of_kubelets_are_the_kubelets_own() -> None:
 def test_a_share_of_memory_is_one_of_the_nodes_own(threshold: str, found: str) -> None:
     """The kubelet of a node pod sees the memory of the whole host, here 2Gi are its own."""
     config = kubelet_config({"evictionHard": {"memory.available": threshold}})
-    assert config["evictionHard"] == {"memory.available": found}
+    assert config["evictionHard"]["memory.available"] == found
 
 
 def kubelet_config(chosen: dict[str, Any]) -> dict[str, Any]:

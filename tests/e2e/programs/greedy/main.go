@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"strconv"
 	"time"
 )
 
@@ -27,11 +28,11 @@ func main() {
 	case "memory":
 		memory()
 	case "disk":
-		disk(os.Args[2])
+		disk(os.Args[2], os.Args[3])
 	case "log":
 		log()
 	default:
-		fmt.Fprintln(os.Stderr, "usage: greedy processes | memory | disk FILE | log")
+		fmt.Fprintln(os.Stderr, "usage: greedy processes | memory | disk FILE MEBIBYTES | log")
 		os.Exit(2)
 	}
 }
@@ -57,14 +58,19 @@ func memory() {
 	}
 }
 
-// disk writes a file until that is refused, then waits.
-func disk(path string) {
+// disk writes a file of so many MiB, or until that is refused, then waits.
+func disk(path, size string) {
+	left, err := strconv.Atoi(size)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(2)
+	}
 	file, err := os.Create(path)
 	block := bytes.Repeat([]byte{1}, mebibyte)
-	for err == nil {
+	for ; err == nil && left > 0; left-- {
 		_, err = file.Write(block)
 	}
-	fmt.Println("refused:", err)
+	fmt.Println("written:", err)
 	select {}
 }
 

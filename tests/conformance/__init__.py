@@ -1,0 +1,1 @@
+"""Kubernetes' own conformance tests, run on clusters of ours without internet."""

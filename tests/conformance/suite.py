@@ -21,7 +21,6 @@ from tests.conformance.images import ImagesRecipe
 VERSION: Final = "1.36.3"  # of Kubernetes: of the suite, and so of the clusters that it judges
 _RELEASE: Final = "2026.11"
 _ARCH: Final = "amd64"
-_HERE: Final = Path(__file__).parent
 _IMAGES: Final = "k8s.io/kubernetes/test/images"
 _SECONDS: Final = 420.0
 _PROGRAMS: Final = {
@@ -107,7 +106,7 @@ def _items(release: Release) -> tuple[Item, ...]:
     ours = [component("pause", "", arch=_ARCH)]
     ours += [component(name, version, arch=_ARCH) for name, version in _versions(release).items()]
     tools = debian.DebianRecipe(output=output("debian.tar"), suite=release.debian, arch=_ARCH, packages=_DEBIAN)
-    go = golang.GoRecipe(suite, _ARCH, _HERE / "programs")
+    go = golang.GoRecipe(suite, _ARCH)
     needs = (
         *suite.outputs,
         *(part for one in ours for part in one.outputs),
@@ -147,7 +146,7 @@ class FilesRecipe:
         progress("out of the Go module", 0.0)
         argv = ["go", "list", "-m", "-f", "{{.Dir}}", "k8s.io/kubernetes"]
         env = {**os.environ, **golang.caches(default_cache()), "GOFLAGS": "-mod=readonly -modcacherw"}
-        module = _HERE / "programs" / f"kubernetes-{VERSION}"
+        module = golang.PROGRAMS / f"kubernetes-{VERSION}"
         run(["go", "mod", "download", "k8s.io/kubernetes"], cwd=module, env=env)
         source = Path(run(argv, cwd=module, env=env).strip())
         for name, path in _FILES.items():

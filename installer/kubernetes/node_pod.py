@@ -152,12 +152,17 @@ def _render(
 def _kubelet(pool: SharedPool) -> dict[str, Any]:
     """The kubelet's configuration for what the cluster's owner has set."""
     given = pool.kubelet.model_dump(by_alias=True, exclude_none=True)
-    found = {"podPidsLimit": POD_PIDS, **given}
-    thresholds = {**_HOST_FIRST, **found.pop("evictionHard")}
-    if "memory.available" in thresholds:
+    own = {"evictionHard": _thresholds(pool), "mergeDefaultEvictionSettings": True}
+    return {"podPidsLimit": POD_PIDS, **given, **own}
+
+
+def _thresholds(pool: SharedPool) -> dict[str, str]:
+    """What must be left on the node."""
+    found = {**_HOST_FIRST, **pool.kubelet.eviction_hard.model_dump(by_alias=True, exclude_none=True)}
+    if "memory.available" in found:
         # The kubelet would take a share of the whole host's memory.
-        thresholds["memory.available"] = str(threshold_bytes(thresholds["memory.available"], of=pool.memory))
-    return found | {"evictionHard": thresholds, "mergeDefaultEvictionSettings": True}
+        found["memory.available"] = str(threshold_bytes(found["memory.available"], of=pool.memory))
+    return found
 
 
 def _supervised(made: Rendered) -> dict[str, Any]:
@@ -194,13 +199,17 @@ def _once(name: str) -> dict[str, Any]:
 def _prepare(pool: SharedPool) -> str:
     """Mounts that pods inside may share; a kubelet that offers what the pool says, though it sees the whole host."""
     cpu, memory, disk = cpu_millis(pool.cpu), memory_bytes(pool.memory), memory_bytes(pool.disk)
+    threshold = _thresholds(pool)["nodefs.available"]
+    share, found, _ = threshold.partition("%")  # what the kubelet keeps free it does not offer either
+    kept = f"all * {share} / 100" if found else str(memory_bytes(threshold))
     return f"""set -eu
 mount --make-rshared /
 tr -d - </proc/sys/kernel/random/uuid >/etc/machine-id
 mkdir -p {_DROP_IN}
 cpu=$(( $(nproc) * 1000 - {cpu} )); [ "$cpu" -gt 0 ] || cpu=0
 memory=$(( $(awk '/^MemTotal:/ {{print $2}}' /proc/meminfo) * 1024 - {memory} )); [ "$memory" -gt 0 ] || memory=0
-disk=$(( $(stat -f -c '%b * %S' {_VOLUMES["kubelet"]}) - {disk} )); [ "$disk" -gt 0 ] || disk=0
+disk=$(stat -f -c '%b %S' {_VOLUMES["kubelet"]} |
+    awk '{{ all = $1 * $2; rest = all - {kept} - {disk}; printf "%.0f", rest > 0 ? rest : 0 }}')
 printf '{{"apiVersion":"kubelet.config.k8s.io/v1beta1","kind":"KubeletConfiguration",\
 "systemReserved":{{"cpu":"%sm","memory":"%s","ephemeral-storage":"%s"}}}}' \
     "$cpu" "$memory" "$disk" >{_DROP_IN}/50-pool.conf

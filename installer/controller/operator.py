@@ -6,6 +6,8 @@ import asyncio
 import dataclasses
 import logging
 import os
+import socket
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -23,10 +25,11 @@ from installer.controller.clusters.pace import Pace
 from installer.controller.clusters.reconciler import ClusterReconciler, Look
 from installer.controller.datastores import operator as datastore_operator
 from installer.controller.datastores.datastores import Datastores
+from installer.controller.lease import Lease
 from installer.controller.manager_api import FIELD_MANAGER, Api
 from installer.controller.status import Condition, Found, Happened, status
 from installer.core.errors import InstallerError
-from installer.kubernetes import client, hosted
+from installer.kubernetes import addons, client, hosted
 from installer.kubernetes.settings import PlatformSettings
 
 _RESOURCE = ("moorage.dev", "v1", "clusters")
@@ -65,8 +68,20 @@ class World:
 
 
 def run(settings: PlatformSettings) -> None:
-    """Serve until a signal ends it."""
+    """Serve until a signal ends it, or another controller has taken over."""
     api = Api(client.client_of(KubeConfig.from_service_account(), field_manager=FIELD_MANAGER))
+    lease = Lease(api.client, addons.CONTROLLER, addons.SYSTEM, socket.gethostname())
+    lease.acquire()
+    threading.Thread(target=lease.renew, name="lease", daemon=True).start()
+    # At once, whatever is under way: it may be killed anywhere.
+    threading.Thread(target=lease.watch, args=(lambda: os._exit(1),), name="lease watch", daemon=True).start()
+    try:
+        _serve(settings, api)
+    finally:
+        lease.release()
+
+
+def _serve(settings: PlatformSettings, api: Api) -> None:
     datastores = Datastores(api, settings, Path(mkdtemp(prefix="moorage-")))
     world = World(settings, api, datastores, AddressPools(api, settings))
     registry = kopf.OperatorRegistry()
@@ -79,7 +94,7 @@ def run(settings: PlatformSettings) -> None:
         registry=registry,
         clusterwide=True,
         identity=FIELD_MANAGER,  # else kopf asks for the name of a user, and nobody has one here
-        standalone=True,  # the Deployment never runs two
+        standalone=True,  # the lease sees to that
         liveness_endpoint="http://0.0.0.0:8080/healthz",
     )
 

@@ -205,11 +205,26 @@ def _controller_access() -> Documents:
             "rules": rules,
         },
         _binding(CONTROLLER, CONTROLLER, "ServiceAccount", CONTROLLER, namespace=SYSTEM),
+        {
+            "apiVersion": f"{_RBAC}/v1",
+            "kind": "Role",
+            "metadata": {"name": CONTROLLER, "namespace": SYSTEM},
+            "rules": [
+                {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["get", "create", "update"]}
+            ],
+        },
+        {
+            "apiVersion": f"{_RBAC}/v1",
+            "kind": "RoleBinding",
+            "metadata": {"name": CONTROLLER, "namespace": SYSTEM},
+            "roleRef": {"apiGroup": _RBAC, "kind": "Role", "name": CONTROLLER},
+            "subjects": [{"kind": "ServiceAccount", "name": CONTROLLER, "namespace": SYSTEM}],
+        },
     ]
 
 
 def _controller(settings: PlatformSettings) -> Documents:
-    """One pod on a manager host; never two, so that it needs no election: the old one ends before the new starts."""
+    """One pod on a manager host. The old one ends before the new one starts; one that is left over has the lease."""
     labels = {"app": CONTROLLER}
     text = settings.to_json()
     on_managers = {
@@ -226,9 +241,10 @@ def _controller(settings: PlatformSettings) -> Documents:
         "imagePullPolicy": "Never",
         "args": [SETTINGS_FILE],
         "readinessProbe": {"httpGet": {"path": "/healthz", "port": 8080}, "periodSeconds": 2},
+        # It waits for the lease, as long as another one works.
+        "startupProbe": {"httpGet": {"path": "/healthz", "port": 8080}, "periodSeconds": 2, "failureThreshold": 1800},
         "livenessProbe": {
             "httpGet": {"path": "/healthz", "port": 8080},
-            "initialDelaySeconds": 30,
             "periodSeconds": 20,
             "timeoutSeconds": 10,
         },

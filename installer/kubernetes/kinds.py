@@ -18,6 +18,7 @@ _GROUPS: Final = (
     "apiregistration_v1",
     "apps_v1",
     "certificates_v1",
+    "coordination_v1",
     "core_v1",
     "discovery_v1",
     "policy_v1",

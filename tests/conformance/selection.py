@@ -8,6 +8,7 @@ from typing import Final, Literal
 from tests.conformance.run import SERIAL
 
 Selection = Literal["full", "half-hour", "short"]
+SELECTIONS: Final = ("full", "half-hour", "short")
 # Each with the reason why it cannot pass where no image is pulled.
 CANNOT: Final[dict[str, str]] = {}
 # Of each part of Kubernetes that a hosted cluster could get wrong, what takes seconds.

@@ -28,6 +28,17 @@ POD_PIDS: Final = 4096
 # The disk is the host's. Its own kubelet looks at it sooner than a node's does (10 % and 15 % by Kubernetes' default),
 # and ends the node pod that has taken most; otherwise the pods of all clusters on the host would suffer for one.
 _HOST_FIRST: Final = {"nodefs.available": "5%", "nodefs.inodesFree": "2%", "imagefs.available": "5%"}
+# Pods and Services of a node are reached from the cluster's own nodes, in VXLAN, and by node ports. Whoever sends for a
+# pod by way of the manager's network is of another cluster.
+_FORWARDS: Final = """table inet moorage
+delete table inet moorage
+table inet moorage {
+  chain forward {
+    type filter hook forward priority filter - 5; policy accept;
+    iifname "eth0" ct state new ct status & dnat == 0 drop
+  }
+}
+"""
 _VETH_MTU = 50  # bytes that the manager's own VXLAN takes from each packet
 _SUFFIX_BYTES = 3
 _VOLUMES: Final = {"containerd": "/var/lib/containerd", "kubelet": "/var/lib/kubelet", "run": "/run"}
@@ -205,6 +216,8 @@ def _prepare(pool: SharedPool) -> str:
     return f"""set -eu
 mount --make-rshared /
 tr -d - </proc/sys/kernel/random/uuid >/etc/machine-id
+nft -f - <<'RULES'
+{_FORWARDS}RULES
 mkdir -p {_DROP_IN}
 cpu=$(( $(nproc) * 1000 - {cpu} )); [ "$cpu" -gt 0 ] || cpu=0
 memory=$(( $(awk '/^MemTotal:/ {{print $2}}' /proc/meminfo) * 1024 - {memory} )); [ "$memory" -gt 0 ] || memory=0

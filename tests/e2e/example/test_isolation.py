@@ -98,6 +98,37 @@ def test_pods_do_not_reach_another_clusters(example: PlatformUnderTest, spaces: 
         assert b"of-team-b" not in example.kubectl("team-a", *words, check=False).stdout
 
 
+def test_no_node_forwards_for_another_cluster(example: PlatformUnderTest, spaces: None, answering_image: str) -> None:
+    """A route by way of a neighbour's node pod, which whoever is privileged on a node can set, leads nowhere."""
+    theirs = json.loads(example.kubectl("team-b", "-n", SPACE, "get", "pod", "of-team-b", "-o", "json").stdout)
+    neighbour = _node_pod(example, "team-b", theirs["spec"]["nodeName"])
+    [ours] = [
+        pod
+        for name in _node_pods(example, "team-a")
+        if (pod := _node_pod(example, "team-a", name.partition("/")[2]))["spec"]["nodeName"]
+        == neighbour["spec"]["nodeName"]
+    ]
+    pod = _pod("outside", answering_image)
+    pod["spec"] |= {"hostNetwork": True, "nodeName": ours["metadata"]["name"]}
+    _apply(example, "team-a", pod)
+    example.kubectl("team-a", "-n", SPACE, "wait", "--for=condition=Ready", "pod/outside", "--timeout=60s")
+    route = (f"{theirs['status']['podIP']}/32", "via", neighbour["status"]["podIP"], "dev", "eth0", "onlink")
+    inside = ("-n", "cluster-team-a", "exec", ours["metadata"]["name"], "--", "ip", "route")
+    example.kubectl("manager", *inside, "add", *route)
+    try:
+        words = ("-n", SPACE, "exec", "outside", "--", "/answer", f"http://{theirs['status']['podIP']}:8080/")
+        done = example.kubectl("team-a", *words, check=False)
+    finally:
+        example.kubectl("manager", *inside, "del", *route)
+    assert done.returncode != 0
+    assert b"of-team-b" not in done.stdout
+    assert b"Timeout" in done.stderr or b"deadline" in done.stderr, done.stderr
+
+
+def _node_pod(example: PlatformUnderTest, cluster: str, name: str) -> Any:
+    return json.loads(example.kubectl("manager", "-n", f"cluster-{cluster}", "get", "pod", name, "-o", "json").stdout)
+
+
 def test_a_fork_bomb_is_stopped_at_its_pod(example: PlatformUnderTest, spaces: None, greedy: str) -> None:
     """It is refused more processes; its own node and the other cluster on the host go on."""
     _apply(example, "team-a", _pod("bomb", greedy, "processes"))

@@ -222,7 +222,7 @@ mkdir -p {_DROP_IN}
 cpu=$(( $(nproc) * 1000 - {cpu} )); [ "$cpu" -gt 0 ] || cpu=0
 memory=$(( $(awk '/^MemTotal:/ {{print $2}}' /proc/meminfo) * 1024 - {memory} )); [ "$memory" -gt 0 ] || memory=0
 disk=$(stat -f -c '%b %S' {_VOLUMES["kubelet"]} |
-    awk '{{ all = $1 * $2; rest = all - {kept} - {disk}; printf "%.0f", rest > 0 ? rest : 0 }}')
+    awk '{{ all = $1 * $2; rest = all - {kept} - {disk}; if (rest < 0) rest = 0; printf "%.0f", rest }}')
 printf '{{"apiVersion":"kubelet.config.k8s.io/v1beta1","kind":"KubeletConfiguration",\
 "systemReserved":{{"cpu":"%sm","memory":"%s","ephemeral-storage":"%s"}}}}' \
     "$cpu" "$memory" "$disk" >{_DROP_IN}/50-pool.conf

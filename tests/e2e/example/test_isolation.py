@@ -180,6 +180,10 @@ def test_a_disk_filler_loses_its_node_and_a_log_flood_is_rotated(
     conftest.build("greedy", tmp_path).bring(example, confined)
     example.make_namespace(confined, SPACE)
     [first] = _node_pods(example, confined)
+    offered = example.kubectl(
+        confined, "get", "nodes", "-o", "jsonpath={.items[0].status.allocatable.ephemeral-storage}"
+    )
+    assert abs(int(offered.stdout) - 2**30) < 2**20
     filler = _pod("filler", greedy, "disk", "/filled", "3072")
     _apply(example, confined, filler)
     _apply(example, "team-a", _pod("flood", greedy, "log"))

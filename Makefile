@@ -6,9 +6,9 @@ DEMO := examples/01-local
 
 # Debian packages: local hosts (podman and what it runs on, mmdebstrap) and builds from source (gcc, libc6-dev).
 PACKAGES := podman runc netavark iptables nftables iproute2 mmdebstrap openssh-server openssh-client \
-	gcc libc6-dev libseccomp-dev pkg-config python3-venv ca-certificates
+	gcc libc6-dev libseccomp-dev pkg-config python3-venv ca-certificates make bzip2
 
-.PHONY: help setup demo clean-demo test lint unit contract e2e bench bundle
+.PHONY: help setup demo clean-demo test lint unit contract e2e bench bundle conformance
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -61,3 +61,6 @@ test: lint unit contract e2e ## the whole suite, end to end on real hosts includ
 
 bench: setup bundle ## figures beside peers, printed, never asserted
 	$(BIN)/python -m tests.bench
+
+conformance: setup bundle ## half an hour of Kubernetes' own conformance suite on a hosted cluster; SELECTION=full: all of it
+	$(BIN)/python -m tests.conformance $(or $(SELECTION),half-hour)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final, Literal
+
+import yaml
 
 from tests.conformance.run import SERIAL
 
 Selection = Literal["full", "half-hour", "short"]
 SELECTIONS: Final = ("full", "half-hour", "short")
 _EVERY: Final = 2  # of the list, which is in the order of subjects: so of each some
-# Each with the reason why it cannot pass where no image is pulled.
-CANNOT: Final[dict[str, str]] = {}
-# Of each part of Kubernetes that a hosted cluster could get wrong, what takes seconds.
-SHORT: Final = ()
+_TABLES: Final = yaml.safe_load((Path(__file__).parent / "selection.yaml").read_text())
+CANNOT: Final[dict[str, str]] = _TABLES["cannot"]  # each with the reason why
+SHORT: Final[tuple[str, ...]] = tuple(_TABLES["short"])
 
 
 def select(every: Sequence[str], selection: Selection) -> list[str]:

@@ -70,6 +70,9 @@ class World:
 def run(settings: PlatformSettings) -> None:
     """Serve until a signal ends it, or another controller has taken over."""
     api = Api(client.client_of(KubeConfig.from_service_account(), field_manager=FIELD_MANAGER))
+    kopf.configure(verbose=False)
+    for chatty in ("httpx2", "aiohttp.access"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
     lease = Lease(api.client, addons.CONTROLLER, addons.SYSTEM, socket.gethostname())
     lease.acquire()
     threading.Thread(target=lease.renew, name="lease", daemon=True).start()
@@ -87,9 +90,6 @@ def _serve(settings: PlatformSettings, api: Api) -> None:
     registry = kopf.OperatorRegistry()
     _register(registry, world)
     datastore_operator.register(registry, api, datastores)
-    kopf.configure(verbose=False)
-    for chatty in ("httpx2", "aiohttp.access"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
     kopf.run(
         registry=registry,
         clusterwide=True,

@@ -10,7 +10,7 @@ from pathlib import Path
 from installer.bundle.recipe import BuildEvent
 from tests.bench.local_platform import local_platform
 from tests.conformance import cluster, selection, suite
-from tests.conformance.run import Results, names
+from tests.conformance.run import Results, names, run
 
 _NAME = "judged"
 _AT_ONCE = 5
@@ -31,7 +31,8 @@ def main() -> int:
         platform.must("cluster", "create", _NAME, *size)
         _say("bringing the images to its nodes")
         cluster.bring(platform, _NAME, built.images)
-        results = cluster.judge(platform, _NAME, built, wanted, asked.report.resolve(), at_once=_AT_ONCE)
+        with cluster.judged(platform, _NAME, asked.report.resolve()) as target:
+            results = run(built, target, wanted, at_once=_AT_ONCE)
     _print(results)
     _say(
         f"{(time.monotonic() - started) / 60:.0f} minutes; {asked.report}/results.json and what ginkgo wrote beside it"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from installer.bundle.bundle import Bundle
 from tests.conformance import suite
-from tests.conformance.run import Results, Target, run
-from tests.conformance.suite import Suite
+from tests.conformance.run import Target
 from tests.e2e.platform_under_test import PlatformUnderTest
 
 _CTR = ("/opt/moorage/current/bin/ctr", "-n", "k8s.io", "images", "import", "-")
@@ -23,10 +23,9 @@ def bring(platform: PlatformUnderTest, cluster: str, images: Path) -> None:
         platform.kubectl("manager", *where, "exec", "-i", pod, "--", *_CTR, stdin=content)
 
 
-def judge(
-    platform: PlatformUnderTest, cluster: str, built: Suite, wanted: Collection[str], report: Path, *, at_once: int
-) -> Results:
-    """Run these tests as the cluster's administrator."""
+@contextmanager
+def judged(platform: PlatformUnderTest, cluster: str, report: Path) -> Iterator[Target]:
+    """The cluster as its administrator sees it; from here on the manager is not asked any more."""
     report.mkdir(parents=True, exist_ok=True)
     kubeconfig = report / "kubeconfig"
     kubeconfig.touch(mode=0o600)
@@ -35,6 +34,6 @@ def judge(
     kubectl.unlink(missing_ok=True)
     kubectl.symlink_to(Bundle.load("2026.11").path(f"kubernetes/{suite.VERSION}/kubectl"))
     try:
-        return run(built, Target(kubeconfig, kubectl, report), wanted, at_once=at_once)
+        yield Target(kubeconfig, kubectl, report)
     finally:
         kubeconfig.unlink()

@@ -14,6 +14,7 @@ from tests.e2e.example import conftest
 from tests.e2e.platform_under_test import PlatformUnderTest, eventually
 
 SPACE = "isolation"
+CONFINED = "confined"
 
 
 def _apply(example: PlatformUnderTest, cluster: str, *documents: dict[str, Any]) -> None:
@@ -57,11 +58,33 @@ def spaces(example: PlatformUnderTest, answering_image: str) -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def greedy(example: PlatformUnderTest, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """An image with programs/greedy, on the nodes of team-a."""
-    image = conftest.build("greedy", tmp_path_factory.mktemp("greedy"))
-    image.bring(example, "team-a")
-    return image.reference
+def greedy(tmp_path_factory: pytest.TempPathFactory) -> conftest.Image:
+    """An image with programs/greedy."""
+    return conftest.build("greedy", tmp_path_factory.mktemp("greedy"))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def filling(example: PlatformUnderTest, spaces: None, greedy: conftest.Image) -> Iterator[str]:
+    """A cluster with one node, which may take 1 GiB of its host's disk and takes more from now on; its node pod.
+
+    The host's kubelet looks once a minute: meanwhile there are other tests.
+    """
+    pool = {"name": "general", "kind": "shared", "cpu": "500m", "memory": "1Gi", "disk": "1Gi"}
+    spec = {"version": "1.37.2", "pools": [pool], "addons": {"metricsServer": False}}
+    document = {"apiVersion": "moorage.dev/v1", "kind": "Cluster", "metadata": {"name": CONFINED}, "spec": spec}
+    example.kubectl("manager", "apply", "-f", "-", stdin=json.dumps(document).encode())
+    try:
+        example.kubectl("manager", "wait", "--for=condition=Ready", f"cluster/{CONFINED}", "--timeout=110s")
+        for cluster in ("team-a", CONFINED):
+            greedy.bring(example, cluster)
+        example.make_namespace(CONFINED, SPACE)
+        offered = ("get", "nodes", "-o", "jsonpath={.items[0].status.allocatable.ephemeral-storage}")
+        assert abs(int(example.kubectl(CONFINED, *offered).stdout) - 2**30) < 2**20
+        [first] = _node_pods(example, CONFINED)
+        _apply(example, CONFINED, _pod("filler", greedy.reference, "disk", "/filled", "3072"))
+        yield first
+    finally:
+        example.run("cluster", "delete", CONFINED, "--yes")
 
 
 @pytest.mark.parametrize("other", ["team-b", "manager"])
@@ -129,9 +152,9 @@ def _node_pod(example: PlatformUnderTest, cluster: str, name: str) -> Any:
     return json.loads(example.kubectl("manager", "-n", f"cluster-{cluster}", "get", "pod", name, "-o", "json").stdout)
 
 
-def test_a_fork_bomb_is_stopped_at_its_pod(example: PlatformUnderTest, spaces: None, greedy: str) -> None:
+def test_a_fork_bomb_is_stopped_at_its_pod(example: PlatformUnderTest, spaces: None, greedy: conftest.Image) -> None:
     """It is refused more processes; its own node and the other cluster on the host go on."""
-    _apply(example, "team-a", _pod("bomb", greedy, "processes"))
+    _apply(example, "team-a", _pod("bomb", greedy.reference, "processes"))
 
     def refused() -> bool:
         return b"refused after" in example.kubectl("team-a", "-n", SPACE, "logs", "bomb", check=False).stdout
@@ -146,10 +169,12 @@ def test_a_fork_bomb_is_stopped_at_its_pod(example: PlatformUnderTest, spaces: N
     example.kubectl("team-a", "-n", SPACE, "delete", "pod", "bomb", "--grace-period=0", "--force")
 
 
-def test_who_takes_all_memory_of_a_node_is_ended(example: PlatformUnderTest, spaces: None, greedy: str) -> None:
+def test_who_takes_all_memory_of_a_node_is_ended(
+    example: PlatformUnderTest, spaces: None, greedy: conftest.Image
+) -> None:
     """The pod, not its node, nor anything of the other cluster on that host."""
     before = _status(example, "team-b", "of-team-b")
-    _apply(example, "team-a", _pod("hog", greedy, "memory"))
+    _apply(example, "team-a", _pod("hog", greedy.reference, "memory"))
     eventually(
         lambda: _status(example, "team-a", "hog")["phase"] == "Failed", timeout_s=120, what="the hog has been ended"
     )
@@ -160,45 +185,28 @@ def test_who_takes_all_memory_of_a_node_is_ended(example: PlatformUnderTest, spa
     assert _ready_nodes(example, "team-b") == 2
 
 
-@pytest.fixture
-def confined(example: PlatformUnderTest) -> Iterator[str]:
-    """A cluster with one node, which may take 1 GiB of its host's disk."""
-    pool = {"name": "general", "kind": "shared", "cpu": "500m", "memory": "1Gi", "disk": "1Gi"}
-    spec = {"version": "1.37.2", "pools": [pool], "addons": {"metricsServer": False}}
-    document = {"apiVersion": "moorage.dev/v1", "kind": "Cluster", "metadata": {"name": "confined"}, "spec": spec}
-    example.kubectl("manager", "apply", "-f", "-", stdin=json.dumps(document).encode())
-    example.kubectl("manager", "wait", "--for=condition=Ready", "cluster/confined", "--timeout=110s")
-    yield "confined"
-    example.must("cluster", "delete", "confined", "--yes")
+def test_a_log_flood_is_rotated(example: PlatformUnderTest, spaces: None, greedy: conftest.Image) -> None:
+    """Five files of it are kept, and the other cluster answers meanwhile."""
+    _apply(example, "team-a", _pod("flood", greedy.reference, "log"))
+    words = ("-n", SPACE, "exec", "of-team-b", "--", "/answer", "http://127.0.0.1:8080/")
 
-
-def test_a_disk_filler_loses_its_node_and_a_log_flood_is_rotated(
-    example: PlatformUnderTest, spaces: None, greedy: str, confined: str, tmp_path: Path
-) -> None:
-    """The node that takes more of the disk than it may is made anew; the other clusters on its host go on."""
-    before = _status(example, "team-b", "of-team-b")
-    conftest.build("greedy", tmp_path).bring(example, confined)
-    example.make_namespace(confined, SPACE)
-    [first] = _node_pods(example, confined)
-    offered = example.kubectl(
-        confined, "get", "nodes", "-o", "jsonpath={.items[0].status.allocatable.ephemeral-storage}"
-    )
-    assert abs(int(offered.stdout) - 2**30) < 2**20
-    filler = _pod("filler", greedy, "disk", "/filled", "3072")
-    _apply(example, confined, filler)
-    _apply(example, "team-a", _pod("flood", greedy, "log"))
-
-    def another() -> bool:
-        words = ("-n", SPACE, "exec", "of-team-b", "--", "/answer", "http://127.0.0.1:8080/")
+    def rotated() -> bool:
         assert b"of-team-b" in example.kubectl("team-b", *words).stdout
-        return _node_pods(example, confined) not in ([], [first])
+        return len(_logs(example, "flood")) > 1
 
-    eventually(another, timeout_s=240, what="the node of the filler is another")
-    assert 1 < len(_logs(example, "flood")) <= 6  # five, and one that is just being packed
+    example.kubectl("team-a", "-n", SPACE, "wait", "--for=condition=Ready", "pod/flood", "--timeout=60s")
+    eventually(rotated, timeout_s=60, what="the flood's log is in more than one file")
+    assert len(_logs(example, "flood")) <= 6  # five, and one that is just being packed
     example.kubectl("team-a", "-n", SPACE, "delete", "pod", "flood", "--grace-period=0", "--force")
+
+
+def test_a_disk_filler_loses_its_node(example: PlatformUnderTest, filling: str) -> None:
+    """The node that takes more of the disk than it may is made anew; nobody else on its host has felt anything."""
+    eventually(
+        lambda: _node_pods(example, CONFINED) not in ([], [filling]), timeout_s=240, what="the filler's node is another"
+    )
     after = _status(example, "team-b", "of-team-b")
     assert [one["restartCount"] for one in after["containerStatuses"]] == [0]
-    assert after["startTime"] == before["startTime"]
     for cluster in ("team-a", "team-b"):
         assert _ready_nodes(example, cluster) == 2
 

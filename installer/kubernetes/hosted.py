@@ -26,6 +26,7 @@ CLUSTER_LABEL: Final = "moorage.dev/cluster"
 ROLE_LABEL: Final = "moorage.dev/part"
 _CONFIG: Final = "moorage.dev/config"
 _USER: Final = 65532  # nobody in particular; owns nothing on any host
+_THREADS: Final = {"kube-apiserver": "2"}  # that run Go at a time; each more costs wake-ups, also when idle
 _REQUESTS: Final = {
     "kube-apiserver": {"cpu": "50m", "memory": "160Mi"},
     "kube-controller-manager": {"cpu": "15m", "memory": "40Mi"},
@@ -232,7 +233,7 @@ def _container(process: Process, settings: PlatformSettings) -> dict[str, Any]:
         "image": settings.images["pause"],
         "imagePullPolicy": "Never",
         "command": _command(process),
-        "env": documents.environment({"GOMAXPROCS": "2", **process.env}),
+        "env": documents.environment({"GOMAXPROCS": _THREADS.get(process.name, "1"), **process.env}),
         "resources": {"requests": _REQUESTS[process.name]},
         "securityContext": {
             "allowPrivilegeEscalation": False,

@@ -112,6 +112,8 @@ def _kubelet(node: Node) -> Process:
             "kubeconfig": f"{CONFIG}/kubelet.kubeconfig",
             "hostname-override": node.name,
             "node-ip": node.address,
+            # Of cAdvisor: how often it reads what each cgroup has used. Kubernetes' default is 10 s.
+            "housekeeping-interval": "30s" if node.traits.nested else None,
             "node-labels": ",".join(f"{k}={v}" for k, v in sorted(node.labels.items())) or None,
         }
     )

@@ -155,6 +155,7 @@ def _render(
             kubelet=_kubelet(pool),
             kubelet_drop_ins=_DROP_IN,
             registries=registries.DIRECTORY,
+            env={"GOMAXPROCS": str(max(1, cpu_millis(pool.cpu) // 1000))},
         )
     )
     return rendered | egress.on_node(network, roots)

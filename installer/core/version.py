@@ -43,3 +43,16 @@ class Version:
 
     def __str__(self) -> str:
         return f"{self.major}.{self.minor}.{self.patch}" + (f"-{self.pre}" if self.pre else "")
+
+
+def refused_step(before: Version, after: Version) -> str:
+    """Why an API server cannot go from one version to another at once; empty when it can.
+
+    https://kubernetes.io/releases/version-skew-policy/: one minor version at a time. What a newer one has stored an
+    older one may not be able to read; patches of one minor version store the same.
+    """
+    if after.line < before.line:
+        return f"{after} is older than {before}: a control plane does not go back"
+    if after.line > (before.major, before.minor + 1):
+        return f"from {before} by way of {before.major}.{before.minor + 1}: one minor version at a time"
+    return ""

@@ -17,6 +17,12 @@ _MAX_NAME: Final = 32
 _MAX_ITEMS: Final = 100
 # JSON Schema's own names that have another one, or no meaning, in a custom resource definition.
 _FORMATS: Final = {"ipv4network": "cidr"}
+# As core.version.refused_step has it.
+_MINOR: Final = "int({}.split('.')[1])"
+_STEPS: Final = {
+    "rule": f"{_MINOR.format('self')} - {_MINOR.format('oldSelf')} in [0, 1]",
+    "message": "goes up one minor version at a time, and never back",
+}
 _DROPPED: Final = ("title", "$defs", CHANGE_MARK, QUANTITY_MARK, "propertyNames", "patternProperties", "const")
 
 
@@ -108,6 +114,8 @@ def structural(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str,
             _object(found, schema, definitions)
         case "array":
             _array(found, schema, definitions)
+    if schema.get(CHANGE_MARK) == Changes.STEPS:
+        found[RULES_MARK] = [*found.get(RULES_MARK, ()), _STEPS]
     if schema.get(CHANGE_MARK) == Changes.NEVER:
         fixed = {"rule": "self == oldSelf", "message": "may not change after creation"}
         found[RULES_MARK] = [*found.get(RULES_MARK, ()), fixed]

@@ -26,6 +26,7 @@ class Changes(StrEnum):
     ALWAYS = "always"
     ONCE = "once"  # from empty to a value, then never again
     NEVER = "never"
+    STEPS = "steps"  # a Kubernetes version: one minor version at a time, and never back
 
 
 CHANGE_MARK = "x-moorage-change"
@@ -49,6 +50,11 @@ def once(default: Any = ..., **kwargs: Any) -> Any:
 def always(default: Any = ..., **kwargs: Any) -> Any:
     """A field that may change at any time."""
     return marked(Changes.ALWAYS, default, **kwargs)
+
+
+def steps(default: Any = ..., **kwargs: Any) -> Any:
+    """A Kubernetes version, which goes up one minor version at a time."""
+    return marked(Changes.STEPS, default, **kwargs)
 
 
 SPECIFICATION_MARK = "x-moorage-specification-only"

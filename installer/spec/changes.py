@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from installer.core.version import Version, refused_step
 from installer.spec.base import CHANGE_MARK, Changes
 from installer.spec.source import Fault, Loc
 from installer.spec.specification import Specification
@@ -40,6 +41,8 @@ def _value(old: Any, new: Any, at: Loc, mark: Changes) -> Iterator[tuple[Loc, st
         yield from _model(old, new, at)
     elif _named(old) and _named(new):
         yield from _list(old, new, at, mark)
+    elif mark is Changes.STEPS and (why := refused_step(Version.parse(old), Version.parse(new))):
+        yield at, why
     elif mark is Changes.NEVER:
         yield at, "may not change after creation"
     elif mark is Changes.ONCE and old not in (None, "", (), {}):

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
 from installer.spec.addresses import AddressRange, Range, parse_range
-from installer.spec.base import Labels, Metadata, Model, Name, always, never, rules
+from installer.spec.base import Labels, Metadata, Model, Name, always, never, rules, steps
 from installer.spec.cluster_settings import ApiServer, Kubelet, Taint
 from installer.spec.quantity import Cpu, Duration, Memory, memory_bytes, threshold_bytes
 from installer.spec.registries import Registries
@@ -147,7 +147,7 @@ class Addons(Model):
 class ClusterSpec(Model):
     """What a cluster consists of."""
 
-    version: KubernetesVersion = always(description="A Kubernetes version that the platform's release offers.")
+    version: KubernetesVersion = steps(description="A Kubernetes version that the platform's release offers.")
     control_plane: ControlPlane = always(
         default_factory=ControlPlane, description="Its API server and controllers, in the manager."
     )

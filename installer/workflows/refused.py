@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
-from installer.core.errors import InstallerError
+from installer.bundle.reach import way
+from installer.bundle.release import releases
+from installer.core.errors import BundleError, InstallerError
 from installer.spec import faults, specification
 from installer.spec.changes import check_change
 from installer.spec.hosts import WantedHost, wanted_hosts
 from installer.spec.source import Fault
+from installer.spec.specification import Specification
 from installer.spec.subject import Finding
 from installer.workflows.session import Session
+
+_RELEASE: Final = ("spec", "release")
 
 
 def require_allowed(session: Session) -> None:
@@ -18,8 +24,23 @@ def require_allowed(session: Session) -> None:
     if session.provided is None:
         return
     before = specification.load_text(session.provided.specification, directory=session.spec.directory)
-    if found := (*check_change(before, session.spec), *_hosts(session)):
+    if found := (*check_change(before, session.spec), *_release(session, before), *_hosts(session)):
         raise faults.spec_error(found)
+
+
+def _release(session: Session, before: Specification) -> Iterator[Fault]:
+    """One step at a time, along the way that releases themselves say."""
+    if before.platform is None:
+        return
+    old, new = before.platform.spec.release, session.platform.spec.release
+    try:
+        steps = way(old, new, {release.name: release.reached_from for release in releases()})
+    except BundleError as exc:
+        yield _fault(session, _RELEASE, f"{exc}: {exc.hint}")
+        return
+    if len(steps) > 1:
+        message = f"is reached from {old} by way of {', '.join(steps[:-1])}: `moorage up` with {steps[0]} first"
+        yield _fault(session, _RELEASE, message)
 
 
 def _hosts(session: Session) -> Iterator[Fault]:

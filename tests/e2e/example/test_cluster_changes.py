@@ -86,6 +86,8 @@ def test_a_node_that_is_made_differently_replaces_the_old_one(moving: PlatformUn
     ("spec", "said"),
     [
         ({"network": {"domain": "other.local"}}, b"may not change after creation"),
+        ({"version": "1.35.1"}, b"goes up one minor version at a time, and never back"),
+        ({"version": "1.39.0"}, b"goes up one minor version at a time, and never back"),
         ({"pools": [pool(labels={"moorage.dev/mine": "1"})]}, b"labels and taints may not begin with"),
         ({"pools": [pool(kubelet={"maxPods": 4})]}, b"should be greater than or equal to 5"),
     ],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from installer.core.version import Version
+from installer.core.version import Version, refused_step
 
 
 @pytest.mark.parametrize(
@@ -39,3 +39,20 @@ def test_versions_are_ordered_by_number_and_a_pre_release_comes_before() -> None
 def test_the_line_is_the_minor_version() -> None:
     """The unit of Kubernetes' skew policy."""
     assert Version.parse("1.36.3").line == (1, 36)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "why"),
+    [
+        ("1.36.3", "1.36.3", ""),
+        ("1.36.3", "1.37.2", ""),
+        ("1.36.3", "1.36.9", ""),
+        ("1.36.3", "1.36.1", ""),
+        ("1.37.2", "1.36.3", "1.36.3 is older than 1.37.2: a control plane does not go back"),
+        ("1.36.3", "1.38.0", "from 1.36.3 by way of 1.37: one minor version at a time"),
+        ("1.36.3", "2.0.0", "from 1.36.3 by way of 1.37: one minor version at a time"),
+    ],
+)
+def test_a_control_plane_goes_up_one_minor_version_at_a_time(before: str, after: str, why: str) -> None:
+    """Kubernetes' own rule."""
+    assert refused_step(Version.parse(before), Version.parse(after)) == why

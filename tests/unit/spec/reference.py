@@ -22,8 +22,9 @@ number of `Cluster`. Unknown keys are refused. Every fault of every document is 
 and without the value that stands there, which may be a secret. `moorage init` writes a commented one to start from;
 `moorage init --schema` writes the JSON Schema for editors. YAML is version 1.2: `on`, `no` and dates are text.
 
-*Changes* says when a field may change after creation: always, once (from nothing to something), or never; `preview`
-refuses a forbidden change by its path. List items are matched by name; one that is new or gone is a change of its list.
+*Changes* says when a field may change after creation: always, once (from nothing to something), in steps (up one minor
+version at a time), or never; `preview` refuses a forbidden change by its path. List items are matched by name; one that
+is new or gone is a change of its list.
 """
 
 _CHECKS = """## What is checked across fields

@@ -37,6 +37,16 @@ def test_what_may_change_changes(write: Write, old: str, new: str) -> None:
     [
         (platform(), platform(name="haven"), ["3: metadata.name: may not change after creation"]),
         (
+            platform() + cluster(version="1.37.2"),
+            platform() + cluster(version="1.36.3"),
+            ["12: spec.version: 1.36.3 is older than 1.37.2: a control plane does not go back"],
+        ),
+        (
+            platform() + cluster(version="1.35.1"),
+            platform() + cluster(version="1.37.2"),
+            ["12: spec.version: from 1.35.1 by way of 1.36: one minor version at a time"],
+        ),
+        (
             platform(),
             platform(spec="  manager: {network: {pods: 10.64.0.0/14}}\n"),
             ["7: spec.manager.network.pods: may not change after creation"],

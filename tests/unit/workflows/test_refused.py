@@ -86,3 +86,33 @@ def test_a_host_that_cannot_be_asked_may_carry_everything(tmp_path: Path) -> Non
     new = platform(hosts=_TWO.replace("count: 2", "count: 1"))
     (fault,) = _faults(tmp_path, platform(hosts=_TWO), new, _all(_RUNS) | {"worker-2": SshError("it is gone")})
     assert "worker-2" in fault
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("2026.10", "2026.11", []),
+        (
+            "2026.11",
+            "2026.10",
+            [
+                "5: spec.release: 2026.10 is older than 2026.11: what newer components have stored, older ones cannot"
+                " read: set spec.release to 2026.11 again"
+            ],
+        ),
+    ],
+)
+def test_a_release_is_reached_along_its_way(tmp_path: Path, old: str, new: str, expected: list[str]) -> None:
+    """And never by going back."""
+    text = platform(hosts=_TWO)
+    found = _faults(tmp_path, text.replace("2026.11", old), text.replace("2026.11", new), _all(_RUNS))
+    assert found == expected
+
+
+def test_a_release_in_between_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It comes first."""
+    monkeypatch.setattr(refused, "way", lambda *_: ("2026.12", "2026.11"))
+    text = platform(hosts=_TWO)
+    assert _faults(tmp_path, text.replace("2026.11", "2026.10"), text, _all(_RUNS)) == [
+        "5: spec.release: is reached from 2026.10 by way of 2026.12: `moorage up` with 2026.12 first"
+    ]

@@ -23,6 +23,7 @@ from installer.controller.address_pools import AddressPools
 from installer.controller.clusters import watch
 from installer.controller.clusters.pace import Pace
 from installer.controller.clusters.reconciler import ClusterReconciler, Look
+from installer.controller.clusters.starts import Starts, by_cpu
 from installer.controller.datastores import operator as datastore_operator
 from installer.controller.datastores.datastores import Datastores
 from installer.controller.lease import Lease
@@ -46,13 +47,16 @@ class World:
     api: Api
     datastores: Datastores
     pools: AddressPools
+    starts: Starts
     reconcilers: dict[str, ClusterReconciler] = field(default_factory=dict)
     wakers: dict[str, asyncio.Event] = field(default_factory=dict)
     paces: dict[str, Pace] = field(default_factory=dict)
 
     def reconciler(self, name: str) -> ClusterReconciler:
         if name not in self.reconcilers:
-            self.reconcilers[name] = ClusterReconciler(name, self.api, self.datastores, self.pools, self.settings)
+            self.reconcilers[name] = ClusterReconciler(
+                name, self.api, self.datastores, self.settings, pools=self.pools, starts=self.starts
+            )
         return self.reconcilers[name]
 
     def waker(self, name: str) -> asyncio.Event:
@@ -86,7 +90,7 @@ def run(settings: PlatformSettings) -> None:
 
 def _serve(settings: PlatformSettings, api: Api) -> None:
     datastores = Datastores(api, settings, Path(mkdtemp(prefix="moorage-")))
-    world = World(settings, api, datastores, AddressPools(api, settings))
+    world = World(settings, api, datastores, AddressPools(api, settings), Starts(by_cpu(api)))
     registry = kopf.OperatorRegistry()
     _register(registry, world)
     datastore_operator.register(registry, api, datastores)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
+PENDING: Final = "Pending"  # the phase of a cluster that has never been ready
 # Reasons of conditions that are on their way: with too little that serves, or with enough of it.
 STARTING: Final = "Starting"
 UPDATING: Final = "Updating"
@@ -103,8 +104,8 @@ def phase(found: Found, *, generation: int, before: Mapping[str, Any]) -> str:
     lacking = [condition.reason for condition in found.conditions if not condition.ok]
     if any(reason.endswith("Refused") for reason in lacking):
         return "Refused"
-    if before.get("phase", "Pending") == "Pending":
-        return "Pending"
+    if before.get("phase", PENDING) == PENDING:
+        return PENDING
     if (
         all(reason == UPDATING for reason in lacking)
         or before.get("phase") == "Updating"

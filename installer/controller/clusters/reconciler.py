@@ -18,11 +18,12 @@ from installer.controller.clusters.inside import Inside
 from installer.controller.clusters.load_balancers import LoadBalancers
 from installer.controller.clusters.node_secrets import NodeSecrets
 from installer.controller.clusters.registries import Registries
+from installer.controller.clusters.starts import Starts
 from installer.controller.clusters.volumes import Volumes
 from installer.controller.clusters.wanted import parse, refusal
 from installer.controller.datastores.datastores import Datastores
 from installer.controller.manager_api import Api, meta_of
-from installer.controller.status import Condition, Found, Happened, NodeFound
+from installer.controller.status import PENDING, Condition, Found, Happened, NodeFound
 from installer.core import clock
 from installer.core.errors import KubernetesError
 from installer.kubernetes import datastore, hosted, storage
@@ -45,7 +46,14 @@ class ClusterReconciler:
     """One cluster. What it remembers between passes only saves work: a new one starts from what is there."""
 
     def __init__(
-        self, name: str, api: Api, datastores: Datastores, pools: AddressPools, settings: PlatformSettings
+        self,
+        name: str,
+        api: Api,
+        datastores: Datastores,
+        settings: PlatformSettings,
+        *,
+        pools: AddressPools,
+        starts: Starts,
     ) -> None:
         self._name = name
         self._namespace = hosted.namespace(name)
@@ -53,6 +61,7 @@ class ClusterReconciler:
         self._datastores = datastores
         self._home = home.Home(name, api, datastores)
         self._settings = settings
+        self._starts = starts
         self._plane = plane.Plane(name, api, datastores, settings)
         self._nodes = nodes.Nodes(name, api, settings)
         self.volumes = Volumes(name, api, settings)
@@ -79,10 +88,25 @@ class ClusterReconciler:
                 return Look(Found(conditions=(cluster,)), steady=True)
             if refused := refusal(cluster, self._settings):
                 return Look(Found(conditions=(refused,)), steady=True)
+            status = resource.get("status") or {}
+            if waits := self._queued(status):
+                return Look(Found(conditions=(waits,)), steady=False)
             try:
-                return self._pass(cluster, resource.get("status") or {})
+                look = self._pass(cluster, status)
             except LostError as exc:
-                return Look(Found(conditions=(exc.condition,)), steady=True)
+                look = Look(Found(conditions=(exc.condition,)), steady=True)
+            if look.steady:
+                self._starts.leave(self._name)
+            return look
+
+    def _queued(self, status: Mapping[str, Any]) -> Condition | None:
+        """Why a cluster that has never been ready may not start yet."""
+        if status.get("phase", PENDING) != PENDING:
+            self._starts.leave(self._name)
+        elif before := self._starts.enter(self._name):
+            message = "1 other cluster starts" if before == 1 else f"{before} other clusters start"
+            return Condition("ControlPlaneReady", False, "Queued", f"{message} before it")
+        return None
 
     def _pass(self, cluster: Cluster, status: Mapping[str, Any]) -> Look:
         self._api.apply(
@@ -191,6 +215,7 @@ class ClusterReconciler:
         Raises InstallerError to be called again.
         """
         self._deleted = True
+        self._starts.leave(self._name)
         with self._one_at_a_time:
             wanted = (resource.get("spec") or {}).get("datastore", datastore.SHARED)
             self._hosts.update(recorded(resource.get("status") or {}))

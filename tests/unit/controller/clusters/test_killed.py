@@ -14,6 +14,7 @@ from lightkube import Client
 
 from installer.controller.address_pools import AddressPools
 from installer.controller.clusters.reconciler import ClusterReconciler
+from installer.controller.clusters.starts import Starts
 from installer.controller.datastores import reconciler as datastores_reconciler
 from installer.controller.datastores import status as datastores_status
 from installer.controller.datastores.datastores import Datastores
@@ -97,7 +98,7 @@ class World:
         serving = datastores_reconciler.Serving(("https://192.0.2.1:2379",), AUTHORITY, etcdctl)
         datastores.note("shared", datastores_reconciler.Look(WELL, steady=True, serving=serving))
         pools = AddressPools(api, fixed.settings())
-        return ClusterReconciler(NAME, api, datastores, pools, fixed.settings())
+        return ClusterReconciler(NAME, api, datastores, fixed.settings(), pools=pools, starts=Starts(lambda: 1))
 
     def saved(self) -> Any:
         """All there is, to be restored."""

@@ -1,0 +1,55 @@
+"""How many clusters start at a time."""
+
+from __future__ import annotations
+
+from installer.controller.clusters.starts import Starts
+
+
+class Hosts:
+    """Time, and how many may start."""
+
+    def __init__(self, at_once: int) -> None:
+        self.now, self.at_once = 0.0, at_once
+
+    def starts(self) -> Starts:
+        return Starts(lambda: self.at_once, now=lambda: self.now)
+
+
+def test_as_many_start_as_may_in_the_order_in_which_they_came() -> None:
+    """The others are told how many come before them."""
+    starts = Hosts(2).starts()
+    assert [starts.enter(name) for name in "abcd"] == [0, 0, 2, 3]
+    assert [starts.enter(name) for name in "abcd"] == [0, 0, 2, 3]
+    starts.leave("b")
+    assert [starts.enter(name) for name in "dca"] == [2, 0, 0]
+    starts.leave("a")
+    assert starts.enter("d") == 0
+
+
+def test_one_that_is_deleted_while_it_waits_holds_up_nobody() -> None:
+    """Nor does one that is deleted while it starts."""
+    starts = Hosts(1).starts()
+    assert [starts.enter(name) for name in "abc"] == [0, 1, 2]
+    starts.leave("b")
+    starts.leave("a")
+    assert starts.enter("c") == 0
+
+
+def test_one_that_does_not_come_up_holds_up_others_for_a_while_only() -> None:
+    """It goes on trying."""
+    hosts = Hosts(1)
+    starts = hosts.starts()
+    assert [starts.enter(name) for name in "ab"] == [0, 1]
+    hosts.now = 91.0
+    assert starts.enter("b") == 0
+    assert starts.enter("a") == 0
+    assert starts.enter("c") == 1
+
+
+def test_more_hosts_let_more_start() -> None:
+    """The number is asked each time."""
+    hosts = Hosts(1)
+    starts = hosts.starts()
+    assert [starts.enter(name) for name in "abc"] == [0, 1, 2]
+    hosts.at_once = 3
+    assert [starts.enter(name) for name in "bc"] == [0, 0]

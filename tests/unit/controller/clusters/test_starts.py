@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from installer.controller.clusters.starts import Starts
+from typing import cast
+
+import pytest
+from lightkube import Client
+
+from installer.controller.clusters.starts import Starts, by_cpu
+from installer.controller.manager_api import Api
+from tests.fakes.kubernetes import FakeApi, Life
 
 
 class Hosts:
@@ -53,3 +60,24 @@ def test_more_hosts_let_more_start() -> None:
     assert [starts.enter(name) for name in "abc"] == [0, 1, 2]
     hosts.at_once = 3
     assert [starts.enter(name) for name in "bc"] == [0, 0]
+
+
+@pytest.mark.parametrize(
+    ("hosts", "expected"),
+    [
+        ([], 2),
+        ([("2", "True"), ("2", "True")], 2),
+        ([("8", "True"), ("7500m", "True")], 7),
+        ([("64", "True"), ("64", "False")], 32),
+    ],
+)
+def test_the_cpu_of_hosts_decides(hosts: list[tuple[str, str]], expected: int) -> None:
+    """Two cores a cluster, of hosts that are there; two clusters at least."""
+    manager = FakeApi()
+    for number, (cpu, ready) in enumerate(hosts):
+        status = {"capacity": {"cpu": cpu}, "conditions": [{"type": "Ready", "status": ready}]}
+        manager.put({"apiVersion": "v1", "kind": "Node", "metadata": {"name": f"host-{number}"}, "status": status})
+    life = Life()
+    at_once = by_cpu(Api(cast(Client, manager.client(life))), now=lambda: 0.0)
+    assert [at_once(), at_once()] == [expected, expected]
+    assert len(life.calls) == 1

@@ -26,6 +26,7 @@ from installer.controller.clusters.reconciler import ClusterReconciler, Look
 from installer.controller.clusters.starts import Starts, by_cpu
 from installer.controller.datastores import operator as datastore_operator
 from installer.controller.datastores.datastores import Datastores
+from installer.controller.drained_hosts import DrainedHosts
 from installer.controller.lease import Lease
 from installer.controller.manager_api import FIELD_MANAGER, Api
 from installer.controller.status import Condition, Found, Happened, status
@@ -48,6 +49,7 @@ class World:
     datastores: Datastores
     pools: AddressPools
     starts: Starts
+    drained: DrainedHosts
     reconcilers: dict[str, ClusterReconciler] = field(default_factory=dict)
     wakers: dict[str, asyncio.Event] = field(default_factory=dict)
     paces: dict[str, Pace] = field(default_factory=dict)
@@ -55,7 +57,13 @@ class World:
     def reconciler(self, name: str) -> ClusterReconciler:
         if name not in self.reconcilers:
             self.reconcilers[name] = ClusterReconciler(
-                name, self.api, self.datastores, self.settings, pools=self.pools, starts=self.starts
+                name,
+                self.api,
+                self.datastores,
+                self.settings,
+                pools=self.pools,
+                starts=self.starts,
+                drained=self.drained,
             )
         return self.reconcilers[name]
 
@@ -90,7 +98,8 @@ def run(settings: PlatformSettings) -> None:
 
 def _serve(settings: PlatformSettings, api: Api) -> None:
     datastores = Datastores(api, settings, Path(mkdtemp(prefix="moorage-")))
-    world = World(settings, api, datastores, AddressPools(api, settings), Starts(by_cpu(api)))
+    pools, starts = AddressPools(api, settings), Starts(by_cpu(api))
+    world = World(settings, api, datastores, pools, starts, DrainedHosts(api))
     registry = kopf.OperatorRegistry()
     _register(registry, world)
     datastore_operator.register(registry, api, datastores)
@@ -144,6 +153,12 @@ def _register(registry: kopf.OperatorRegistry, world: World) -> None:
         if name in world.reconcilers:
             world.reconcilers[name].pod_changed(namespace)
         world.waker(name).set()
+
+    @kopf.on.event("nodes", registry=registry)
+    async def host_changed(name: str, annotations: kopf.Annotations, event: kopf.RawEvent, **_: Any) -> None:
+        if world.drained.note(name, {} if event["type"] == "DELETED" else annotations):
+            for waker in world.wakers.values():
+                waker.set()
 
     @kopf.on.delete(*_RESOURCE, registry=registry)
     async def delete(name: str, body: kopf.Body, **_: Any) -> None:

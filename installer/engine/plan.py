@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -24,10 +24,14 @@ class Action(StrEnum):
 
 @dataclass(frozen=True)
 class Target:
-    """What a step acts on. `kind` is platform, region, host or cluster; names are unique within a kind."""
+    """What a step acts on. `kind` is platform, region, host or cluster; names are unique within a kind.
+
+    `group`: targets of one may be away together, so that a batch has targets of one only.
+    """
 
     kind: str
     name: str
+    group: str = field(default="", compare=False)
 
     def __str__(self) -> str:
         return self.name

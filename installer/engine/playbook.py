@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Generic, Literal, Protocol, TypeVar
+from typing import Annotated, Final, Generic, Literal, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
@@ -49,6 +49,8 @@ class Batches(Model):
 
 
 Strategy = Literal["serial", "parallel"] | Batches
+# As many at a time as whoever loads the playbook says.
+MAX_UNAVAILABLE: Final = "max-unavailable"
 
 
 class PhaseModel(Model):
@@ -57,7 +59,7 @@ class PhaseModel(Model):
     name: Word
     title: str
     on: Selector
-    strategy: Strategy = "parallel"
+    strategy: Strategy | Literal["max-unavailable"] = "parallel"
     guards: tuple[Word, ...] = ()
     steps: tuple[Word, ...] = Field(min_length=1)
     background: bool = False
@@ -124,7 +126,9 @@ class Playbook(Generic[C]):
     phases: tuple[Phase[C], ...]
 
 
-def load(path: Path, *, steps: StepRegistry[C], guards: GuardRegistry[C]) -> Playbook[C]:
+def load(
+    path: Path, *, steps: StepRegistry[C], guards: GuardRegistry[C], max_unavailable: int | str = 1
+) -> Playbook[C]:
     """The playbook in `path`; raises SpecError with file and line of everything in it that is wrong or unknown."""
     written, found = faults.read_one(PlaybookModel, path)
     if written is None:
@@ -132,20 +136,23 @@ def load(path: Path, *, steps: StepRegistry[C], guards: GuardRegistry[C]) -> Pla
     model, document = written
     if found := tuple(_unknown(document, model, steps.names, guards.names)):
         raise faults.spec_error(found)
-    return Playbook(name=model.name, title=model.title, phases=tuple(_phase(p, steps, guards) for p in model.phases))
+    phases = tuple(_phase(phase, steps, guards, Batches(batches=max_unavailable)) for phase in model.phases)
+    return Playbook(name=model.name, title=model.title, phases=phases)
 
 
-def shipped(name: str, *, steps: StepRegistry[C], guards: GuardRegistry[C]) -> Playbook[C]:
+def shipped(
+    name: str, *, steps: StepRegistry[C], guards: GuardRegistry[C], max_unavailable: int | str = 1
+) -> Playbook[C]:
     """The playbook `name` that comes with Moorage."""
-    return load(PLAYBOOKS / f"{name}.yaml", steps=steps, guards=guards)
+    return load(PLAYBOOKS / f"{name}.yaml", steps=steps, guards=guards, max_unavailable=max_unavailable)
 
 
-def _phase(model: PhaseModel, steps: StepRegistry[C], guards: GuardRegistry[C]) -> Phase[C]:
+def _phase(model: PhaseModel, steps: StepRegistry[C], guards: GuardRegistry[C], some: Batches) -> Phase[C]:
     return Phase(
         name=model.name,
         title=model.title,
         on=model.on,
-        strategy=model.strategy,
+        strategy=some if model.strategy == MAX_UNAVAILABLE else model.strategy,
         guards=tuple(guards[name] for name in model.guards),
         steps=tuple(NamedStep(name, steps[name]) for name in model.steps),
         background=model.background,

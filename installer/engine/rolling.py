@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import itertools
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -14,8 +15,10 @@ def batch_size(total: int, share: str | int) -> int:
     return max(1, min(total, size))
 
 
-def batches(items: Sequence[T], share: str | int) -> Iterator[Sequence[T]]:
-    """`items` in order, in batches of `share`; the last one may be smaller."""
+def batches(items: Sequence[T], share: str | int, group: Callable[[T], str] = lambda item: "") -> Iterator[Sequence[T]]:
+    """`items` in batches of `share`, each of one group, in order of the groups; the last of each may be smaller."""
     size = batch_size(len(items), share)
-    for start in range(0, len(items), size):
-        yield items[start : start + size]
+    for _, found in itertools.groupby(sorted(items, key=group), group):
+        members = list(found)
+        for start in range(0, len(members), size):
+            yield members[start : start + size]

@@ -182,5 +182,5 @@ class _Runner(Generic[S]):
 
 def _batches(phase: Phase[S], targets: Sequence[Target]) -> Iterator[Sequence[Target]]:
     if isinstance(phase.strategy, Batches):
-        return rolling.batches(targets, phase.strategy.batches)
+        return rolling.batches(targets, phase.strategy.batches, lambda target: target.group)
     return rolling.batches(targets, 1 if phase.strategy == "serial" else "100%")

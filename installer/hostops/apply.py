@@ -28,14 +28,35 @@ def apply(
     seen: HostFacts,
     todo: Sequence[HostChange],
     *,
+    later: Sequence[HostChange] = (),
+    release: str = "",
     on_event: Callable[[Event], None] = ignore_event,
 ) -> None:
     """Carry out `todo`, made by `diff.changes(wanted, seen)`. Killed anywhere, a new look finds what is left to do.
 
-    The manifest is written before the first change, naming all that will be there, and after the last one.
+    The manifest is written before the first change, naming all that will be there, and after the last one. `later`:
+    units that another call is going to start; until then they count as not started. `release`: see `settle`; given
+    where nothing depends on the host yet.
     """
     if todo:
-        connection.run(compile_script(wanted, seen, todo), payload=payload(wanted, seen, todo), on_event=on_event)
+        script, content = compile_script(wanted, seen, todo), payload(wanted, seen, todo, later, release)
+        connection.run(script, payload=content, on_event=on_event)
+
+
+def settle(connection: Connection, seen: HostFacts, release: str) -> None:
+    """Note that the host runs from the bundle with the digest `release`, and was seen to be whole on it."""
+    if seen.manifest.release == release:
+        return
+    text = settled(seen.manifest, release).to_json()
+    manifest = shlex.quote(layout.MANIFEST)
+    script = f"set -eu\numask 077\ncat >{manifest}{_NEW}\nsync -d {manifest}{_NEW}\nmv -f {manifest}{_NEW} {manifest}\n"
+    connection.run(script, payload=text.encode(), step="note the release")
+
+
+def settled(manifest: Manifest, release: str) -> Manifest:
+    """A manifest once its host is whole on `release`; one that is back on what it had can go back no further."""
+    previous = "" if release == manifest.previous else manifest.release
+    return replace(manifest, release=release, previous=previous)
 
 
 def compile_script(wanted: HostState, seen: HostFacts, todo: Sequence[HostChange]) -> str:
@@ -55,7 +76,13 @@ def compile_script(wanted: HostState, seen: HostFacts, todo: Sequence[HostChange
     )
 
 
-def payload(wanted: HostState, seen: HostFacts, todo: Sequence[HostChange]) -> bytes:
+def payload(
+    wanted: HostState,
+    seen: HostFacts,
+    todo: Sequence[HostChange],
+    later: Sequence[HostChange] = (),
+    release: str = "",
+) -> bytes:
     """A tar of the new files under temporary names, with their final owner and mode, and of both manifests."""
     files = {file.path: file for file in wanted.files}
     buffer = io.BytesIO()
@@ -63,7 +90,9 @@ def payload(wanted: HostState, seen: HostFacts, todo: Sequence[HostChange]) -> b
         for change in todo:
             if change.act is Act.WRITE and files[change.subject].content is not None:
                 _add(tar, replace(files[change.subject], path=change.subject + _NEW))
-        for suffix, manifest in ((".before", _before(wanted, seen, todo)), (".after", _after(wanted, seen))):
+        before, after = _before(wanted, seen, (*todo, *later)), _after(wanted, seen, later)
+        after = replace(after, release=release or after.release)
+        for suffix, manifest in ((".before", before), (".after", after)):
             _add(tar, File(layout.MANIFEST + _NEW + suffix, manifest.to_json(), 0o600))
     return buffer.getvalue()
 
@@ -74,12 +103,14 @@ def _add(tar: tarfile.TarFile, file: File) -> None:
     tar.addfile(info, io.BytesIO(file.data))
 
 
-def _after(wanted: HostState, seen: HostFacts) -> Manifest:
+def _after(wanted: HostState, seen: HostFacts, later: Sequence[HostChange] = ()) -> Manifest:
     kept = {path: found.sha256 for path, found in seen.files.items()}
-    return Manifest(
+    pending = {change.subject for change in later}
+    return replace(
+        seen.manifest,
         files={file.path: file.sha256 or kept.get(file.path, "") for file in wanted.files},
         links={link.path: link.target for link in wanted.links},
-        units={unit.name: started_on(unit, wanted, seen) for unit in wanted.units},
+        units={unit.name: "" if unit.name in pending else started_on(unit, wanted, seen) for unit in wanted.units},
     )
 
 
@@ -88,7 +119,8 @@ def _before(wanted: HostState, seen: HostFacts, todo: Sequence[HostChange]) -> M
     after, old = _after(wanted, seen), seen.manifest
     pending = {change.subject for change in todo if change.act in (Act.START, Act.RESTART)}
     known = {name: digest for name, digest in old.units.items() if name not in pending}
-    return Manifest(
+    return replace(
+        old,
         files={**after.files, **old.files},
         links={**after.links, **old.links},
         units={**dict.fromkeys(after.units, ""), **known},

@@ -6,7 +6,7 @@ import base64
 import json
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
@@ -56,16 +56,29 @@ class Manifest:
     units: Mapping[str, str] = field(
         default_factory=dict
     )  # name -> digest of what it was started on; "": being changed
+    release: str = ""  # digest of the bundle that it last ran as a whole, as was seen; "": none yet
+    previous: str = ""  # of the one before that; "": there was none
+
+    @property
+    def serves(self) -> bool:
+        """Whether the host has taken part in a platform: from then on it is changed with care."""
+        return bool(self.release) or any(self.units.values())
 
     def to_json(self) -> str:
-        return json.dumps({"version": 1, "files": self.files, "links": self.links, "units": self.units}, sort_keys=True)
+        return json.dumps({"version": 1, **asdict(self)}, sort_keys=True)
 
     @classmethod
     def from_json(cls, text: str) -> Manifest:
         """Read it back; what was cut off counts as no manifest: everything is then looked at again."""
         try:
             data = json.loads(text)
-            return cls(files=data["files"], links=data["links"], units=data["units"])
+            return cls(
+                files=data["files"],
+                links=data["links"],
+                units=data["units"],
+                release=data.get("release", ""),
+                previous=data.get("previous", ""),
+            )
         except (ValueError, KeyError, TypeError):
             return cls()
 
@@ -107,7 +120,7 @@ class HostFacts:
     leftover_units: tuple[str, ...]
     etcd_data: bool
     disks: Mapping[str, Disk]
-    releases: frozenset[str]
+    releases: Mapping[str, str]  # digest of a bundle that is there in full -> the release it is of
     manifest: Manifest
     files: Mapping[str, SeenFile]
     links: Mapping[str, str]
@@ -197,7 +210,7 @@ def parse(lines: Iterable[str], *, started: float, ended: float, host: str = "")
         leftover_units=tuple(seen.all("leftover_unit")),
         etcd_data=text("etcd_data") == "yes",
         disks={path: Disk(int(size), int(free)) for path, size, free in seen.fields("disk", 3)},
-        releases=frozenset(seen.all("release")),
+        releases=dict(seen.pairs("release")),
         manifest=Manifest.from_json(base64.b64decode(text("manifest")).decode()) if text("manifest") else Manifest(),
         files={p: SeenFile(int(mode, 8), owner, sha) for p, mode, owner, sha in seen.fields("file", 4)},
         links=dict(seen.pairs("link")),

@@ -54,7 +54,9 @@ for unit in docker k3s k3s-agent rke2-server rke2-agent k0scontroller k0sworker 
 done
 [ -d /var/lib/etcd/member ] && say etcd_data yes
 [ -r /var/lib/moorage/manifest.json ] && say manifest "$(base64 -w0 /var/lib/moorage/manifest.json)"
-for digest in $(ls /opt/moorage/releases 2>/dev/null); do say release "$digest"; done
+for release in /opt/moorage/releases/*/manifest.json; do
+  [ ! -r "$release" ] || awk -F'"' '$2 == "release" {n = split(FILENAME, part, "/"); print "release\t" part[n - 1], $4}' "$release"
+done
 units= files= directories= certs=
 while read -r kind name; do
   case $kind in

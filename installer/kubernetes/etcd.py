@@ -30,6 +30,7 @@ class Member:
     quota_bytes: int = 2 * 2**30
     checks_peer_names: bool = True  # False: a peer's certificate need not name the address it comes from
     names: tuple[str, ...] = ()  # more names and addresses in its certificates
+    release: str = layout.CURRENT  # the link or directory its program comes from
 
 
 def render(member: Member) -> Rendered:
@@ -72,7 +73,7 @@ def render(member: Member) -> Rendered:
             Process(
                 name="etcd",
                 description="etcd, the manager's datastore",
-                argv=(f"{layout.CURRENT}/{layout.BIN}/etcd", *argv),
+                argv=(f"{member.release}/{layout.BIN}/etcd", *argv),
                 notifies=True,
                 reads=(f"{CONFIG}/ca.crt",),
             ),

@@ -63,7 +63,12 @@ def render(host: ManagerHost, plan: ManagerPlan, roots: Roots) -> Rendered:
     if host.role != "manager":
         return rendered
     member = etcd.Member(
-        name=host.name, address=host.address, peers=plan.managers, token=plan.platform, names=host.names
+        name=host.name,
+        address=host.address,
+        peers=plan.managers,
+        token=plan.platform,
+        names=host.names,
+        release=layout.ETCD,
     )
     servers = [f"https://{address}:{etcd.CLIENT_PORT}" for address in plan.managers.values()]
     plane = control_plane.ControlPlane(

@@ -25,6 +25,7 @@ API_PORT: Final = 6443
 CLUSTER_LABEL: Final = "moorage.dev/cluster"
 ROLE_LABEL: Final = "moorage.dev/part"
 _CONFIG: Final = "moorage.dev/config"
+_MOVED: Final = "moorage.dev/moved"
 _USER: Final = 65532  # nobody in particular; owns nothing on any host
 _THREADS: Final = {"kube-apiserver": "2"}  # that run Go at a time; each more costs wake-ups, also when idle
 # Per cent of what lives that may be garbage before it is collected; Go's default is 100. Most of an idle control plane
@@ -139,8 +140,12 @@ def control_plane_documents(
     *,
     datastore: pki.CertificateAuthority,
     seen: Mapping[str, Secret],
+    moved: str = "",
 ) -> list[Document]:
-    """The Secret and the Deployment; `seen` is what the Secret holds now, so that fitting certificates stay."""
+    """The Secret and the Deployment; `seen` is what the Secret holds now, so that fitting certificates stay.
+
+    `moved`: when its pods were last to leave a host, RFC 3339.
+    """
     plane = rendered(cluster, place, settings, roots)
     files = documents.below(control_plane.CONFIG, plane.files)
     files["etcd-ca.crt"] = place.etcd_ca
@@ -154,8 +159,13 @@ def control_plane_documents(
     where = namespace(cluster.name)
     return [
         documents.secret(CONTROL_PLANE, where, files, labels={CLUSTER_LABEL: cluster.name}),
-        _deployment(cluster, settings, plane, files),
+        _deployment(cluster, settings, plane, files, moved),
     ]
+
+
+def moved(annotations: Mapping[str, str] | None) -> str:
+    """When the pods of a control plane, with these annotations of their template, were last to leave a host."""
+    return (annotations or {}).get(_MOVED, "")
 
 
 def admin_kubeconfig(
@@ -186,7 +196,7 @@ def admin_kubeconfig(
 
 
 def _deployment(
-    cluster: Cluster, settings: PlatformSettings, plane: Rendered, files: Mapping[str, str | Secret]
+    cluster: Cluster, settings: PlatformSettings, plane: Rendered, files: Mapping[str, str | Secret], moved: str
 ) -> Document:
     mine = labels(cluster.name, CONTROL_PLANE)
     # What is read only at start decides when pods are replaced; the rest is read again while they run.
@@ -201,7 +211,7 @@ def _deployment(
             "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
             "selector": {"matchLabels": mine},
             "template": {
-                "metadata": {"labels": mine, "annotations": {_CONFIG: config}},
+                "metadata": {"labels": mine, "annotations": {_CONFIG: config, **({_MOVED: moved} if moved else {})}},
                 "spec": {
                     "automountServiceAccountToken": False,
                     "enableServiceLinks": False,

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from ipaddress import IPv4Address, IPv4Network
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import BeforeValidator, Discriminator, Field, Tag
 
 from installer.spec.base import Labels, Metadata, Model, Name, always, never
-from installer.spec.quantity import Cpu, Memory
+from installer.spec.quantity import Cpu, Duration, Memory
 from installer.spec.reference import Reference
 from installer.spec.report import Report
 
 Role = Literal["manager", "worker"]
+_SHARE: Final = re.compile(r"([1-9]\d?|100)%")
 
 
 class LocalProvider(Model):
@@ -127,12 +129,30 @@ class Manager(Model):
     extra_names: tuple[str, ...] = always((), description="More names and addresses in the API server's certificate.")
 
 
+def _share(value: Any) -> Any:
+    if isinstance(value, str) and not _SHARE.fullmatch(value):
+        raise ValueError("not a number or a share such as 10%")
+    return value
+
+
+class Upgrades(Model):
+    """How hosts that serve are changed."""
+
+    max_unavailable: Annotated[Annotated[int, Field(ge=1)] | str, BeforeValidator(_share)] = always(
+        1, description="How many workers are changed at a time: a number, or a share of all such as `10%`."
+    )
+    drain_timeout: Duration = always(
+        "10m", description="How long a worker may take to get empty; then it is left as it was, and the run stops."
+    )
+
+
 class PlatformSpec(Model):
     """What a platform consists of."""
 
     release: str = always(description="A release of `moorage bundle list`, such as 2026.11.")
     regions: tuple[Region, ...] = always(min_length=1, description="Where hosts are.")
     manager: Manager = always(default_factory=Manager, description="The cluster that hosts all others.")
+    upgrades: Upgrades = always(default_factory=Upgrades, description="How hosts that serve are changed.")
     report: Report = always(default_factory=Report, description="What `moorage report density` compares with.")
 
 

@@ -25,15 +25,19 @@ _SYSCTLS = {
 _PUBLIC, _PRIVATE = 0o644, 0o600
 
 
-def host_state(rendered: Rendered, issued: Issued, *, bundle_digest: str, traits: Traits) -> HostState:
+def host_state(
+    rendered: Rendered, issued: Issued, *, bundle_digest: str, traits: Traits, etcd_digest: str = ""
+) -> HostState:
     """Everything that must hold on a host for `rendered` to run from the bundle `bundle_digest`.
+
+    `etcd_digest`: the bundle that etcd comes from where that is another.
 
     A container has its machine's kernel: there, modules and settings are not the host's to change.
     """
     kernel = HostState() if traits.nested else _kernel()
     return kernel | HostState(
         directories=tuple(Directory(path, 0o700) for path in rendered.directories),
-        links=(Link(layout.CURRENT, f"{layout.RELEASES}/{bundle_digest}"),),
+        links=tuple(_links(rendered, bundle_digest, etcd_digest or bundle_digest)),
         files=(*_files(rendered.files), *_certificates(issued), *map(_unit_file, rendered.processes)),
         units=tuple(_unit(process) for process in rendered.processes),
     )
@@ -61,6 +65,17 @@ def _kernel() -> HostState:
     )
 
 
+def _links(rendered: Rendered, bundle_digest: str, etcd_digest: str) -> Iterator[Link]:
+    yield Link(layout.CURRENT, f"{layout.RELEASES}/{bundle_digest}")
+    if any(_release_of(process) == layout.ETCD for process in rendered.processes):
+        yield Link(layout.ETCD, f"{layout.RELEASES}/{etcd_digest}")
+
+
+def _release_of(process: Process) -> str:
+    """The link that a process' program is found by."""
+    return layout.ETCD if process.argv[0].startswith(f"{layout.ETCD}/") else layout.CURRENT
+
+
 def _files(files: Mapping[str, str | Secret]) -> Iterator[File]:
     for path, content in files.items():
         yield File(path, content, _PRIVATE if isinstance(content, Secret) else _PUBLIC)
@@ -81,4 +96,4 @@ def _unit_file(process: Process) -> File:
 
 def _unit(process: Process) -> Unit:
     name = units.unit_name(process)
-    return Unit(name, restart_on=(layout.CURRENT, f"{layout.UNITS}/{name}", *process.reads))
+    return Unit(name, restart_on=(_release_of(process), f"{layout.UNITS}/{name}", *process.reads))

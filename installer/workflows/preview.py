@@ -20,7 +20,8 @@ def preview(session: Session) -> Plan:
 
 def up_playbook(session: Session) -> Playbook[Session]:
     """The playbook that comes with Moorage, with the user's own steps in their places."""
-    return with_user_steps(session, playbook.shipped("up", steps=STEPS, guards=GUARDS))
+    share = session.platform.spec.upgrades.max_unavailable
+    return with_user_steps(session, playbook.shipped("up", steps=STEPS, guards=GUARDS, max_unavailable=share))
 
 
 def with_user_steps(session: Session, shipped: Playbook[Session]) -> Playbook[Session]:

@@ -66,7 +66,7 @@ def _new_manager(session: Session, host: WantedHost) -> Fault:
 def _carries(session: Session, name: str) -> bool:
     """Whether Moorage installed anything on a host; one that cannot be asked may carry everything."""
     try:
-        return bool(session.facts(name).manifest.units)
+        return session.facts(name).manifest.serves
     except InstallerError:
         return True
 

@@ -5,7 +5,6 @@ Everything is found when it is first asked for, so that a command pays only for 
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -14,6 +13,8 @@ from typing import TYPE_CHECKING
 from lightkube import Client
 
 from installer.bundle.bundle import Bundle
+from installer.bundle.store import Store, default_cache
+from installer.core import layout
 from installer.core.errors import InfrastructureError, InstallerError, SpecError
 from installer.engine.events import Reporter
 from installer.engine.plan import Target
@@ -26,12 +27,12 @@ from installer.kubernetes.rendering import Rendered
 from installer.kubernetes.roots import Roots
 from installer.spec.contract import HostOutput, RegionOutputs
 from installer.spec.given import given_hosts
-from installer.spec.hosts import wanted_hosts
+from installer.spec.hosts import WantedHost, wanted_hosts
 from installer.spec.platform import OnPremRegion, Platform
 from installer.spec.specification import Specification
 from installer.transport import target as ssh
 from installer.transport.fleet import Fleet, fan_out
-from installer.workflows import host_state
+from installer.workflows import host_state, releases
 from installer.workflows.infrastructure import Access, Infrastructure, Provided
 from installer.workflows.remembered import Remembered
 from installer.workflows.state_location import StateLocation
@@ -63,8 +64,6 @@ class Session:
         self.reporter = reporter
         self.ignore = ignore
         self.fleet = Fleet()
-        self.one_manager = threading.Lock()  # held while a manager host that serves is changed
-        self.manager_lost = ""  # one that did not come back from its change: no other is touched after it
         self.facts = Remembered(self._facts)
         self.wanted = Remembered(self._wanted)
         self._provided: Provided | None = None
@@ -81,7 +80,9 @@ class Session:
                 return tuple(Target("cluster", cluster.name) for cluster in self.spec.clusters)
             case _:
                 return tuple(
-                    Target("host", name) for name, role in self._host_roles() if _selected(selector, name, role)
+                    Target("host", host.name, group=f"{host.region}/{host.zone}")
+                    for host in self._known_hosts()
+                    if _selected(selector, host.name, host.role)
                 )
 
     # --- infrastructure -------------------------------------------------------------------------------------------
@@ -126,10 +127,8 @@ class Session:
     def _regions(self) -> tuple[RegionOutputs, ...]:
         return self.provided.regions if self.provided else ()
 
-    def _host_roles(self) -> Sequence[tuple[str, str]]:
-        if self.provided is None:
-            return [(wanted.name, wanted.role) for wanted in wanted_hosts(self.platform)]
-        return [(host.name, host.role) for host in self.hosts.values()]
+    def _known_hosts(self) -> Sequence[WantedHost | HostOutput]:
+        return wanted_hosts(self.platform) if self.provided is None else tuple(self.hosts.values())
 
     # --- the manager's API ---------------------------------------------------------------------------------------
 
@@ -186,22 +185,41 @@ class Session:
         self.facts.forget(name)
         self.wanted.forget(name)
 
-    def _facts(self, name: str) -> HostFacts:
-        """One look that answers everything: what may be wanted of a host depends on facts only in its content."""
-        rendered = self._rendered(self.hosts[name], node.Traits())
+    def installed(self, name: str, digest: str) -> Bundle:
+        """A bundle as a host has it, whatever there is on this machine; raises BundleError, or the host's error."""
+        lines: list[str] = []
+        path = f"{layout.RELEASES}/{digest}/{layout.BUNDLE_MANIFEST}"
+        self.connection(name).run(f"cat {path}", on_line=lines.append, step="read which bundle it has")
+        return Bundle.from_json("\n".join(lines), Store(default_cache()))
+
+    def seen_with(self, name: str, bundle: Bundle) -> HostFacts:
+        """A new look that answers everything: what may be wanted of a host depends on facts only in its content."""
+        rendered = self._rendered(self.hosts[name], node.Traits(), bundle)
         nothing_new = issue.Issued(new={}, kept=tuple(rendered.certificates))
-        about = host_state.host_state(rendered, nothing_new, bundle_digest=self.bundle.digest, traits=node.Traits())
+        about = host_state.host_state(rendered, nothing_new, bundle_digest=bundle.digest, traits=node.Traits())
         certificates = [f"{stem}.crt" for stem in rendered.certificates]
         return facts.gather(self.connection(name), certificates=certificates, wanted=about)
 
-    def _wanted(self, name: str) -> HostState:
-        seen = self.facts(name)
+    def wanted_with(self, name: str, bundle: Bundle, seen: HostFacts, *, etcd_digest: str = "") -> HostState:
+        """What a host is to be with a bundle; `etcd_digest`: the one for its etcd, which else never goes back."""
         traits = host_state.traits_of(seen, address=str(self.hosts[name].cluster_address))
-        rendered = self._rendered(self.hosts[name], traits)
+        rendered = self._rendered(self.hosts[name], traits, bundle)
         issued = issue.issue(rendered.certificates, self.roots.authorities, host_state.seen_certificates(seen))
-        return host_state.host_state(rendered, issued, bundle_digest=self.bundle.digest, traits=traits)
+        return host_state.host_state(
+            rendered,
+            issued,
+            bundle_digest=bundle.digest,
+            traits=traits,
+            etcd_digest=etcd_digest or releases.etcd_digest(seen, bundle),
+        )
 
-    def _rendered(self, output: HostOutput, traits: node.Traits) -> Rendered:
+    def _facts(self, name: str) -> HostFacts:
+        return self.seen_with(name, self.bundle)
+
+    def _wanted(self, name: str) -> HostState:
+        return self.wanted_with(name, self.bundle, self.facts(name))
+
+    def _rendered(self, output: HostOutput, traits: node.Traits, bundle: Bundle) -> Rendered:
         machine = host.ManagerHost(
             name=output.name,
             address=str(output.cluster_address),
@@ -212,7 +230,7 @@ class Session:
             labels=output.labels,
             names=(output.address,),
         )
-        return host.render(machine, self.plan, self.roots)
+        return host.render(machine, self._plan(bundle), self.roots)
 
     @cached_property
     def bundle(self) -> Bundle:
@@ -224,20 +242,19 @@ class Session:
         """The manager hosts: name -> address among the hosts."""
         return {h.name: str(h.cluster_address) for h in self.hosts.values() if h.role == "manager"}
 
-    @property
-    def plan(self) -> host.ManagerPlan:
-        """What all hosts have in common."""
+    def _plan(self, bundle: Bundle) -> host.ManagerPlan:
+        """What all hosts with a bundle have in common."""
         network = self.platform.spec.manager.network
         endpoints = tuple(region.endpoint for region in self._regions if region.endpoint)
         return host.ManagerPlan(
             platform=self.platform.name,
-            kubernetes_version=self.bundle.info.kubernetes.manager,
+            kubernetes_version=bundle.info.kubernetes.manager,
             pods=network.pods,
             services=network.services,
             domain=network.domain,
             node_ports=network.ports,
             managers=self.managers,
-            images=self.bundle.images,
+            images=bundle.images,
             workers=len(self.hosts) - len(self.managers),
             extra_names=(*self.platform.spec.manager.extra_names, *endpoints),
         )

@@ -15,6 +15,7 @@ from lightkube.types import PatchType
 from installer.controller.clusters import drain, pools, waiting
 from installer.controller.clusters.inside import Inside, NodeSeen, PodOfNode
 from installer.controller.clusters.marks import Marks
+from installer.controller.drained_hosts import DrainedHosts
 from installer.controller.manager_api import Api, meta_of
 from installer.controller.status import STARTING, UPDATING, Condition, Happened, NodeFound
 from installer.kubernetes import client, hosted, node_pod, storage
@@ -51,12 +52,19 @@ class Nodes:
     """The nodes of one cluster. What it remembers, the next pass could find out again."""
 
     def __init__(
-        self, name: str, api: Api, settings: PlatformSettings, *, now: Callable[[], float] = time.time
+        self,
+        name: str,
+        api: Api,
+        settings: PlatformSettings,
+        drained: DrainedHosts,
+        *,
+        now: Callable[[], float] = time.time,
     ) -> None:
         self._name = name
         self._namespace = hosted.namespace(name)
         self._api = api
         self._settings = settings
+        self._drained = drained
         self._now = now
         self._refused: dict[str, _Refusal] = {}  # by a pod's uid
         self._seen: Mapping[str, NodeSeen] = {}
@@ -65,7 +73,7 @@ class Nodes:
 
     def grow(self, cluster: Cluster, place: Place) -> list[Happened]:
         """Make the nodes that are missing; needs nothing of the cluster's own API, so they start beside it."""
-        pods = [self._pod(pod) for pod in self._pods()]
+        pods = [self._pod(pod, place) for pod in self._pods()]
         return [self._create(cluster, place, action) for action in pools.missing(self._wanted(cluster, place), pods)]
 
     def tend(self, cluster: Cluster, place: Place, inside: Inside, *, replacing: bool) -> list[Happened]:
@@ -73,7 +81,7 @@ class Nodes:
         listed = self._pods()
         self._seen = inside.tend(self._pods_of_nodes(cluster, listed))
         inside.bury([meta_of(pod).name for pod in listed])
-        pods = [self._pod(pod) for pod in listed]
+        pods = [self._pod(pod, place) for pod in listed]
         happened: list[Happened] = []
         going = set()
         for action in pools.decide(self._wanted(cluster, place), pods, replacing=replacing):
@@ -97,15 +105,18 @@ class Nodes:
 
     def condition(self, cluster: Cluster, place: Place) -> Condition:
         """Whether all nodes are there, ready, and made as they are to be."""
-        wanted, pods = self._wanted(cluster, place), [pod for pod in map(self._pod, self._pods()) if not pod.leaving]
+        seen = [self._pod(pod, place) for pod in self._pods()]
+        wanted, pods = self._wanted(cluster, place), [pod for pod in seen if not pod.leaving]
         count = sum(pool.count for pool in wanted)
         ready = sum(pod.ready and not pod.draining_since for pod in pods)
         shapes = {pool.name: pool.shape for pool in wanted}
         old = [pod.name for pod in pods if shapes.get(pod.pool) != pod.shape]
-        if ready == count == len(pods) and not old:
+        displaced = [pod.name for pod in pods if pod.displaced]
+        if ready == count == len(pods) and not old and not displaced:
             return Condition("NodesReady", True, "Ready", f"{count} of {count} nodes are ready")
         parts = [f"{ready} of {count} nodes are ready"]
         parts += [f"{len(old)} are still made as before"] if old else []
+        parts += [f"{len(displaced)} are on a host that is to be empty"] if displaced else []
         late = [pod.name for pod in pods if not pod.ready]
         parts += [f"not ready yet: {_named(late)}"] if late else []
         for pod in pods:
@@ -210,14 +221,16 @@ class Nodes:
         if not place.volumes:
             return ()
         listed = self._pods()
-        staying = pools.staying(self._wanted(cluster, place), [self._pod(pod) for pod in listed])
+        staying = pools.staying(self._wanted(cluster, place), [self._pod(pod, place) for pod in listed])
         held = {pod.spec.nodeName for pod in listed if pod.spec and meta_of(pod).name in staying}
         return tuple(sorted(place.volumes - held))
 
     def _pods(self) -> list[Pod]:
         return self._api.list(Pod, self._namespace, hosted.labels(self._name, node_pod.PART))
 
-    def _pod(self, pod: Pod) -> pools.SeenPod:
+    def _pod(self, pod: Pod, place: Place | None = None) -> pools.SeenPod:
+        """`place` decides whether the pod may be where it is."""
+        host = (pod.spec.nodeName or "") if pod.spec else ""
         meta = meta_of(pod)
         name, annotations = meta.name or "", meta.annotations or {}
         seen = self._seen.get(name)
@@ -230,6 +243,7 @@ class Nodes:
             ended=bool(pod.status and pod.status.phase in {"Failed", "Succeeded"}),
             leaving=meta.deletionTimestamp is not None,
             draining_since=annotations.get(DRAINING_SINCE, ""),
+            displaced=place is not None and host not in place.volumes and host in self._drained.since(),
         )
 
     def _pods_of_nodes(self, cluster: Cluster, pods: Iterable[Pod]) -> dict[str, PodOfNode]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lightkube.resources.apps_v1 import Deployment
-from lightkube.resources.core_v1 import Service
+from lightkube.resources.core_v1 import Pod, Service
 
 from installer.controller.clusters import waiting
 from installer.controller.datastores.datastores import Datastores
 from installer.controller.datastores.reconciler import DatastoreNotReadyError
+from installer.controller.drained_hosts import DrainedHosts
 from installer.controller.manager_api import Api, meta_of
 from installer.controller.status import STARTING, UPDATING, Condition, Happened
 from installer.core.errors import KubernetesError
@@ -30,12 +31,15 @@ class Seen:
 class Plane:
     """One cluster's control plane."""
 
-    def __init__(self, name: str, api: Api, datastores: Datastores, settings: PlatformSettings) -> None:
+    def __init__(
+        self, name: str, api: Api, datastores: Datastores, settings: PlatformSettings, drained: DrainedHosts
+    ) -> None:
         self._name = name
         self._namespace = hosted.namespace(name)
         self._api = api
         self._datastores = datastores
         self._settings = settings
+        self._drained = drained
         self._admitted = ""  # to the datastore of this name
 
     def ensure(self, cluster: Cluster, at: str, address: str, port: int, roots: Roots) -> tuple[Seen, list[Happened]]:
@@ -60,10 +64,10 @@ class Plane:
             etcd_prefix=tenant.registry,
         )
         seen = self._api.secret(hosted.CONTROL_PLANE, self._namespace)
-        wanted = hosted.control_plane_documents(
-            cluster, place, self._settings, roots, datastore=store.authority, seen=seen
-        )
         before = self._found()
+        wanted = hosted.control_plane_documents(
+            cluster, place, self._settings, roots, datastore=store.authority, seen=seen, moved=self._moved(before)
+        )
         self._api.apply(wanted)
         found = self._found()
         happened = [*changes(before, found), *self._admin(place, roots)]
@@ -73,6 +77,16 @@ class Plane:
         """End its pods and let nobody in; the next `ensure` does the opposite of both."""
         self._admitted = ""
         self._api.patch(Deployment, hosted.CONTROL_PLANE, self._namespace, {"spec": {"replicas": 0}})
+
+    def _moved(self, before: Deployment | None) -> str:
+        """When its pods were last to leave a host: another time than before replaces them, each successor first."""
+        template = before.spec.template if before and before.spec else None
+        last = hosted.moved(template.metadata.annotations if template and template.metadata else None)
+        if not (drained := self._drained.since()):
+            return last
+        pods = self._api.list(Pod, self._namespace, hosted.labels(self._name, hosted.CONTROL_PLANE))
+        live = [pod for pod in pods if pod.spec and meta_of(pod).deletionTimestamp is None]
+        return max([last, *(drained.get(pod.spec.nodeName or "", "") for pod in live if pod.spec)])
 
     def _admin(self, place: hosted.Place, roots: Roots) -> list[Happened]:
         """The administrator's kubeconfig, made, or made again before its certificate ends."""

@@ -28,6 +28,7 @@ class SeenPod:
     ended: bool = False  # it will not run again
     leaving: bool = False  # deleted, or on its way
     draining_since: str = ""  # RFC 3339; empty: it is not drained
+    displaced: bool = False  # its host is to be empty, and nothing ties it to that host
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,11 @@ class Delete:
 Action = Create | Delete
 
 
+def fits(pod: SeenPod, pool: WantedPool) -> bool:
+    """Whether a pod of a pool is made as it is to be, where it may be."""
+    return pod.shape == pool.shape and not pod.displaced
+
+
 def missing(wanted: Sequence[WantedPool], seen: Sequence[SeenPod]) -> list[Create]:
     """The nodes to make at once, whatever is known of those that are there."""
     live = Counter(pod.pool for pod in seen if not (pod.leaving or pod.ended))
@@ -56,16 +62,17 @@ def missing(wanted: Sequence[WantedPool], seen: Sequence[SeenPod]) -> list[Creat
 
 def staying(wanted: Sequence[WantedPool], seen: Sequence[SeenPod]) -> set[str]:
     """The node pods that nothing is going to replace or take away, by their names."""
-    shapes = {pool.name: pool.shape for pool in wanted}
+    pools = {pool.name: pool for pool in wanted}
     return {
         pod.name
         for pod in seen
-        if not (pod.leaving or pod.ended or pod.draining_since) and shapes.get(pod.pool) == pod.shape
+        if not (pod.leaving or pod.ended or pod.draining_since) and pod.pool in pools and fits(pod, pools[pod.pool])
     }
 
 
 def decide(wanted: Sequence[WantedPool], seen: Sequence[SeenPod], *, replacing: bool = True) -> list[Action]:
-    """The next actions; none when all is as wanted. Nodes that are made differently are replaced one by one.
+    """The next actions; none when all is as wanted. Nodes that are made differently, or are where they
+    may not be, are replaced one by one.
 
     Only for one who has asked the cluster which nodes are ready. A node that is drained, to be deleted, is chosen
     again in the next pass, as long as it is to go. Not `replacing`: nodes that are made differently may wait.
@@ -82,14 +89,14 @@ def decide(wanted: Sequence[WantedPool], seen: Sequence[SeenPod], *, replacing: 
         elif not pod.leaving:
             by_pool[pod.pool].append(pod)
     for pool in wanted:
-        if replacing or all(pod.shape == pool.shape for pod in by_pool[pool.name]):
+        if replacing or all(fits(pod, pool) for pod in by_pool[pool.name]):
             actions += _of_pool(pool, by_pool[pool.name])
     return actions
 
 
 def _of_pool(pool: WantedPool, live: Sequence[SeenPod]) -> Iterator[Action]:
-    new = [pod for pod in live if pod.shape == pool.shape]
-    old = [pod for pod in live if pod.shape != pool.shape]
+    new = [pod for pod in live if fits(pod, pool)]
+    old = [pod for pod in live if not fits(pod, pool)]
     if len(live) < pool.count:
         yield from (Create(pool.name) for _ in range(pool.count - len(live)))
     elif len(live) > pool.count:
@@ -97,9 +104,13 @@ def _of_pool(pool: WantedPool, live: Sequence[SeenPod]) -> Iterator[Action]:
     elif old:
         unready = [pod for pod in old if not pod.ready]
         if unready:
-            yield Delete(unready[0].name, "it is made differently now, and was not ready")
+            yield Delete(unready[0].name, f"{_why(unready[0])}, and was not ready")
         elif all(pod.ready for pod in new):
             yield Create(pool.name)  # its successor first
+
+
+def _why(pod: SeenPod) -> str:
+    return "it is on a host that is to be empty" if pod.displaced else "it is made differently now"
 
 
 def _surplus(pool: WantedPool, new: Sequence[SeenPod], old: Sequence[SeenPod]) -> Iterator[Action]:
@@ -110,7 +121,7 @@ def _surplus(pool: WantedPool, new: Sequence[SeenPod], old: Sequence[SeenPod]) -
         free = sum(pod.ready for pod in new) - (len(new) - surplus)
         for index, pod in enumerate(leaving):
             if pod.draining_since or not pod.ready or index < free or len(new) == 0:
-                yield Delete(pod.name, "it is made differently now")
+                yield Delete(pod.name, _why(pod))
         return
     newest_first = sorted(new, key=lambda pod: pod.created, reverse=True)
     for pod in sorted(newest_first, key=lambda pod: (not pod.draining_since, pod.ready))[:surplus]:

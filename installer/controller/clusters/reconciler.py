@@ -22,6 +22,7 @@ from installer.controller.clusters.starts import Starts
 from installer.controller.clusters.volumes import Volumes
 from installer.controller.clusters.wanted import parse, refusal
 from installer.controller.datastores.datastores import Datastores
+from installer.controller.drained_hosts import DrainedHosts
 from installer.controller.manager_api import Api, meta_of
 from installer.controller.status import PENDING, Condition, Found, Happened, NodeFound
 from installer.core import clock
@@ -54,6 +55,7 @@ class ClusterReconciler:
         *,
         pools: AddressPools,
         starts: Starts,
+        drained: DrainedHosts,
     ) -> None:
         self._name = name
         self._namespace = hosted.namespace(name)
@@ -62,8 +64,8 @@ class ClusterReconciler:
         self._home = home.Home(name, api, datastores)
         self._settings = settings
         self._starts = starts
-        self._plane = plane.Plane(name, api, datastores, settings)
-        self._nodes = nodes.Nodes(name, api, settings)
+        self._plane = plane.Plane(name, api, datastores, settings, drained)
+        self._nodes = nodes.Nodes(name, api, settings, drained)
         self.volumes = Volumes(name, api, settings)
         self.load_balancers = LoadBalancers(name, api, pools)
         self._node_secrets = NodeSecrets(name, api, settings)

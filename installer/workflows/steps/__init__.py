@@ -1,23 +1,30 @@
-"""Steps that playbooks name, one a file; importing this package registers them all."""
+"""Steps that playbooks name; importing this package registers them all."""
 
+from installer.workflows import etcd_members  # noqa: F401 - its guard is registered
 from installer.workflows.steps import (
     apply_cluster,
     build_bundle,
+    change_host,
     check_hosts,
-    configure_host,
     configure_manager,
     distribute_bundle,
+    drain_host,
+    install_host,
     provide_hosts,
     remove_hosts,
+    take_snapshot,
 )
 
 __all__ = [
     "apply_cluster",
     "build_bundle",
+    "change_host",
     "check_hosts",
-    "configure_host",
     "configure_manager",
     "distribute_bundle",
+    "drain_host",
+    "install_host",
     "provide_hosts",
     "remove_hosts",
+    "take_snapshot",
 ]

@@ -20,7 +20,7 @@ class CheckHosts:
     title = "check"
 
     def plan(self, session: Session, target: Target) -> Sequence[Change]:
-        if session.hosts and all(facts.manifest.units for facts in session.all_facts().values()):
+        if session.hosts and all(facts.manifest.serves for facts in session.all_facts().values()):
             return ()
         return (Change(target.name, Action.RUN, "preflight checks on all hosts"),)
 

@@ -32,7 +32,7 @@ EMPTY = Plan(name="up", title="Up", phases=())
 
 def planned(target: str, *changes: Change) -> PlannedStep:
     """A step of the only phase."""
-    return PlannedStep(id=StepId("hosts", target, "configure-host"), title="Configure host", changes=changes)
+    return PlannedStep(id=StepId("hosts", target, "install-host"), title="Configure host", changes=changes)
 
 
 PLAN = Plan(

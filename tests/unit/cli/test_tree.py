@@ -22,7 +22,7 @@ MANAGERS = ("manager-1", "manager-2", "manager-3")
 
 def step(target: str, phase: str = "managers") -> StepId:
     """A step of a phase on a target."""
-    return StepId(phase, target, "configure-host")
+    return StepId(phase, target, "install-host")
 
 
 STORY: tuple[tuple[float, events.Event], ...] = (

@@ -51,7 +51,7 @@ def facts(**changed: Any) -> HostFacts:
             "/var/lib": Disk(100 * GIB, 50 * GIB),
             "/opt": Disk(100 * GIB, 50 * GIB),
         },
-        releases=frozenset(),
+        releases={},
         manifest=Manifest(),
         files={},
         links={},

@@ -16,6 +16,7 @@ import (
 type manifest struct {
 	Artefacts []artefact `json:"artefacts"`
 	digest    string
+	content   []byte // as it was read: the digest is of these bytes
 }
 
 type artefact struct {
@@ -41,7 +42,7 @@ func readManifest(file string) (*manifest, error) {
 		}
 	}
 	sum := sha256.Sum256(content)
-	m.digest = hex.EncodeToString(sum[:])
+	m.digest, m.content = hex.EncodeToString(sum[:]), content
 	return &m, nil
 }
 
@@ -89,7 +90,7 @@ func digestOf(path string) (string, error) {
 }
 
 // layOut makes releases/<digest>/ of hard links into the store; it appears whole or not at all. One that is there gets
-// links to files that were brought anew.
+// links to files that were brought anew. The manifest lies in it, too: what a host has can be told by the host alone.
 func layOut(store, releases string, m *manifest) error {
 	target := filepath.Join(releases, m.digest)
 	if _, err := os.Stat(target); err == nil {
@@ -125,7 +126,15 @@ func (m *manifest) link(store, release string) error {
 			return err
 		}
 	}
-	return nil
+	return m.write(filepath.Join(release, "manifest.json"))
+}
+
+func (m *manifest) write(file string) error {
+	building := file + ".new"
+	if err := os.WriteFile(building, m.content, 0o444); err != nil {
+		return err
+	}
+	return os.Rename(building, file)
 }
 
 func same(a, b string) bool {

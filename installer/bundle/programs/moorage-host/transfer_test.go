@@ -90,7 +90,7 @@ func bundle(t *testing.T, files map[string]string) (store string, m *manifest) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m.digest = sum(text)
+	m.digest, m.content = sum(text), text
 	return store, m
 }
 
@@ -131,6 +131,9 @@ func TestAHostWithNothingGetsTheWholeRelease(t *testing.T) {
 		if info, _ := os.Stat(file); info.Mode().Perm() != 0o555 {
 			t.Errorf("%s has the mode %v", path, info.Mode())
 		}
+	}
+	if got := sum([]byte(content(t, filepath.Join(releases, m.digest, "manifest.json")))); got != m.digest {
+		t.Errorf("the manifest in the release has the digest %s", got)
 	}
 	entries, err := os.ReadDir(releases)
 	if err != nil || len(entries) != 1 {

@@ -18,6 +18,7 @@ from installer.controller.clusters.starts import Starts
 from installer.controller.datastores import reconciler as datastores_reconciler
 from installer.controller.datastores import status as datastores_status
 from installer.controller.datastores.datastores import Datastores
+from installer.controller.drained_hosts import DrainedHosts
 from installer.controller.manager_api import Api
 from installer.controller.status import Condition, status
 from installer.core.clock import SystemClock
@@ -98,7 +99,8 @@ class World:
         serving = datastores_reconciler.Serving(("https://192.0.2.1:2379",), AUTHORITY, etcdctl)
         datastores.note("shared", datastores_reconciler.Look(WELL, steady=True, serving=serving))
         pools = AddressPools(api, fixed.settings())
-        return ClusterReconciler(NAME, api, datastores, fixed.settings(), pools=pools, starts=Starts(lambda: 1))
+        starts, drained = Starts(lambda: 1), DrainedHosts(api)
+        return ClusterReconciler(NAME, api, datastores, fixed.settings(), pools=pools, starts=starts, drained=drained)
 
     def saved(self) -> Any:
         """All there is, to be restored."""

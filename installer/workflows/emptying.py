@@ -1,0 +1,117 @@
+"""A host emptied before it is changed: what the manager runs there moves away, and may come back afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Any, Final
+
+from lightkube import Client
+from lightkube.core.exceptions import ApiError
+from lightkube.models.meta_v1 import ObjectMeta
+from lightkube.resources.core_v1 import Node, Pod
+from lightkube.types import PatchType
+
+from installer.core.clock import SystemClock, wait_until
+from installer.core.errors import InstallerError
+from installer.engine.events import StepReport
+from installer.kubernetes import client, draining
+from installer.spec.quantity import seconds
+from installer.workflows.session import Session
+
+_NAMED: Final = 4
+_EVERY_S: Final = 1.0
+
+
+def since(session: Session, name: str) -> str:
+    """Since when a host is emptied (RFC 3339); empty: it is not."""
+    with client.translated(f"read node {name}"):
+        node = session.api.get(Node, name)
+    return draining.since(node.metadata.annotations if node.metadata else None)
+
+
+def begin(session: Session, name: str) -> None:
+    """From now on nothing new comes, and the controller moves what it looks after."""
+    if not since(session, name):
+        _patch(session.api, name, draining.begin(datetime.now(UTC).isoformat(timespec="seconds")))
+
+
+def end(session: Session, name: str) -> None:
+    """Everything may come again."""
+    if since(session, name):
+        _patch(session.api, name, draining.end())
+
+
+def await_empty(session: Session, name: str, report: StepReport) -> None:
+    """Return once everything is away that can be; budgets are respected.
+
+    Raises WaitTimeoutError that says what is still there, and why.
+    """
+    refused: dict[str, str] = {}
+
+    def full() -> str | None:
+        left = leaving(session, name)
+        for pod in left:
+            if not draining.is_moved_by_controller(pod.metadata.labels) and pod.metadata.deletionTimestamp is None:
+                refused[_path(pod)] = _evict(session.api, pod)
+        if not left:
+            return None
+        reason = _told(left, refused)
+        report.waiting(reason)
+        return reason
+
+    wait_until(
+        full,
+        what=f"{name} is empty",
+        timeout_s=seconds(session.platform.spec.upgrades.drain_timeout),
+        clock=SystemClock(),
+        every_s=_EVERY_S,
+        streak=2,
+        hint="mend what holds it up (`moorage status`), or give it more time: spec.upgrades.drainTimeout",
+    )
+
+
+def leaving(session: Session, name: str) -> list[Any]:
+    """The pods on a host (lightkube) that are to go, and are there still."""
+    with client.translated(f"list the pods on {name}"):
+        pods = list(session.api.list(Pod, namespace="*", fields={"spec.nodeName": name}))
+        bound = {
+            cluster.metadata.name
+            for cluster in session.api.list(client.ClusterResource)
+            if cluster.metadata and name in _with_volumes(cluster.status or {})
+        }
+    return [pod for pod in pods if not draining.stays(pod, bound)]
+
+
+def _with_volumes(status: Mapping[str, Any]) -> set[str]:
+    return {entry["host"] for entry in status.get("volumes") or () if entry.get("count")}
+
+
+def _evict(api: Client, pod: Any) -> str:
+    """Why a pod may not go yet; empty when it goes."""
+    meta = pod.metadata
+    try:
+        with client.translated(f"evict {_path(pod)}"):
+            api.create(Pod.Eviction(metadata=ObjectMeta(name=meta.name, namespace=meta.namespace)), meta.name)
+    except InstallerError as exc:
+        refused = exc.__cause__
+        if isinstance(refused, ApiError) and refused.status.code == HTTPStatus.NOT_FOUND:
+            return ""
+        return exc.what
+    return ""
+
+
+def _told(left: Sequence[Any], refused: Mapping[str, str]) -> str:
+    named = [f"{_path(pod)}{f' ({why})' if (why := refused.get(_path(pod))) else ''}" for pod in left[:_NAMED]]
+    more = f" and {len(left) - _NAMED} more" if len(left) > _NAMED else ""
+    return f"still there: {', '.join(named)}{more}"
+
+
+def _path(pod: Any) -> str:
+    return f"{pod.metadata.namespace}/{pod.metadata.name}"
+
+
+def _patch(api: Client, name: str, patch: dict[str, Any]) -> None:
+    with client.translated(f"change node {name}"):
+        api.patch(Node, name, patch, patch_type=PatchType.MERGE)

@@ -1,0 +1,35 @@
+"""What is to be done on a host, for people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from installer.hostops import diff
+from installer.hostops.diff import Act, HostChange
+from installer.hostops.stages import unit_name
+from installer.workflows.session import Session
+
+_DELETES = (Act.STOP, Act.REMOVE)
+
+
+def todo(session: Session, name: str) -> tuple[HostChange, ...]:
+    """From what a host is to what it is to be."""
+    return diff.changes(session.wanted(name), session.facts(name))
+
+
+def serves(session: Session, name: str) -> bool:
+    """Whether a provided host has taken part in the platform already."""
+    return name in session.hosts and session.facts(name).manifest.serves
+
+
+def summary(changes: Sequence[HostChange]) -> str:
+    """`write 3, restart kubelet`."""
+    parts = []
+    if written := sum(change.act in (Act.WRITE, Act.LINK, Act.MAKE_DIRECTORY) for change in changes):
+        parts.append(f"write {written}")
+    if removed := sum(change.act in _DELETES for change in changes):
+        parts.append(f"remove {removed}")
+    for act in (Act.START, Act.RESTART):
+        if names := [unit_name(change.subject) for change in changes if change.act is act]:
+            parts.append(f"{act} {', '.join(names)}")
+    return "; ".join(parts) or str(changes[0])

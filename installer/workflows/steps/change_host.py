@@ -1,0 +1,47 @@
+"""Step change-host: a host that serves becomes what is wanted, part by part; what does not come up is put back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from installer.engine.events import Note, StepReport
+from installer.engine.plan import Action, Change, Target
+from installer.workflows import changing, emptying, host_changes, releases
+from installer.workflows.registry import STEPS
+from installer.workflows.session import Session
+
+
+@STEPS.step("change-host")
+class ChangeHost:
+    """Done once the host was seen to be whole with its bundle, and that is noted there."""
+
+    title = "change"
+
+    def plan(self, session: Session, target: Target) -> Sequence[Change]:
+        if not host_changes.serves(session, target.name):
+            return ()
+        seen, todo = session.facts(target.name), host_changes.todo(session, target.name)
+        other = seen.manifest.release != session.bundle.digest
+        if not todo and not other:
+            return ()
+        parts = []
+        if other and seen.manifest.release:
+            parts.append(f"{releases.name_of(seen)} -> {session.bundle.release}")
+        parts.append(host_changes.summary(todo) if todo else "see that it is whole")
+        return (Change(target.name, Action.UPDATE, "; ".join(parts), tuple(map(str, todo))),)
+
+    def run(self, session: Session, target: Target, report: StepReport) -> None:
+        changing.bring(session, target.name, session.bundle, report)
+
+    def verify(self, session: Session, target: Target, report: StepReport) -> None:
+        changing.settle(session, target.name, session.bundle)
+
+    def undo(self, session: Session, target: Target, report: StepReport) -> None:
+        session.forget(target.name)
+        had = session.facts(target.name).manifest.release
+        if not had or had == session.bundle.digest:
+            report.emit(Note(f"{target.name} stays as it is: it had no other release"))
+            return
+        bundle = changing.put_back(session, target.name, had, report)
+        emptying.end(session, target.name)
+        report.emit(Note(f"{target.name} is back on {bundle.release}"))

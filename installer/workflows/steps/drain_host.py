@@ -1,0 +1,54 @@
+"""Steps drain-host and release-host: a host is empty while its kubelet or what runs containers goes to another line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from installer.core.errors import KubernetesError
+from installer.engine.events import StepReport
+from installer.engine.plan import Action, Change, Target
+from installer.workflows import emptying, host_changes, releases
+from installer.workflows.registry import STEPS
+from installer.workflows.session import Session
+
+
+@STEPS.step("drain-host")
+class DrainHost:
+    """Pods with data on the host stay and run on; all others go, each with its successor first where it has one."""
+
+    title = "drain"
+
+    def plan(self, session: Session, target: Target) -> Sequence[Change]:
+        if not host_changes.serves(session, target.name):
+            return ()
+        if not releases.needs_empty_host(session.facts(target.name), session.bundle):
+            return ()
+        return (Change(target.name, Action.RUN, "move away what runs there"),)
+
+    def run(self, session: Session, target: Target, report: StepReport) -> None:
+        emptying.begin(session, target.name)
+
+    def verify(self, session: Session, target: Target, report: StepReport) -> None:
+        emptying.await_empty(session, target.name, report)
+
+    def undo(self, session: Session, target: Target, report: StepReport) -> None:
+        emptying.end(session, target.name)
+
+
+@STEPS.step("release-host")
+class ReleaseHost:
+    """Also for a host that an earlier run was killed on."""
+
+    title = "let pods in again"
+
+    def plan(self, session: Session, target: Target) -> Sequence[Change]:
+        if not host_changes.serves(session, target.name):
+            return ()
+        try:
+            drained = emptying.since(session, target.name)
+        except KubernetesError:  # for a preview; what comes before has waited for the API
+            return ()
+        return (Change(target.name, Action.UPDATE, self.title),) if drained else ()
+
+    def run(self, session: Session, target: Target, report: StepReport) -> None:
+        emptying.end(session, target.name)

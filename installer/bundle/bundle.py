@@ -90,6 +90,10 @@ class Bundle:
         """The file of an artefact on this machine; raises KeyError."""
         return self.store.path(self._artefact(name).sha256)
 
+    def sha256(self, name: str) -> str:
+        """The digest of an artefact's file; raises KeyError."""
+        return self._artefact(name).sha256
+
     def image(self, name: str) -> str:
         """The reference of the image `name`; raises KeyError."""
         return self._artefact(f"images/{name}.tar").image

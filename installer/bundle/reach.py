@@ -36,7 +36,7 @@ def way(start: str, target: str, graph: Graph) -> tuple[str, ...]:
     if Version.parse(target) < Version.parse(start):
         raise BundleError(
             f"{target} is older than {start}: what newer components have stored, older ones cannot read",
-            hint=f"set spec.release to {start} again",
+            hint=f"set spec.release to {start} again, or `moorage rollback` where that can still be done",
         )
     reached = max(ways, key=Version.parse)
     sources = ", ".join(graph.get(target, ())) or "no release"

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import typer
 
 from installer.cli.command import group
-from installer.cli.commands import bundle, cluster, host, plan, platform, report
+from installer.cli.commands import bundle, cluster, host, platform, report, upgrades
 from installer.core.errors import ExitCode
 
 _HELP = """Kubernetes clusters on machines anywhere, from one specification.
@@ -28,11 +28,12 @@ def app() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     platform.register(root)
+    upgrades.register(root)
     for name, text, register in (
         ("cluster", "Clusters that the manager hosts.", cluster.register),
         ("host", "Hosts of the platform.", host.register),
         ("bundle", "Releases and the artefacts they are made of.", bundle.register),
-        ("plan", "Saved plans.", plan.register),
+        ("plan", "The plan that is under way, and saved ones.", upgrades.register_plan),
         ("report", "Reports on a platform.", report.register),
     ):
         commands = group(name, text)

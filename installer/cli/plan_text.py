@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from itertools import groupby
 
 from installer.cli.tree import duration
+from installer.engine.events import Outcome
+from installer.engine.journal import Run
 from installer.engine.plan import Action, Change, Plan, PlannedPhase
 
 _SIGNS = {Action.CREATE: "+", Action.UPDATE: "~", Action.DELETE: "-", Action.REPLACE: "±", Action.RUN: ">"}
@@ -29,6 +31,24 @@ def whole(plan: Plan, *, detail: bool = False) -> str:
     for phase in plan.phases:
         lines += _phase(phase, detail=detail)
     return "\n".join([*lines, "", f"Changes: {total}."])
+
+
+def last_run(run: Run | None, held: str) -> str:
+    """How far the last run came, and who holds the platform still."""
+    lines = [f"PAUSED by {held}: `moorage plan resume` goes on."] if held else []
+    if run is None:
+        return "\n".join([*lines, "No plan has changed anything yet."])
+    lines.append(f"`{run.command}`, begun {run.started:%Y-%m-%d %H:%M:%S} UTC: {_ended(run)}")
+    lines += [f"  steps done: {len(run.done)}"] if run.done else []
+    lines += [f"  failed: {step}" for step in run.failed]
+    lines += [f"  cut off: {step}" for step in run.begun]
+    if run.outcome is not Outcome.DONE and not held:
+        lines.append("`moorage plan retry` goes on from there.")
+    return "\n".join(lines)
+
+
+def _ended(run: Run) -> str:
+    return run.outcome.value if run.outcome else "still running, or killed"
 
 
 def done(changed: bool, seconds: float) -> str:

@@ -11,10 +11,13 @@ from installer.workflows import session as workflow
 
 
 @contextmanager
-def opened(common: Common, *, yes: bool = False, ignore: Iterable[str] | None = None) -> Iterator[workflow.Session]:
-    """A session on the platform that the options name."""
+def opened(
+    common: Common, *, yes: bool = False, ignore: Iterable[str] | None = None, release: str = ""
+) -> Iterator[workflow.Session]:
+    """A session on the platform that the options name; `release`: in place of its specification's."""
+    spec = loading.load(common)
     with workflow.open_session(
-        loading.load(common),
+        spec.with_release(release) if release else spec,
         state=common.state_url,
         reporter=common.out.reporter(),
         ignore=frozenset(ignore or ()),

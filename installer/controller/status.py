@@ -55,6 +55,7 @@ class Found:
     nodes: tuple[NodeFound, ...] = ()
     nodes_wanted: int = 0
     volumes: Mapping[str, int] | None = None  # by host, those included where there is only room; None: as before
+    bundle: str = ""  # digest of the one that everything is made from, or is about to be
 
     @property
     def nodes_ready(self) -> int:
@@ -85,6 +86,8 @@ def status(found: Found, *, generation: int, before: Mapping[str, Any], now: dat
             "summary": f"{found.nodes_ready}/{found.nodes_wanted}",
             "items": [vars(node) for node in found.nodes],
         },
+        # What all of it was last whole on; by it those who bring a newer one see when it has come through.
+        "bundle": found.bundle if found.ready else before.get("bundle", ""),
         "volumes": _volumes(found.volumes, before),
         "conditions": [entry(c, generation, times, moment) for c in conditions],
     }

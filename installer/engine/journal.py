@@ -79,6 +79,7 @@ class Run:
     outcome: Outcome | None  # None: it was killed, or it still runs
     begun: tuple[StepId, ...]  # begun and not ended: these were cut off in the middle
     failed: tuple[StepId, ...]
+    done: tuple[StepId, ...] = ()
 
 
 def last_run(directory: Path) -> Run | None:
@@ -97,6 +98,7 @@ def last_run(directory: Path) -> Run | None:
         outcome=outcomes[-1] if outcomes else None,
         begun=tuple(step for entry, step in steps if entry["event"] == "begin" and step not in ended),
         failed=tuple(step for step, outcome in ended.items() if outcome != Outcome.DONE),
+        done=tuple(step for step, outcome in ended.items() if outcome == Outcome.DONE),
     )
 
 

@@ -60,6 +60,11 @@ def _held(holder: Holder | None) -> LockError:
     return LockError(f"the platform is being changed {who}", hint=hint)
 
 
+def whoami() -> str:
+    """This user on this machine."""
+    return f"{getpass.getuser()}@{socket.gethostname()}"
+
+
 def _myself(command: str) -> Holder:
     since = datetime.now(UTC).isoformat(sep=" ", timespec="seconds")
     return Holder(user=getpass.getuser(), host=socket.gethostname(), pid=os.getpid(), since=since, command=command)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
@@ -38,8 +38,11 @@ def run(
     journal: Journal,
     clock: Clock | None = None,
     at_once: int = 32,
+    paused: Callable[[], bool] = lambda: False,
 ) -> RunResult:
     """Do what the playbook says, each step planned again just before it runs, at most `at_once` targets side by side.
+
+    `paused`: asked before each step; once it says so, the run stops as for a first Ctrl-C.
 
     A phase with failures comes to its end (the other hosts finish), then the run stops and raises all of them.
     The first Ctrl-C or SIGTERM stops after the running steps with InterruptedRunError, the second at once.
@@ -47,7 +50,8 @@ def run(
     clock = clock or SystemClock()
     started = clock.now()
     with Interruption() as interruption:
-        runner = _Runner(ctx, Surroundings(reporter, journal, clock, lambda: runner.stopping), at_once, interruption)
+        around = Surroundings(reporter, journal, clock, lambda: runner.stopping)
+        runner = _Runner(ctx, around, at_once, interruption, paused)
         outlines = tuple(events.PhaseOutline(p.name, p.title, p.strategy_text) for p in playbook.phases)
         reporter.report(events.PlanStarted(playbook.name, playbook.title, outlines))
         ended, changed = events.Outcome.FAILED, False
@@ -95,13 +99,14 @@ class _Runner(Generic[S]):
     around: Surroundings
     at_once: int
     interruption: Interruption
+    paused: Callable[[], bool]
     background: dict[str, Future[_Outcome]] = field(default_factory=dict)
     failed: bool = False  # a phase failed: nothing more starts, in other phases, too
     told: bool = False
 
     @property
     def stopping(self) -> bool:
-        return self.failed or self.interruption.requested
+        return self.failed or self.interruption.requested or self.paused()
 
     def run(self, phases: Sequence[Phase[S]]) -> _Outcome:
         """All phases in order, background ones beside the others."""

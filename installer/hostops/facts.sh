@@ -78,7 +78,11 @@ done
 # One line a certificate; a bar, which no PEM file has, stands for the end of a line.
 [ -z "$certs" ] || awk 'FNR == 1 {if (NR > 1) print ""; printf "cert\t%s ", FILENAME} {printf "%s|", $0}
   END {print ""}' $certs
-[ -z "$units" ] || systemctl show --property=Id,ActiveState,SubState,UnitFileState,NRestarts $units 2>/dev/null |
-  awk -F= '$1 != "" {v[$1] = $2} $1 == "" && v["Id"] != "" {print "unit\t" v["Id"], v["ActiveState"], v["SubState"], (v["UnitFileState"] == "" ? "none" : v["UnitFileState"]), v["NRestarts"] + 0; delete v}
-    END {if (v["Id"] != "") print "unit\t" v["Id"], v["ActiveState"], v["SubState"], (v["UnitFileState"] == "" ? "none" : v["UnitFileState"]), v["NRestarts"] + 0}'
+# One that waits for its turn to start, behind others, is inactive, with a job.
+[ -z "$units" ] || { systemctl show --property=Id,ActiveState,SubState,UnitFileState,NRestarts,Job $units 2>/dev/null; echo; } |
+  awk -F= '$1 != "" {v[$1] = $2} $1 == "" && v["Id"] != "" {
+    if (v["Job"] + 0 > 0 && v["ActiveState"] == "inactive") {v["ActiveState"] = "activating"; v["SubState"] = "queued"}
+    print "unit\t" v["Id"], v["ActiveState"], v["SubState"], (v["UnitFileState"] == "" ? "none" : v["UnitFileState"]), v["NRestarts"] + 0
+    delete v
+  }'
 say done yes

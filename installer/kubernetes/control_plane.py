@@ -43,6 +43,7 @@ class ControlPlane:
     manages_endpoints: bool = True  # False: somebody else writes the endpoints of Service default/kubernetes
     node_grace: str | None = None  # how long a node may be silent before it counts as lost; None: Kubernetes' 50 s
     probe_address: str = "127.0.0.1"
+    shutdown_delay: str | None = None  # how long the API server serves on when told to end, until all know; None: 0
     audit_log: str | None = None
     env: dict[str, str] = field(default_factory=dict)
     extra_args: dict[str, str] = field(default_factory=dict)  # more API server flags
@@ -124,6 +125,7 @@ def _apiserver(plane: ControlPlane) -> Process:
         "allow-privileged": True,
         # Watches are ended one after the other when it stops; else it waits a minute for their clients to leave.
         "shutdown-watch-termination-grace-period": "3s",
+        "shutdown-delay-duration": plane.shutdown_delay,
         "profiling": False,
     }
     if plane.audit_log:

@@ -75,6 +75,8 @@ def render(member: Member) -> Rendered:
                 description="etcd, the manager's datastore",
                 argv=(f"{member.release}/{layout.BIN}/etcd", *argv),
                 notifies=True,
+                # It waits eleven for its clients to leave, and they do not; what it has confirmed is on its disk.
+                stops_within_s=3,
                 reads=(f"{CONFIG}/ca.crt",),
             ),
         ),

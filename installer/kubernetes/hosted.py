@@ -111,6 +111,8 @@ def rendered(cluster: Cluster, place: Place, settings: PlatformSettings, roots: 
         manages_endpoints=False,
         probe_address="0.0.0.0",  # noqa: S104 - the kubelet probes it; it tells nobody else anything without a login
         audit_log="-" if chosen.audit_log else None,
+        # Its Service leads to it until every host's kube-proxy has heard that it goes: one second, and some to spare.
+        shutdown_delay="3s",
         extra_args=_flags(chosen),
     )
     return control_plane.render(plane, roots) | egress.beside_api_server(network, place.egress)

@@ -76,6 +76,20 @@ def unwell(target: str, seen: Mapping[str, Member]) -> str | None:
     """
     if target in seen and seen[target].problem:
         return None
+    return others_unwell(target, seen)
+
+
+def successor(name: str, seen: Mapping[str, Member]) -> str:
+    """The id, as etcdctl has it, of a member that can lead in place of this one; empty: this one does not lead."""
+    mine = seen[name]
+    if mine.problem or mine.leader != mine.id:
+        return ""
+    well = [one for other, one in sorted(seen.items()) if other != name and one.id and not one.learner]
+    return f"{max(well, key=lambda one: one.index).id:x}" if well else ""
+
+
+def others_unwell(target: str, seen: Mapping[str, Member]) -> str | None:
+    """What is wrong with any member but one; None when they carry on by themselves."""
     return next(_faults({name: member for name, member in seen.items() if name != target}, seen), None)
 
 

@@ -17,6 +17,7 @@ CONFIG = f"{layout.CONFIG}/node"
 CONTAINERD_SOCKET = "/run/containerd/containerd.sock"
 KUBELET_PORT = 10250
 PROXY_HEALTH_PORT = 10256
+NETWORK_READY_PORT = 10247  # beside the kubelet's and kube-proxy's own, and nobody's by habit
 FLANNEL_USER = "moorage:flannel"
 PROXY_USER = "system:kube-proxy"
 CGROUP_V2 = 2
@@ -61,6 +62,7 @@ class Node:
     kubelet_drop_ins: str | None = None  # directory of more kubelet configuration, written where the node starts
     registries: str = f"{CONFIG}/registries"  # directory in which containerd looks for registries, at each pull
     env: Mapping[str, str] = field(default_factory=dict)
+    tells_network_ready: bool = False  # at NETWORK_READY_PORT, whether connections may be led to it
 
 
 def render(node: Node) -> Rendered:
@@ -145,6 +147,7 @@ def _flannel(node: Node) -> Process:
             "kubeconfig": f"{CONFIG}/flannel.kubeconfig",
             "node-name": node.name,
             "public-ip": node.address,
+            "ready-address": f":{NETWORK_READY_PORT}" if node.tells_network_ready else None,
         }
     )
     return Process(

@@ -42,6 +42,7 @@ table inet moorage {
 _VETH_MTU = 50  # bytes that the manager's own VXLAN takes from each packet
 _SUFFIX_BYTES = 3
 _VOLUMES: Final = {"containerd": "/var/lib/containerd", "kubelet": "/var/lib/kubelet", "run": "/run"}
+_FAREWELL_S: Final = 3  # until every host's kube-proxy has heard that a node goes
 _PREPARE: Final = "prepare.sh"
 _RUN: Final = "run.json"
 _DROP_IN: Final = "/run/moorage/kubelet.d"
@@ -156,6 +157,7 @@ def _render(
             kubelet_drop_ins=_DROP_IN,
             registries=registries.DIRECTORY,
             env={"GOMAXPROCS": str(max(1, cpu_millis(pool.cpu) // 1000))},
+            tells_network_ready=True,
         )
     )
     return rendered | egress.on_node(network, roots)
@@ -247,12 +249,14 @@ def _pod(name: str, found: str, cluster: Cluster, pool: SharedPool, settings: Pl
         "image": settings.images["node"],
         "imagePullPolicy": "Never",
         "command": supervisor,
-        # A node whose kube-proxy serves is one that connections to Services may be led to.
+        # A node whose kube-proxy serves, and that reaches the others, is one that connections may be led to.
         "readinessProbe": {
-            "httpGet": {"path": "/healthz", "port": node.PROXY_HEALTH_PORT},
+            "httpGet": {"path": "/readyz", "port": node.NETWORK_READY_PORT},
             "periodSeconds": 5,
             "failureThreshold": 2,
         },
+        # Meanwhile nothing new is led to it any more, and what comes still is passed on.
+        "lifecycle": {"preStop": {"sleep": {"seconds": _FAREWELL_S}}},
         "securityContext": {"privileged": True},
         "resources": {
             # What a node has on its host's disk is no reserve, only a limit: the host's kubelet looks at it.

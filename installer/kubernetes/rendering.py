@@ -33,6 +33,7 @@ class Process:
     once: bool = False  # runs to its end at every boot
     reads: tuple[str, ...] = ()  # files that it reads at start only: it must restart when they change
     delegates_cgroups: bool = False  # its children are not its own to kill
+    stops_within_s: int = 20  # then it is killed
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,6 +19,7 @@ class PlatformSettings(BaseModel):
     release: str
     bundle: str  # digest: the directory below layout.RELEASES
     images: dict[str, str]  # name in the bundle -> reference
+    speaker: str  # sha256 of MetalLB's speaker in the bundle
     manager_version: str  # Kubernetes, without a leading v
     versions: tuple[str, ...]  # of Kubernetes, offered to clusters
     pods: IPv4Network

@@ -25,6 +25,7 @@ GROUP: Final = "metallb.io"
 _INTERFACES: Final = "interfaces"  # ConfigMap: those that no speaker listens on
 _INTERFACES_MOUNT: Final = "/etc/metallb"
 _KEY_MOUNT: Final = "/etc/moorage/memberlist"
+_PROGRAM: Final = "/moorage/metallb-speaker"  # in its pod
 _METRICS_PORT, _MEMBERLIST_PORT = 7472, 7946
 _ROLE: Final = "moorage:load-balancer"
 _RBAC: Final = "rbac.authorization.k8s.io"
@@ -170,7 +171,7 @@ def _pod(settings: PlatformSettings) -> dict[str, Any]:
         "image": settings.images["pause"],
         "imagePullPolicy": "Never",
         "command": [
-            f"{layout.CURRENT}/{layout.BIN}/metallb-speaker",
+            _PROGRAM,
             "--host=127.0.0.1",
             f"--port={_METRICS_PORT}",
             f"--lb-class={CLASS}",
@@ -196,7 +197,7 @@ def _pod(settings: PlatformSettings) -> dict[str, Any]:
             "capabilities": {"drop": ["ALL"], "add": ["NET_RAW"]},
         },
         "volumeMounts": documents.mounts(
-            [("release", layout.CURRENT), (MEMBERLIST, _KEY_MOUNT), (_INTERFACES, _INTERFACES_MOUNT)]
+            [("program", _PROGRAM), (MEMBERLIST, _KEY_MOUNT), (_INTERFACES, _INTERFACES_MOUNT)]
         ),
     }
     return {
@@ -208,7 +209,9 @@ def _pod(settings: PlatformSettings) -> dict[str, Any]:
         "tolerations": [{"operator": "Exists"}],
         "containers": [container],
         "volumes": [
-            addons.release_volume(settings.bundle),
+            # By its content: a release with the same speaker does not start it anew. Each start of one may move
+            # addresses to another host, which ends the connections that are open.
+            {"name": "program", "hostPath": {"path": f"{layout.STORE}/{settings.speaker}", "type": "File"}},
             {"name": MEMBERLIST, "secret": {"secretName": MEMBERLIST, "defaultMode": 0o400}},
             {"name": _INTERFACES, "configMap": {"name": _INTERFACES}},
         ],

@@ -13,6 +13,7 @@ from installer.kubernetes.documents import Document
 
 ADDRESS: Final = "moorage.dev/address"  # annotation of a tenant's Service: the address that it wants
 SERVICE: Final = "moorage.dev/service"  # annotation of a twin: NAMESPACE/NAME of its Service in the cluster
+MANAGED_BY: Final = "endpointslice.kubernetes.io/managed-by"
 PART: Final = "load-balancer"  # moorage.dev/part of twins
 
 
@@ -76,7 +77,7 @@ def endpoints(cluster: str, service: Mapping[str, Any], nodes: Mapping[str, tupl
             "labels": {
                 **hosted.labels(cluster, PART),
                 "kubernetes.io/service-name": twin_name(service["metadata"]["uid"]),
-                "endpointslice.kubernetes.io/managed-by": "moorage-controller",
+                MANAGED_BY: "moorage-controller",
             },
         },
         "addressType": "IPv4",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from installer.core.errors import SpecError
@@ -15,6 +16,8 @@ from installer.spec.subject import Finding, Offer, Subject
 
 _KINDS: dict[str, type[Platform] | type[Cluster]] = {"Platform": Platform, "Cluster": Cluster}
 _SUFFIXES = (".yaml", ".yml")
+_RELEASE = ("spec", "release")
+_RELEASE_TEXT = re.compile(r"""(\brelease["']?\s*:\s*)("[^"]*"|'[^']*'|[^\s,}#]+)""")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +28,15 @@ class Specification:
     clusters: tuple[Cluster, ...]
     directory: Path
     sources: tuple[tuple[Platform | Cluster, Document], ...] = field(default=(), repr=False, compare=False)
+
+    def with_release(self, release: str) -> Specification:
+        """The same, but for the platform's release."""
+        if self.platform is None:
+            return self
+        spec = self.platform.spec.model_copy(update={"release": release})
+        platform = self.platform.model_copy(update={"spec": spec})
+        sources = tuple((platform if model is self.platform else model, document) for model, document in self.sources)
+        return replace(self, platform=platform, sources=sources)
 
     def place(self, finding: Finding) -> Fault:
         """The finding with the file and line that it is about."""
@@ -48,6 +60,32 @@ def load(path: Path, *, offer: Offer | None = None) -> Specification:
     if found:
         raise faults.spec_error(found)
     return spec
+
+
+def write_release(spec: Specification, release: str) -> str:
+    """Write another release into the file of the platform, and nothing else in it; returns the file's name.
+
+    Raises SpecError where it cannot be written there in place.
+    """
+    document = next(document for model, document in spec.sources if model is spec.platform)
+    path, line = Path(document.file), document.line(_RELEASE) - 1
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    changed, count = _RELEASE_TEXT.subn(lambda found: f'{found[1]}"{release}"', lines[line], count=1)
+    text = "".join([*lines[:line], changed, *lines[line + 1 :]])
+    again, _ = source.parse(text, document.file)
+    if not count or not any(_release_of(one.data) == release for one in again):
+        fault = document.fault(_RELEASE, f'cannot be changed in place: write "{release}" there')
+        raise faults.spec_error([fault])
+    new = path.with_name(f"{path.name}.moorage-new")
+    new.write_text(text, encoding="utf-8")
+    new.chmod(path.stat().st_mode)
+    new.replace(path)
+    return document.file
+
+
+def _release_of(data: object) -> str:
+    spec = data.get("spec") if isinstance(data, dict) else None
+    return str(spec.get("release", "")) if isinstance(spec, dict) else ""
 
 
 def to_text(spec: Specification) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable
 from typing import Final
 
@@ -25,6 +24,7 @@ _STREAK: Final = 3  # looks in a row
 _EVERY_S: Final = 0.5
 _NAMED: Final = 5  # as many units does a message name
 _ETCD: Final = "etcd"
+_COPY: Final = f"{layout.ETCD_COPY}/data"
 _API_SERVER: Final = "kube-apiserver"
 _HINT: Final = "mend the cause and repeat `moorage up`: it goes on from what it finds"
 
@@ -46,11 +46,10 @@ def bring(session: Session, name: str, bundle: Bundle, report: StepReport, *, et
         if stage.units in done:
             raise HostError(f"does not stay as it was made: {todo[0]}", hint="is something else changing this host?")
         done.add(stage.units)
-        if _ETCD in stage.units and releases.etcd_of(seen, seen.manifest.release) not in (
-            "",
-            bundle.info.components.etcd,
-        ):
-            _keep_etcd(session, name, bundle, report)
+        if _ETCD in stage.units:
+            etcd_members.hand_over(session, name)
+            if releases.etcd_of(seen, seen.manifest.release) not in ("", bundle.info.components.etcd):
+                _keep_etcd(session, name, report)
         apply.apply(
             session.connection(name),
             wanted,
@@ -82,10 +81,11 @@ def put_back(session: Session, name: str, digest: str, report: StepReport) -> Bu
     if digest not in seen.releases:
         raise HostError(f"{name} has no other release to go back to", hint=_HINT)
     bundle = session.installed(name, digest)
-    stays = _etcd_stays(session, name, bundle)
+    runs = releases.etcd_link(seen)
+    stays = _etcd_stays(session, name, releases.etcd_of(seen, runs), bundle.info.components.etcd)
     if stays:
-        report.emit(Note(f"{name}: etcd stays on {session.bundle.info.components.etcd}: {stays}"))
-    etcd_digest = session.bundle.digest if stays else digest
+        report.emit(Note(f"{name}: etcd stays on {releases.etcd_of(seen, runs)}: {stays}"))
+    etcd_digest = runs if stays else digest
     try:
         bring(session, name, bundle, report, etcd_digest=etcd_digest)
     except InstallerError as exc:
@@ -139,11 +139,11 @@ def await_node(session: Session, name: str, bundle: Bundle, report: StepReport) 
     _wait(unready, f"node {name} is ready with Kubernetes {wanted}", report)
 
 
-def _etcd_stays(session: Session, name: str, bundle: Bundle) -> str:
-    """Why a member cannot go back; empty when it can."""
-    if name not in session.managers:
+def _etcd_stays(session: Session, name: str, runs: str, wanted: str) -> str:
+    """Why a member that runs one version cannot go back to another; empty when it can."""
+    if name not in session.managers or not runs:
         return ""
-    old, new = (Version.parse(one.info.components.etcd) for one in (bundle, session.bundle))
+    old, new = Version.parse(wanted), Version.parse(runs)
     others = members.oldest(etcd_members.look(session), without=name)
     if old.line == new.line or (others is not None and others.line <= old.line):
         return ""
@@ -152,35 +152,39 @@ def _etcd_stays(session: Session, name: str, bundle: Bundle) -> str:
     return f"all other members are {others} already" if others else "it is the only member, and may have written"
 
 
-def _keep_etcd(session: Session, name: str, bundle: Bundle, report: StepReport) -> None:
+def _keep_etcd(session: Session, name: str, report: StepReport) -> None:
     """Copy the data directory before a newer etcd first opens it; a copy that is there already is the older one."""
     report.progress("copying etcd's data")
-    copy = shlex.quote(f"{layout.ETCD_COPY}/{bundle.digest}")
     script = f"""set -eu
-[ ! -e {copy} ] || exit 0
+[ ! -e {_COPY} ] || exit 0
 rm -rf {layout.ETCD_COPY}
 mkdir -p -m 0700 {layout.ETCD_COPY}
 systemctl stop etcd
-cp -a --reflink=auto {etcd.DATA} {copy}.part
-sync -f {copy}.part
-mv {copy}.part {copy}
+cp -a --reflink=auto {etcd.DATA} {_COPY}.part
+find {_COPY}.part -type f -exec sync -d {{}} +
+mv {_COPY}.part {_COPY}
 """
     session.connection(name).run(script, step="copy etcd's data")
 
 
 def _restore_etcd(session: Session, name: str, report: StepReport, cause: InstallerError) -> bool:
-    """Whether the copy of etcd's data was put back: only for an old etcd that does not start on what a new one left."""
+    """Whether the copy of etcd's data was put back: only for an old etcd that does not start on what a new one left.
+
+    The others must be well: then both have what this member confirmed since, and it gets that from them.
+    """
     if not cause.command.endswith(f"restart {_ETCD}"):
         return False
+    if reason := members.others_unwell(name, etcd_members.look(session)):
+        report.emit(Note(f"{name}: its data from before is not put back: {reason}"))
+        return False
     report.emit(Note(f"{name}: {cause}; its data from before is put back"))
-    copy = shlex.quote(f"{layout.ETCD_COPY}/{session.bundle.digest}")
     failed = f"{layout.ETCD_COPY}/failed"
     script = f"""set -eu
-[ -e {copy} ] || {{ echo "there is no copy of etcd's data" >&2; exit 1; }}
+[ -e {_COPY} ] || {{ echo "there is no copy of etcd's data" >&2; exit 1; }}
 systemctl stop etcd
 mkdir -p {failed}
 find {etcd.DATA} -mindepth 1 -maxdepth 1 -exec mv -t {failed} {{}} +
-cp -a --reflink=auto {copy}/. {etcd.DATA}/
+cp -a --reflink=auto {_COPY}/. {etcd.DATA}/
 systemctl reset-failed etcd || true
 """
     session.connection(name).run(script, step="put etcd's data back")

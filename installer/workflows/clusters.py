@@ -20,11 +20,12 @@ from installer.kubernetes import kubeconfig as access
 from installer.kubernetes.client import ClusterResource
 from installer.spec.base import API_VERSION
 from installer.spec.cluster import Cluster
-from installer.workflows import registry_logins
+from installer.workflows import datastores, registry_logins
 from installer.workflows.session import Session
 
 _READY_TIMEOUT_S = 300
 _GONE_TIMEOUT_S = 180
+_FOLLOW_S, _FOLLOW_EACH_S = 240, 60  # drains may take their time, and hosts carry so many changes at once
 _NOT_FOUND = 404
 _CONNECT_TIMEOUT_S = 2
 _REFUSED: Final = "Refused"  # the phase of a cluster that this platform cannot make
@@ -68,6 +69,7 @@ class ClusterInfo:
     conditions: tuple[Condition, ...]
     nodes: tuple[NodeInfo, ...] = ()
     datastore: str = ""
+    bundle: str = ""  # digest of the one that it was last whole on
 
     @property
     def ready(self) -> bool:
@@ -85,6 +87,34 @@ def list_(session: Session) -> tuple[ClusterInfo, ...]:
     with client.translated("list clusters"):
         found = [info(resource.to_dict()) for resource in session.api.list(ClusterResource)]
     return tuple(sorted(found, key=lambda cluster: cluster.name))
+
+
+def await_bundle(session: Session, on_wait: Callable[[str], None]) -> None:
+    """Return once all clusters, and the datastores they share, are whole on the session's bundle.
+
+    Clusters that were never ready, or that this platform refuses, are not waited for. Raises WaitTimeoutError.
+    """
+    count = len(list_(session))
+
+    def behind() -> str | None:
+        try:
+            found = [one for one in list_(session) if one.bundle and one.phase != _REFUSED]
+            stores = [f"datastore {one.name}: {one.problem}" for one in datastores.list_(session) if one.problem]
+        except client.ApiUnavailableError as exc:
+            return str(exc)
+        late = [one for one in found if one.bundle != session.bundle.digest]
+        reasons = [f"{one.name}: {one.waits_for or 'not begun yet'}" for one in late] or stores
+        if reasons:
+            on_wait("; ".join(reasons))
+        return "; ".join(reasons) or None
+
+    clock.wait_until(
+        behind,
+        what=f"all clusters follow release {session.bundle.release}",
+        timeout_s=_FOLLOW_S + count * _FOLLOW_EACH_S,
+        clock=clock.SystemClock(),
+        hint="`moorage status`; they go on by themselves once the cause is mended",
+    )
 
 
 def create(session: Session, cluster: Cluster, *, wait: bool = True) -> ClusterInfo:
@@ -296,6 +326,7 @@ def info(resource: Mapping[str, Any]) -> ClusterInfo:
             for c in status.get("conditions") or ()
         ),
         nodes=tuple(NodeInfo(n["name"], n["pool"], n["host"], n["ready"]) for n in nodes.get("items") or ()),
+        bundle=status.get("bundle", ""),
         datastore=(status.get("datastore") or {}).get("name")
         or datastore.name_for(resource["metadata"]["name"], spec.get("datastore", datastore.SHARED)),
     )

@@ -31,6 +31,13 @@ def look(session: Session) -> Mapping[str, Member]:
     }
 
 
+def hand_over(session: Session, name: str) -> None:
+    """Let another member lead before this one is stopped; where that fails, they elect one a second later."""
+    if successor := members.successor(name, look(session)):
+        script = f'{members.CLIENT}\n"$ctl" --command-timeout=5s move-leader {successor}'
+        session.connection(name).run(script, check=False, timeout_s=20, step="let another etcd member lead")
+
+
 @GUARDS.guard(
     "etcd-quorum",
     timeout_s=_GUARD_S,

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from lightkube.resources.apiextensions_v1 import CustomResourceDefinition
 
+from installer.core import layout
 from installer.kubernetes import addons, crd
 from installer.kubernetes.settings import PlatformSettings
 from installer.workflows.session import Session
@@ -26,6 +27,7 @@ def of(session: Session) -> PlatformSettings:
         release=bundle.release,
         bundle=bundle.digest,
         images=bundle.images,
+        speaker=bundle.sha256(f"{layout.BIN}/metallb-speaker"),
         manager_version=bundle.info.kubernetes.manager,
         versions=bundle.info.kubernetes.all,
         pods=network.pods,

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from installer.bundle.reach import way
-from installer.bundle.release import releases
 from installer.core.errors import BundleError, InstallerError
 from installer.spec import faults, specification
 from installer.spec.changes import check_change
@@ -14,6 +12,7 @@ from installer.spec.hosts import WantedHost, wanted_hosts
 from installer.spec.source import Fault
 from installer.spec.specification import Specification
 from installer.spec.subject import Finding
+from installer.workflows import way
 from installer.workflows.session import Session
 
 _RELEASE: Final = ("spec", "release")
@@ -32,14 +31,15 @@ def _release(session: Session, before: Specification) -> Iterator[Fault]:
     """One step at a time, along the way that releases themselves say."""
     if before.platform is None:
         return
-    old, new = before.platform.spec.release, session.platform.spec.release
+    if before.platform.spec.release == session.platform.spec.release:
+        return
     try:
-        steps = way(old, new, {release.name: release.reached_from for release in releases()})
+        steps = way.steps(session)
     except BundleError as exc:
         yield _fault(session, _RELEASE, f"{exc}: {exc.hint}")
         return
     if len(steps) > 1:
-        message = f"is reached from {old} by way of {', '.join(steps[:-1])}: `moorage up` with {steps[0]} first"
+        message = f"is reached by way of {', '.join(steps[:-1])}: `moorage upgrade` walks it"
         yield _fault(session, _RELEASE, message)
 
 

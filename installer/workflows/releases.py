@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from installer.bundle.bundle import Bundle
 from installer.bundle.release import Release, load_release
 from installer.core import layout
@@ -30,12 +32,37 @@ def etcd_of(seen: HostFacts, digest: str) -> str:
     return release.components.etcd if release else ""
 
 
+def etcd_link(seen: HostFacts) -> str:
+    """The digest of the bundle that a host's etcd comes from; empty: it has none."""
+    return seen.links.get(layout.ETCD, "").rsplit("/", 1)[-1]
+
+
+def goes_back_to(seen: HostFacts) -> str:
+    """The digest of the bundle that a host had before what it has, or is on the way to; empty: there is none."""
+    noted = seen.manifest
+    half = seen.current_release != noted.release or etcd_link(seen) not in ("", noted.release)
+    digest = noted.release if half else noted.previous
+    return digest if digest in seen.releases else ""
+
+
+def must_stay(old: Release, new: Release, others: Iterable[Release]) -> str:
+    """Why a manager that is whole on `new` may not go back to `old`; empty when it may. `others`: the other managers'.
+
+    https://kubernetes.io/releases/version-skew-policy/: an older API server serves what newer ones have stored only
+    while both are there.
+    """
+    was, now = Version.parse(old.kubernetes.manager), Version.parse(new.kubernetes.manager)
+    if was.line >= now.line or any(Version.parse(one.kubernetes.manager).line <= was.line for one in others):
+        return ""
+    return f"all managers run Kubernetes {now}: what they have stored, {was} may not be able to read"
+
+
 def etcd_digest(seen: HostFacts, bundle: Bundle) -> str:
     """The bundle that a host's etcd is to come from: a newer one than `bundle` where it is that new already.
 
     https://etcd.io/docs/v3.6/upgrades/: once a cluster is of one minor version, no older one can read its data.
     """
-    runs = seen.links.get(layout.ETCD, "").rsplit("/", 1)[-1]
+    runs = etcd_link(seen)
     version = etcd_of(seen, runs)
     if version and Version.parse(version).line > Version.parse(bundle.info.components.etcd).line:
         return runs

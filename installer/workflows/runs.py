@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from installer.engine import lock, runner
 from installer.engine.events import Note
-from installer.engine.journal import Journal, last_run
+from installer.engine.journal import Journal, Run, last_run
+from installer.engine.pause import Pause
 from installer.engine.playbook import Playbook
 from installer.engine.runner import RunResult
 from installer.workflows.session import Session
@@ -15,12 +17,12 @@ from installer.workflows.session import Session
 
 @contextmanager
 def locked(session: Session, command: str) -> Iterator[None]:
-    """Hold the platform's lock; raises LockError that names who has it."""
-    folder = session.state.of(session.platform.name)
-    with lock.hold(folder / "lock", command=command) as vanished:
+    """Hold the platform's lock; raises LockError that names who has it, or who paused the platform."""
+    with lock.hold(_folder(session) / "lock", command=command) as vanished:
+        pause(session).require_off()
         if vanished:
             session.reporter.report(Note(f"the lock of {vanished} is recovered: that process is gone"))
-        before = last_run(folder / "journal")
+        before = last(session)
         if before and before.begun:
             cut_off = ", ".join(map(str, before.begun))
             session.reporter.report(
@@ -31,5 +33,20 @@ def locked(session: Session, command: str) -> Iterator[None]:
 
 def run(session: Session, playbook: Playbook[Session], command: str) -> RunResult:
     """Run `playbook`; the caller holds the lock."""
-    journal = Journal(session.state.of(session.platform.name) / "journal", command=command)
-    return runner.run(playbook, session, reporter=session.reporter, journal=journal)
+    journal = Journal(_folder(session) / "journal", command=command)
+    held = pause(session)
+    return runner.run(playbook, session, reporter=session.reporter, journal=journal, paused=lambda: held.on)
+
+
+def last(session: Session) -> Run | None:
+    """The newest run that changed anything, or tried to."""
+    return last_run(_folder(session) / "journal")
+
+
+def pause(session: Session) -> Pause:
+    """Whether the platform is held still."""
+    return Pause(_folder(session) / "pause")
+
+
+def _folder(session: Session) -> Path:
+    return session.state.of(session.platform.name)

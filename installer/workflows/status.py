@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from lightkube.resources.core_v1 import Node
 
 from installer.core.errors import InstallerError
-from installer.engine.journal import last_run
 from installer.kubernetes import client
 from installer.transport.fleet import fan_out
-from installer.workflows import clusters, datastores, hosts
+from installer.workflows import clusters, datastores, hosts, runs
 from installer.workflows.clusters import ClusterInfo
 from installer.workflows.hosts import HostInfo
 from installer.workflows.session import Session
@@ -54,7 +53,7 @@ def status(session: Session) -> PlatformStatus:
         problems += [f"node {name}: not ready" for name in sorted(set(session.hosts) - set(ready))]
         problems += [f"datastore {one.name}: {one.problem}" for one in stores if one.problem]
         problems += [f"cluster {one.name}: {one.waits_for or one.phase}" for one in found if not one.ready]
-    before = last_run(session.state.of(session.platform.name) / "journal")
+    before = runs.last(session)
     if before and before.begun:
         problems.append(f"`{before.command}` was cut off in {', '.join(map(str, before.begun))}: repeat it")
     return PlatformStatus(

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from installer.cli.command import Common, command
-from installer.core.errors import ExitCode, InstallerError
+from installer.core.errors import ExitCode
 
 # Workflows, and the models below them, load inside the commands: `--help` needs none of them and is there at once.
 
@@ -81,32 +81,22 @@ def up(
     ignore: Ignore = None,
 ) -> None:
     """Bring the platform to what its specification says."""
-    from installer.cli import plan_text, sessions
-    from installer.engine import saved
-    from installer.workflows import preview as preview_workflow
-    from installer.workflows import up as workflow
+    from installer.cli import bring_up, plan_text
 
-    wanted = saved.load(plan) if plan else None
-    with sessions.opened(common, yes=yes, ignore=ignore) as session:
-        if wanted is None and not yes:
-            wanted = preview_workflow.preview(session)
-            if not wanted.empty:
-                common.out.say(plan_text.whole(wanted, detail=common.verbose > 0))
-                _ask(common, "Do this?")
-        result = workflow.up(session, wanted)
+    result = bring_up.bring_up(common, plan=plan, yes=yes, ignore=ignore)
     common.out.result(plan_text.done(result.changed, result.seconds), result)
 
 
 def destroy(common: Common, *, yes: Yes = False) -> None:
     """Remove the platform and all that was made for it."""
-    from installer.cli import plan_text, sessions
+    from installer.cli import bring_up, plan_text, sessions
     from installer.workflows import destroy as workflow
 
     with sessions.opened(common, yes=yes) as session:
         plan = workflow.preview(session)
         if not plan.empty and not yes:
             common.out.say(plan_text.whole(plan, detail=common.verbose > 0))
-            _ask(common, "Destroy all this? It cannot be taken back.")
+            bring_up.ask(common, "Destroy all this? It cannot be taken back.")
         result = workflow.destroy(session)
     common.out.result(plan_text.done(result.changed, result.seconds), result)
 
@@ -137,8 +127,3 @@ def version(common: Common) -> None:
     """Show the version of Moorage."""
     number = metadata.version("moorage")
     common.out.result(f"moorage {number}", {"version": number})
-
-
-def _ask(common: Common, question: str) -> None:
-    if not common.out.confirmed(question):
-        raise InstallerError("not confirmed: nothing was changed")

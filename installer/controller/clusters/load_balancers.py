@@ -174,9 +174,13 @@ class LoadBalancers:
         self._api.delete(Service, twins.twin_name(uid), self._namespace)
 
     def _drop_slices(self, local: Collection[str]) -> None:
-        """Slices of ours whose Service is gone, or leads to all nodes now."""
+        """Slices of ours whose Service is gone, or leads to all nodes now.
+
+        Kubernetes' own have the labels of their Service, too: without one, nobody is led anywhere.
+        """
         wanted = {twins.twin_name(uid) for uid in local}
-        for found in self._api.list(EndpointSlice, self._namespace, self._labels):
+        ours = {**self._labels, twins.MANAGED_BY: FIELD_MANAGER}
+        for found in self._api.list(EndpointSlice, self._namespace, ours):
             if (name := meta_of(found).name) not in wanted:
                 self._api.delete(EndpointSlice, name, self._namespace)
 

@@ -151,6 +151,7 @@ class ClusterReconciler:
             nodes=found_nodes,
             nodes_wanted=sum(pool.count for pool in cluster.spec.pools),
             volumes=self.volumes.record(volumes, found_nodes),
+            bundle=self._settings.bundle,
         )
         done = (*restored, *happened, *changed, *more, *moved)
         well = all(one.ok for one in (seen.condition, condition, served)) and not home.is_moving(stored)

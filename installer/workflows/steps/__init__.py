@@ -11,6 +11,7 @@ from installer.workflows.steps import (
     drain_host,
     install_host,
     provide_hosts,
+    put_back_host,
     remove_hosts,
     take_snapshot,
 )
@@ -25,6 +26,7 @@ __all__ = [
     "drain_host",
     "install_host",
     "provide_hosts",
+    "put_back_host",
     "remove_hosts",
     "take_snapshot",
 ]

@@ -15,7 +15,7 @@ from installer.core.errors import KubernetesError
 from installer.engine.events import StepReport
 from installer.engine.plan import Action, Change, Target
 from installer.kubernetes import addons, client, speakers
-from installer.workflows import manager_settings
+from installer.workflows import clusters, manager_settings
 from installer.workflows.manager_api import await_api
 from installer.workflows.registry import STEPS
 from installer.workflows.session import BOOTSTRAP_ADMIN, Session
@@ -50,6 +50,7 @@ class ConfigureManager:
 
     def verify(self, session: Session, target: Target, report: StepReport) -> None:
         await_nodes(session, report)
+        clusters.await_bundle(session, report.waiting)
 
 
 def await_nodes(session: Session, report: StepReport) -> None:

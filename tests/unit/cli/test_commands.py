@@ -254,7 +254,7 @@ def test_up_with_yes_does_it(moorage: Moorage, stub: Stub) -> None:
     workflow = stub("up.up", DONE)
     result = moorage("up", "--yes")
     assert (result.code, result.out) == (0, "Done in 1m12s.\n")
-    assert workflow.calls == [(None,)]
+    assert workflow.calls == [(None, {"command": "moorage up"})]
 
 
 def test_up_shows_the_plan_asks_and_then_does_just_that(
@@ -268,7 +268,7 @@ def test_up_shows_the_plan_asks_and_then_does_just_that(
     assert result.code == 0
     assert "restart kubelet" in result.err
     assert "Do this? [y/N]" in result.err
-    assert workflow.calls == [(PLAN,)]
+    assert workflow.calls == [(PLAN, {"command": "moorage up"})]
 
 
 @pytest.mark.parametrize("answer", ["", "n", "no", "maybe", "yessir"])
@@ -306,7 +306,7 @@ def test_up_with_a_saved_plan_asks_nobody(moorage: Moorage, stub: Stub) -> None:
     saved.save(PLAN, Path("plan.json"))
     workflow = stub("up.up", DONE)
     assert moorage("up", "--plan", "plan.json").code == 0
-    assert workflow.calls == [(PLAN,)]
+    assert workflow.calls == [(PLAN, {"command": "moorage up"})]
 
 
 def test_up_with_a_broken_plan_opens_no_session(moorage: Moorage, sessions: FakeSessions) -> None:

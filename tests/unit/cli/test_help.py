@@ -66,7 +66,7 @@ def test_listing_clusters_loads_only_what_asks_an_api() -> None:
     assert done.stdout == "[]\n"
 
 
-@pytest.mark.parametrize("arguments", [["up", "--no-such"], ["nonsense"], ["cluster"], ["plan", "show"]])
+@pytest.mark.parametrize("arguments", [["up", "--no-such"], ["nonsense"], ["cluster"], ["plan"]])
 def test_a_wrong_command_line_is_not_pending_changes(moorage: Moorage, arguments: list[str]) -> None:
     """2 has a meaning of its own."""
     assert moorage(*arguments).code == ExitCode.USAGE

@@ -42,6 +42,7 @@ def settings(**changed: Any) -> PlatformSettings:
         "release": "2026.11",
         "bundle": "b" * 64,
         "images": {name: f"moorage.local/{name}:1" for name in ("pause", "node", "controller")},
+        "speaker": "5" * 64,
         "manager_version": "1.37.2",
         "versions": ("1.36.3", "1.37.2"),
         "pods": IPv4Network("10.128.0.0/14"),

@@ -84,6 +84,15 @@ def test_the_oldest_of_the_others() -> None:
     assert members.oldest({"m2": _SILENT}, without="m1") is None
 
 
+def test_who_leads_hands_over_to_one_that_has_everything() -> None:
+    """By its id, as etcdctl writes it; others have nothing to hand over."""
+    seen = {"m1": _member("m1"), "m2": _member("m2", id=0x91BC3C398FB3C146), "m3": _member("m3", index=8000)}
+    assert members.successor("m1", seen) == "91bc3c398fb3c146"
+    assert members.successor("m2", seen) == ""
+    assert members.successor("m1", {"m1": _member("m1"), "m2": _SILENT}) == ""
+    assert members.successor("m2", {"m1": _member("m1"), "m2": _SILENT}) == ""
+
+
 def _printed(status: object, listed: object, alarms: object) -> list[str]:
     return [json.dumps(status), "---", json.dumps(listed), "---", json.dumps(alarms), "---"]
 

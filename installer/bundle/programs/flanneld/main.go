@@ -32,6 +32,7 @@ const annotationPrefix = "flannel.alpha.coreos.com"
 type options struct {
 	config, kubeconfig, nodeName, publicIP, iface string
 	masquerade                                    bool
+	readyAddress                                  string
 }
 
 func main() {
@@ -42,6 +43,7 @@ func main() {
 	flag.StringVar(&opts.publicIP, "public-ip", "", "address of this node among the nodes; the default route's if empty")
 	flag.StringVar(&opts.iface, "iface", "", "interface towards the other nodes; the one with the public IP if empty")
 	flag.BoolVar(&opts.masquerade, "masquerade", true, "what leaves the pod network takes the node's address")
+	flag.StringVar(&opts.readyAddress, "ready-address", "", "where /readyz tells whether connections may be led to this node")
 	flag.Parse()
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -54,6 +56,10 @@ func main() {
 
 // run keeps the network up until ctx ends.
 func run(ctx context.Context, opts options) error {
+	state := &readiness{}
+	if err := state.serve(ctx, opts.readyAddress); err != nil {
+		return err
+	}
 	if err := waitForPodRange(ctx, opts); err != nil {
 		return err
 	}
@@ -85,6 +91,9 @@ func run(ctx context.Context, opts options) error {
 		return err
 	}
 	klog.Infof("pod range %s over %s", network.Lease().Subnet, external.Iface.Name)
+	if opts.readyAddress != "" {
+		go state.join(ctx, opts)
+	}
 	network.Run(ctx)
 	running.Wait()
 	return ctx.Err()
@@ -92,13 +101,9 @@ func run(ctx context.Context, opts options) error {
 
 // waitForPodRange returns once the node is registered and has a pod range: looked at often, since pods wait for it.
 func waitForPodRange(ctx context.Context, opts options) error {
-	rest, err := clientcmd.BuildConfigFromFlags("", opts.kubeconfig)
+	client, err := clientOf(opts)
 	if err != nil {
-		return fmt.Errorf("read %s: %w", opts.kubeconfig, err)
-	}
-	client, err := kubernetes.NewForConfig(rest)
-	if err != nil {
-		return fmt.Errorf("use %s: %w", opts.kubeconfig, err)
+		return err
 	}
 	var last string
 	for {
@@ -119,6 +124,18 @@ func waitForPodRange(ctx context.Context, opts options) error {
 		case <-time.After(250 * time.Millisecond):
 		}
 	}
+}
+
+func clientOf(opts options) (*kubernetes.Clientset, error) {
+	rest, err := clientcmd.BuildConfigFromFlags("", opts.kubeconfig)
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", opts.kubeconfig, err)
+	}
+	client, err := kubernetes.NewForConfig(rest)
+	if err != nil {
+		return nil, fmt.Errorf("use %s: %w", opts.kubeconfig, err)
+	}
+	return client, nil
 }
 
 func externalInterface(config *subnet.Config, opts options) (*backend.ExternalInterface, error) {

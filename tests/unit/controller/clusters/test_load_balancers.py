@@ -124,6 +124,19 @@ def test_a_second_look_changes_nothing() -> None:
     assert [call for call in world.life.calls if not call.removeprefix("inside: ").startswith(("list", "get"))] == []
 
 
+def test_slices_of_kubernetes_own_controller_are_left_alone() -> None:
+    """It gives them the labels of their Service; without one, nobody is led anywhere until it makes another."""
+    world = World()
+    world.put(service("web"))
+    world.tend()
+    twin = world.twin("web")["metadata"]
+    own = {twins.MANAGED_BY: "endpointslice-controller.k8s.io", "kubernetes.io/service-name": twin["name"]}
+    meta = {"name": f"{twin['name']}-x7k2p", "namespace": NAMESPACE, "labels": {**twin["labels"], **own}}
+    world.manager.put({"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "metadata": meta})
+    world.tend()
+    assert [one["metadata"]["name"] for one in world.manager.of("EndpointSlice")] == [meta["name"]]
+
+
 def test_without_a_change_nothing_is_asked() -> None:
     """Between looks a pass costs no call."""
     world = World()

@@ -16,8 +16,6 @@ from installer.spec.subject import Finding, Offer, Subject
 
 _KINDS: dict[str, type[Platform] | type[Cluster]] = {"Platform": Platform, "Cluster": Cluster}
 _SUFFIXES = (".yaml", ".yml")
-_RELEASE = ("spec", "release")
-_RELEASE_TEXT = re.compile(r"""(\brelease["']?\s*:\s*)("[^"]*"|'[^']*'|[^\s,}#]+)""")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,15 +65,29 @@ def write_release(spec: Specification, release: str) -> str:
 
     Raises SpecError where it cannot be written there in place.
     """
-    document = next(document for model, document in spec.sources if model is spec.platform)
-    path, line = Path(document.file), document.line(_RELEASE) - 1
+    return _write(next(document for model, document in spec.sources if model is spec.platform), "release", release)
+
+
+def write_version(spec: Specification, cluster: str, version: str) -> str:
+    """The same for the version of a cluster; returns an empty text where the specification has no such cluster."""
+    for model, document in spec.sources:
+        if isinstance(model, Cluster) and model.name == cluster:
+            return "" if model.spec.version == version else _write(document, "version", version)
+    return ""
+
+
+def _write(document: Document, key: str, value: str) -> str:
+    """Another value for a key of a document's spec, in its file."""
+    loc = ("spec", key)
+    path, line = Path(document.file), document.line(loc) - 1
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-    changed, count = _RELEASE_TEXT.subn(lambda found: f'{found[1]}"{release}"', lines[line], count=1)
+    pattern = re.compile(rf"""(\b{key}["']?\s*:\s*)("[^"]*"|'[^']*'|[^\s,}}#]+)""")
+    changed, count = pattern.subn(lambda found: f'{found[1]}"{value}"', lines[line], count=1)
     text = "".join([*lines[:line], changed, *lines[line + 1 :]])
     again, _ = source.parse(text, document.file)
-    if not count or not any(_release_of(one.data) == release for one in again):
-        fault = document.fault(_RELEASE, f'cannot be changed in place: write "{release}" there')
-        raise faults.spec_error([fault])
+    where = document.line(())
+    if not count or not any(one.line(()) == where and _spec_of(one.data).get(key) == value for one in again):
+        raise faults.spec_error([document.fault(loc, f'cannot be changed in place: write "{value}" there')])
     new = path.with_name(f"{path.name}.moorage-new")
     new.write_text(text, encoding="utf-8")
     new.chmod(path.stat().st_mode)
@@ -83,9 +95,9 @@ def write_release(spec: Specification, release: str) -> str:
     return document.file
 
 
-def _release_of(data: object) -> str:
+def _spec_of(data: object) -> dict[str, object]:
     spec = data.get("spec") if isinstance(data, dict) else None
-    return str(spec.get("release", "")) if isinstance(spec, dict) else ""
+    return spec if isinstance(spec, dict) else {}
 
 
 def to_text(spec: Specification) -> str:

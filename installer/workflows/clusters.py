@@ -20,11 +20,13 @@ from installer.kubernetes import kubeconfig as access
 from installer.kubernetes.client import ClusterResource
 from installer.spec.base import API_VERSION
 from installer.spec.cluster import Cluster
+from installer.spec.quantity import seconds
 from installer.workflows import datastores, registry_logins
 from installer.workflows.session import Session
 
 _READY_TIMEOUT_S = 300
 _GONE_TIMEOUT_S = 180
+_NODE_S = 60  # for a node to come up where another is to go
 _FOLLOW_S, _FOLLOW_EACH_S = 240, 60  # drains may take their time, and hosts carry so many changes at once
 _NOT_FOUND = 404
 _CONNECT_TIMEOUT_S = 2
@@ -228,7 +230,26 @@ def scale(
     resource = find(session, name)
     if resource is None:
         raise _unknown(name)
-    spec = scaled(resource["spec"], name, pool=pool, nodes=nodes, replicas=replicas)
+    return _rewrite(session, resource, scaled(resource["spec"], name, pool=pool, nodes=nodes, replicas=replicas))
+
+
+def upgrade(session: Session, name: str, version: str) -> Cluster:
+    """Give a cluster another version; returns the cluster as it is to be. Written as `scale` writes it."""
+    resource = find(session, name)
+    if resource is None:
+        raise _unknown(name)
+    return _rewrite(session, resource, {**resource["spec"], "version": version})
+
+
+def labels(session: Session) -> dict[str, dict[str, str]]:
+    """The labels of all clusters, by name."""
+    with client.translated("list clusters"):
+        found = [resource.to_dict()["metadata"] for resource in session.api.list(ClusterResource)]
+    return {meta["name"]: dict(meta.get("labels") or {}) for meta in sorted(found, key=lambda meta: str(meta["name"]))}
+
+
+def _rewrite(session: Session, resource: Mapping[str, Any], spec: Mapping[str, Any]) -> Cluster:
+    name = resource["metadata"]["name"]
     metadata = {"name": name, **_applied_metadata(resource["metadata"])}
     cluster = Cluster.model_validate({"apiVersion": API_VERSION, "kind": "Cluster", "metadata": metadata, "spec": spec})
     apply(session, cluster)
@@ -274,9 +295,18 @@ def _unknown(name: str) -> KubernetesError:
 
 
 def await_ready(
-    session: Session, cluster: Cluster, *, waiting: Callable[[str], None] = lambda reason: None
+    session: Session,
+    cluster: Cluster,
+    *,
+    waiting: Callable[[str], None] = lambda reason: None,
+    per_node: bool = False,
 ) -> ClusterInfo:
-    """Wait until the cluster is ready as it is specified now; raises WaitTimeoutError with its conditions."""
+    """Wait until the cluster is ready as it is specified now; raises WaitTimeoutError with its conditions.
+
+    `per_node`: its nodes are replaced one after the other, each drained before.
+    """
+    pools = cluster.spec.pools if per_node else ()
+    drains_s = sum(pool.count * (seconds(pool.drain_timeout) + _NODE_S) for pool in pools)
 
     def unready() -> str | None:
         found = find(session, cluster.name)
@@ -298,7 +328,7 @@ def await_ready(
     clock.wait_until(
         unready,
         what=f"cluster {cluster.name} is ready",
-        timeout_s=_READY_TIMEOUT_S,
+        timeout_s=_READY_TIMEOUT_S + drains_s,
         clock=clock.SystemClock(),
         every_s=0.25,
         hint=f"`moorage cluster describe {cluster.name}`",

@@ -23,7 +23,7 @@ def preview(session: Session) -> Plan:
 def destroy(session: Session) -> RunResult:
     """Run the playbook; a second run finds nothing to do."""
     with runs.locked(session, _COMMAND):
-        return runs.run(session, _playbook(session), _COMMAND)
+        return runs.run(session, _playbook(session), _COMMAND, session)
 
 
 def _playbook(session: Session) -> Playbook[Session]:

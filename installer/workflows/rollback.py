@@ -22,7 +22,7 @@ def preview(session: Session) -> Plan:
 def rollback(session: Session) -> RunResult:
     """Run the playbook; a second run finds nothing to do."""
     with runs.locked(session, COMMAND):
-        return runs.run(session, _playbook(session), COMMAND)
+        return runs.run(session, _playbook(session), COMMAND, session)
 
 
 def common_release(session: Session) -> str:

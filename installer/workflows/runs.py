@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 from installer.engine import lock, runner
 from installer.engine.events import Note
 from installer.engine.journal import Journal, Run, last_run
 from installer.engine.pause import Pause
-from installer.engine.playbook import Playbook
+from installer.engine.playbook import Playbook, Selects
 from installer.engine.runner import RunResult
 from installer.workflows.session import Session
+
+C = TypeVar("C", bound=Selects)
 
 
 @contextmanager
@@ -31,11 +34,11 @@ def locked(session: Session, command: str) -> Iterator[None]:
         yield
 
 
-def run(session: Session, playbook: Playbook[Session], command: str) -> RunResult:
-    """Run `playbook`; the caller holds the lock."""
+def run(session: Session, playbook: Playbook[C], command: str, context: C) -> RunResult:
+    """Run `playbook` in its context; the caller holds the lock."""
     journal = Journal(_folder(session) / "journal", command=command)
     held = pause(session)
-    return runner.run(playbook, session, reporter=session.reporter, journal=journal, paused=lambda: held.on)
+    return runner.run(playbook, context, reporter=session.reporter, journal=journal, paused=lambda: held.on)
 
 
 def last(session: Session) -> Run | None:

@@ -20,4 +20,4 @@ def up(session: Session, plan: Plan | None = None, *, command: str = COMMAND) ->
         refused.require_allowed(session)
         if plan is not None:
             saved.require_same(plan, preview.preview(session))
-        return runs.run(session, preview.up_playbook(session), command)
+        return runs.run(session, preview.up_playbook(session), command, session)

@@ -1,4 +1,4 @@
-"""The commands for clusters: list, create, describe, scale, kubeconfig, delete."""
+"""The commands for clusters: list, create, describe, scale, upgrade, kubeconfig, delete."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ def register(app: typer.Typer) -> None:
         ("create", create),
         ("describe", describe),
         ("scale", scale),
+        ("upgrade", upgrade),
         ("kubeconfig", kubeconfig),
         ("delete", delete),
     ):
@@ -97,6 +98,53 @@ def scale(
         wanted = workflow.scale(session, name, pool=pool, nodes=nodes, replicas=replicas)
         found = workflow.await_ready(session, wanted) if wait else workflow.describe(session, name)
     common.out.result(tables.cluster(found), found)
+
+
+def upgrade(
+    common: Common,
+    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="The clusters.")] = None,
+    *,
+    to: Annotated[str, typer.Option(metavar="VERSION", help="Kubernetes version.", show_default="the newest")] = "",
+    everyone: Annotated[bool, typer.Option("--all", help="All clusters.")] = False,
+    selector: Annotated[
+        list[str] | None, typer.Option("-l", "--selector", metavar="KEY=VALUE", help="All clusters with this label.")
+    ] = None,
+    at_once: Annotated[int, typer.Option(min=1, help="How many clusters side by side.")] = 1,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do it without asking.")] = False,
+) -> None:
+    """Bring clusters to another version of Kubernetes, minor version by minor version.
+
+    The control plane goes first, then node after node, each with its successor ready before it is drained. A cluster
+    that fails stops the rest. Clusters of the specification get the version there, too.
+    """
+    from installer.cli import bring_up, loading, plan_text, sessions
+    from installer.spec import specification
+    from installer.workflows import cluster_upgrade as workflow
+
+    if sum((bool(names), everyone, bool(selector))) != 1:
+        raise typer.BadParameter("give names, or --all, or --selector")
+    labels = dict(_pair(text) for text in selector or ())
+    with sessions.opened(common, yes=yes) as session:
+        version = to or session.bundle.info.kubernetes.all[-1]
+        fleet = workflow.chosen(session, names=names or (), labels=labels, version=version)
+        plan = workflow.preview(fleet, at_once=at_once)
+        if not plan.empty and not yes:
+            common.out.say(plan_text.whole(plan, detail=common.verbose > 0))
+            bring_up.ask(common, "Do this?")
+        spec = loading.load(common)
+        for name in fleet.versions:
+            if file := specification.write_version(spec, name, version):
+                common.out.say(f"{file}: spec.version of cluster {name} is {version} now")
+                spec = loading.load(common)
+        result = workflow.upgrade(fleet, at_once=at_once)
+    common.out.result(plan_text.done(result.changed, result.seconds), result)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise typer.BadParameter(f"--selector {text}: not KEY=VALUE")
+    return key, value
 
 
 def kubeconfig(

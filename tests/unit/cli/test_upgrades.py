@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -163,3 +164,32 @@ def test_how_far_the_last_plan_came(moorage: Moorage, made: Runs) -> None:
     )
     made.ended("moorage upgrade", None)
     assert "cut off: managers/manager-2/change-host" in moorage("plan", "show").out
+
+
+@pytest.mark.parametrize("arguments", [[], ["team-a", "--all"], ["--all", "-l", "a=b"], ["-l", "nonsense"]])
+def test_clusters_are_named_in_one_way(moorage: Moorage, made: Runs, arguments: list[str]) -> None:
+    """Or the command line is wrong."""
+    assert moorage("cluster", "upgrade", "--to", "1.37.2", *arguments).code == ExitCode.USAGE
+
+
+def test_a_cluster_of_the_specification_gets_its_version_there(
+    moorage: Moorage, made: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that `up` does not want it back."""
+    fleet = SimpleNamespace(versions={"team-z": "1.37.2", "of-nobody": "1.37.2"})
+    done: list[int] = []
+
+    def upgrade(fleet: Any, *, at_once: int) -> RunResult:
+        done.append(at_once)
+        return DONE
+
+    empty = Plan(name="upgrade-clusters", title="Up", phases=())
+    monkeypatch.setattr("installer.workflows.cluster_upgrade.chosen", lambda session, **_: fleet)
+    monkeypatch.setattr("installer.workflows.cluster_upgrade.preview", lambda fleet, **_: empty)
+    monkeypatch.setattr("installer.workflows.cluster_upgrade.upgrade", upgrade)
+    cluster = "---\napiVersion: moorage.dev/v1\nkind: Cluster\nmetadata: {name: team-z}\nspec: {version: 1.36.3}\n"
+    text = Path("platform.yaml").read_text()
+    Path("platform.yaml").write_text(text + cluster)
+    assert moorage("cluster", "upgrade", "--all", "--to", "1.37.2", "--at-once", "3", "-y").code == 0
+    assert done == [3]
+    assert Path("platform.yaml").read_text().endswith('spec: {version: "1.37.2"}\n')

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from installer.core.errors import SpecError
-from installer.spec.specification import load, write_release
+from installer.spec.specification import load, write_release, write_version
 
 _TEXT = """# our harbour
 apiVersion: moorage.dev/v1
@@ -65,3 +65,14 @@ def test_a_release_in_place_of_the_written_one(tmp_path: Path) -> None:
     assert spec.platform is not None
     assert spec.platform.spec.release == "2026.11"
     assert spec.sources[0][0] is spec.platform
+
+
+def test_the_version_of_one_cluster(tmp_path: Path) -> None:
+    """Written in one line with others, and of that cluster alone."""
+    path = tmp_path / "platform.yaml"
+    text = _TEXT.format(release='release: "2026.10"')
+    path.write_text(f"{text}---\n{text.split('---')[1].replace('team-a', 'team-b')}")
+    assert write_version(load(path), "team-b", "1.37.2") == str(path)
+    assert {one.name: one.spec.version for one in load(path).clusters} == {"team-a": "1.36.3", "team-b": "1.37.2"}
+    assert write_version(load(path), "team-b", "1.37.2") == ""
+    assert write_version(load(path), "of-nobody", "1.37.2") == ""

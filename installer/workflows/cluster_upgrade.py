@@ -1,0 +1,130 @@
+"""Bring clusters to another version of Kubernetes: each minor version in turn, some clusters at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from installer.core.errors import KubernetesError
+from installer.core.version import Version, refused_step
+from installer.engine import preview as engine
+from installer.engine.events import StepReport
+from installer.engine.plan import Action, Change, Plan, Target
+from installer.engine.playbook import Batches, NamedStep, Phase, Playbook, Selector
+from installer.engine.registry import Guard
+from installer.engine.runner import RunResult
+from installer.workflows import clusters, runs
+from installer.workflows.clusters import ClusterInfo
+from installer.workflows.session import Session
+
+COMMAND: Final = "moorage cluster upgrade"
+_READY_S: Final = 60
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """Clusters that are to have other versions: name -> version; also the context of the engine's step."""
+
+    session: Session
+    versions: Mapping[str, str]
+
+    def targets(self, selector: Selector) -> Sequence[Target]:
+        """All of them, whatever is asked for."""
+        return tuple(Target("cluster", name) for name in self.versions)
+
+
+class UpgradeCluster:
+    """The control plane first, then node after node, each with its successor ready before it goes."""
+
+    title = "upgrade"
+
+    def plan(self, fleet: Fleet, target: Target) -> Sequence[Change]:
+        found = stops(fleet, target.name)
+        if not found:
+            return ()
+        versions = " -> ".join([_version(fleet, target.name), *found])
+        return (Change(target.name, Action.UPDATE, f"Kubernetes {versions}"),)
+
+    def run(self, fleet: Fleet, target: Target, report: StepReport) -> None:
+        for version in stops(fleet, target.name):
+            report.progress(f"to {version}")
+            wanted = clusters.upgrade(fleet.session, target.name, version)
+            clusters.await_ready(fleet.session, wanted, waiting=report.waiting, per_node=True)
+
+
+def stops(fleet: Fleet, name: str) -> tuple[str, ...]:
+    """The versions that a cluster goes through; none: it is there. Raises KubernetesError where there is no way."""
+    offered = fleet.session.bundle.info.kubernetes.all
+    return way(_version(fleet, name), fleet.versions[name], offered)
+
+
+def way(current: str, target: str, offered: Sequence[str]) -> tuple[str, ...]:
+    """From one version to another by the newest of each minor version in between; without the first.
+
+    Raises KubernetesError that names what is missing.
+    """
+    if target not in offered:
+        raise KubernetesError(f"this release has no Kubernetes {target}", hint=f"one of: {', '.join(offered)}")
+    now, end = Version.parse(current), Version.parse(target)
+    found: list[str] = []
+    while now != end:
+        if not refused_step(now, end):
+            return (*found, target)
+        following = [v for v in map(Version.parse, offered) if v.line == (now.major, now.minor + 1)]
+        if now.line >= end.line or not following:
+            hint = f"a release that offers {now.major}.{now.minor + 1} comes first" if now.line < end.line else ""
+            raise KubernetesError(f"{target}: {refused_step(now, end)}", hint=hint)
+        now = max(following)
+        found.append(str(now))
+    return tuple(found)
+
+
+def chosen(session: Session, *, names: Sequence[str], labels: Mapping[str, str], version: str) -> Fleet:
+    """The clusters with these names, or with these labels (none: all), that are not at `version` yet."""
+    listed = clusters.labels(session)
+    for name in names:
+        if name not in listed:
+            raise KubernetesError(f"there is no cluster {name}", hint="`moorage cluster list`")
+    wanted = names or [name for name, found in listed.items() if labels.items() <= found.items()]
+    return Fleet(session, dict.fromkeys(wanted, version))
+
+
+def preview(fleet: Fleet, *, at_once: int) -> Plan:
+    """What `upgrade` would do."""
+    return engine.preview(_playbook(at_once), fleet)
+
+
+def upgrade(fleet: Fleet, *, at_once: int) -> RunResult:
+    """Run it, `at_once` clusters side by side; the first that fails is among the last that are begun."""
+    session = fleet.session
+    with runs.locked(session, COMMAND):
+        return runs.run(session, _playbook(at_once), COMMAND, fleet)
+
+
+def _playbook(at_once: int) -> Playbook[Fleet]:
+    ready: Guard[Fleet] = Guard(
+        name="cluster-ready",
+        check=lambda fleet, target: _unready(clusters.describe(fleet.session, target.name)),
+        timeout_s=_READY_S,
+        streak=1,
+        hint="mend that first: `moorage cluster describe NAME`; an upgrade mends nothing",
+    )
+    phase: Phase[Fleet] = Phase(
+        name="clusters",
+        title="Bring clusters to another version of Kubernetes",
+        on="clusters",
+        strategy=Batches(batches=at_once),
+        guards=(ready,),
+        steps=(NamedStep("upgrade-cluster", UpgradeCluster()),),
+    )
+    return Playbook(name="upgrade-clusters", title=phase.title, phases=(phase,))
+
+
+def _unready(found: ClusterInfo) -> str | None:
+    # One that an earlier run was killed on is on its way: going on is what mends it.
+    return None if found.ready or found.phase == "Updating" else found.waits_for or "it has not been ready yet"
+
+
+def _version(fleet: Fleet, name: str) -> str:
+    return clusters.describe(fleet.session, name).version

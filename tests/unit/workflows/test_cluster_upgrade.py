@@ -1,0 +1,121 @@
+"""The versions that a cluster goes through, and which clusters are meant."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import pytest
+
+from installer.core.errors import KubernetesError
+from installer.engine.events import StepReport
+from installer.engine.plan import StepId, Target
+from installer.workflows import cluster_upgrade, clusters
+from installer.workflows.clusters import ClusterInfo, Condition
+from installer.workflows.session import Session
+
+_OFFERED = ("1.36.1", "1.36.3", "1.37.0", "1.37.2", "1.38.1")
+
+
+@pytest.mark.parametrize(
+    ("current", "target", "expected"),
+    [
+        ("1.36.3", "1.36.3", ()),
+        ("1.36.1", "1.36.3", ("1.36.3",)),
+        ("1.36.3", "1.37.0", ("1.37.0",)),
+        ("1.36.3", "1.38.1", ("1.37.2", "1.38.1")),
+        ("1.35.9", "1.38.1", ("1.36.3", "1.37.2", "1.38.1")),
+    ],
+)
+def test_minor_by_minor(current: str, target: str, expected: tuple[str, ...]) -> None:
+    """By the newest of each minor version in between."""
+    assert cluster_upgrade.way(current, target, _OFFERED) == expected
+
+
+@pytest.mark.parametrize(
+    ("current", "target", "why"),
+    [
+        ("1.37.2", "1.36.3", "a control plane does not go back"),
+        ("1.34.2", "1.38.1", "by way of 1.35"),
+        ("1.36.3", "1.39.0", "no Kubernetes 1.39.0"),
+    ],
+)
+def test_there_is_no_way(current: str, target: str, why: str) -> None:
+    """What is missing is named."""
+    with pytest.raises(KubernetesError, match=why):
+        cluster_upgrade.way(current, target, _OFFERED)
+
+
+class World:
+    """Clusters with versions and labels; each is ready as soon as it is changed."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.versions = {"a": "1.36.3", "b": "1.37.2", "c": "1.36.3"}
+        self.labels: dict[str, dict[str, str]] = {"a": {"stage": "test"}, "b": {}, "c": {"stage": "test", "of": "x"}}
+        self.changed: list[str] = []
+        monkeypatch.setattr(clusters, "labels", lambda session: self.labels)
+        monkeypatch.setattr(clusters, "describe", lambda session, name: _info(name, self.versions[name]))
+        monkeypatch.setattr(clusters, "upgrade", self._upgrade)
+        monkeypatch.setattr(clusters, "await_ready", lambda session, wanted, **_: None)
+
+    def _upgrade(self, session: Any, name: str, version: str) -> None:
+        self.changed.append(f"{name} {version}")
+        self.versions[name] = version
+
+    def fleet(self, *names: str, labels: dict[str, str] | None = None, to: str = "1.37.2") -> cluster_upgrade.Fleet:
+        session = cast(Session, _Session())
+        return cluster_upgrade.chosen(session, names=names, labels=labels or {}, version=to)
+
+
+class _Session:
+    class bundle:  # noqa: N801 - an attribute of a session
+        class info:  # noqa: N801
+            class kubernetes:  # noqa: N801
+                all = _OFFERED
+
+
+def _info(name: str, version: str) -> ClusterInfo:
+    return ClusterInfo(
+        name=name,
+        version=version,
+        phase="Ready",
+        control_plane_ready=1,
+        control_plane_wanted=1,
+        nodes_ready=1,
+        nodes_wanted=1,
+        endpoint="",
+        created="",
+        conditions=(Condition("Ready", "True", "Ready", ""),),
+    )
+
+
+def test_who_is_meant(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By name, by label, or all."""
+    world = World(monkeypatch)
+    assert list(world.fleet("b").versions) == ["b"]
+    assert list(world.fleet(labels={"stage": "test"}).versions) == ["a", "c"]
+    assert list(world.fleet(labels={"stage": "test", "of": "x"}).versions) == ["c"]
+    assert list(world.fleet().versions) == ["a", "b", "c"]
+    with pytest.raises(KubernetesError, match="no cluster d"):
+        world.fleet("d")
+
+
+def test_those_that_are_there_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And a plan names the versions on the way."""
+    fleet = World(monkeypatch).fleet(to="1.38.1")
+    plan = cluster_upgrade.preview(fleet, at_once=2)
+    assert [str(change) for _, change in plan.changes()] == [
+        "update a: Kubernetes 1.36.3 -> 1.37.2 -> 1.38.1",
+        "update b: Kubernetes 1.37.2 -> 1.38.1",
+        "update c: Kubernetes 1.36.3 -> 1.37.2 -> 1.38.1",
+    ]
+    assert cluster_upgrade.preview(World(monkeypatch).fleet("b"), at_once=2).empty
+
+
+def test_each_step_is_ready_before_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Killed in between, the next run goes on from the version that is there."""
+    world = World(monkeypatch)
+    fleet, target = world.fleet("a", to="1.38.1"), Target("cluster", "a")
+    step = cluster_upgrade.UpgradeCluster()
+    step.run(fleet, target, StepReport(StepId("clusters", "a", "upgrade-cluster"), lambda event: None))
+    assert world.changed == ["a 1.37.2", "a 1.38.1"]
+    assert step.plan(fleet, target) == ()

@@ -54,7 +54,9 @@ unit: setup
 contract: setup
 	$(BIN)/pytest -q tests/contract -m 'not e2e'
 
+# Upgrades begin at the release before.
 e2e: setup bundle
+	$(BIN)/moorage bundle build 2026.10 -f $(DEMO)
 	$(BIN)/pytest -q tests/e2e tests/contract -m e2e
 
 test: lint unit contract e2e ## the whole suite, end to end on real hosts included

@@ -107,6 +107,11 @@ class Bundle:
         """A line for each artefact that is missing or damaged; every byte is read."""
         return tuple(self._faults())
 
+    def lacking(self) -> tuple[str, ...]:
+        """The paths of artefacts that are missing, or of another size: a look that reads no file."""
+        files = {a.path: self.store.path(a.sha256) for a in self.artefacts}
+        return tuple(a.path for a in self.artefacts if not _has_size(files[a.path], a.size))
+
     def save(self) -> None:
         """Make this the bundle of its release on this machine."""
         self.store.write_text(manifest_path(self.store.root, self.release, self.arch), self.manifest)
@@ -121,6 +126,10 @@ class Bundle:
 
     def _artefact(self, path: str) -> Artefact:
         return next(a for a in self.artefacts if a.path == path)
+
+
+def _has_size(file: Path, size: int) -> bool:
+    return file.is_file() and file.stat().st_size == size
 
 
 def manifest_path(root: Path, release: str, arch: str) -> Path:

@@ -157,6 +157,19 @@ def not_ready(server: str, ca_pem: str) -> str | None:
     return None if response.is_success else f"/readyz says {response.status_code}"
 
 
+def metrics(server: str, *, ca_pem: str, credential: Credential) -> str:
+    """What an API server measures of itself, as text; raises ApiUnavailableError, or KubernetesError when refused."""
+    single = _config(server, ca_pem, credential).get()
+    if single is None or single.user is None:
+        raise KubernetesError("the configuration names no API server, or nobody who logs in")
+    verify = verify_cluster(single.cluster, single.user, single.abs_file, trust_env=False)
+    with translated(f"read the metrics of {server}"):
+        answer = httpx2.get(f"{server}/metrics", verify=verify, timeout=_TIMEOUT, trust_env=False)
+    if answer.status_code != HTTPStatus.OK:
+        raise KubernetesError(f"read the metrics of {server}: it says {answer.status_code}")
+    return str(answer.text)
+
+
 def apply(client: Client, documents: Iterable[Mapping[str, Any]], *, field_manager: str = FIELD_MANAGER) -> None:
     """Server-side apply of every document, in order; what others set in fields of ours is taken back."""
     for document in documents:

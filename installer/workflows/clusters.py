@@ -241,6 +241,18 @@ def upgrade(session: Session, name: str, version: str) -> Cluster:
     return _rewrite(session, resource, {**resource["spec"], "version": version})
 
 
+def hosts_with_volumes(session: Session) -> dict[str, tuple[str, ...]]:
+    """The clusters that have data on a host's disk, by host."""
+    with client.translated("list clusters"):
+        resources = [resource.to_dict() for resource in session.api.list(ClusterResource)]
+    found: dict[str, tuple[str, ...]] = {}
+    for resource in sorted(resources, key=lambda one: str(one["metadata"]["name"])):
+        for entry in (resource.get("status") or {}).get("volumes") or ():
+            if entry.get("count"):
+                found[entry["host"]] = (*found.get(entry["host"], ()), resource["metadata"]["name"])
+    return found
+
+
 def labels(session: Session) -> dict[str, dict[str, str]]:
     """The labels of all clusters, by name."""
     with client.translated("list clusters"):

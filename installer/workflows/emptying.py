@@ -18,6 +18,7 @@ from installer.core.errors import InstallerError
 from installer.engine.events import StepReport
 from installer.kubernetes import client, draining
 from installer.spec.quantity import seconds
+from installer.workflows import clusters
 from installer.workflows.session import Session
 
 _NAMED: Final = 4
@@ -76,16 +77,8 @@ def leaving(session: Session, name: str) -> list[Any]:
     """The pods on a host (lightkube) that are to go, and are there still."""
     with client.translated(f"list the pods on {name}"):
         pods = list(session.api.list(Pod, namespace="*", fields={"spec.nodeName": name}))
-        bound = {
-            cluster.metadata.name
-            for cluster in session.api.list(client.ClusterResource)
-            if cluster.metadata and name in _with_volumes(cluster.status or {})
-        }
+    bound = clusters.hosts_with_volumes(session).get(name, ())
     return [pod for pod in pods if not draining.stays(pod, bound)]
-
-
-def _with_volumes(status: Mapping[str, Any]) -> set[str]:
-    return {entry["host"] for entry in status.get("volumes") or () if entry.get("count")}
 
 
 def _evict(api: Client, pod: Any) -> str:

@@ -1,10 +1,12 @@
-"""Waiting for the manager's API servers."""
+"""Waiting for the manager's API servers and nodes."""
 
 from __future__ import annotations
 
+from lightkube.resources.core_v1 import Node
+
 from installer.core import clock
 from installer.engine.events import StepReport
-from installer.kubernetes import client, host
+from installer.kubernetes import client
 from installer.workflows.session import Session
 
 _TIMEOUT_S = 180
@@ -32,21 +34,27 @@ def await_api(session: Session, report: StepReport) -> None:
     )
 
 
-def await_api_server(session: Session, name: str, report: StepReport) -> None:
-    """Wait until the API server of one manager host is ready, which takes an etcd with a quorum behind it."""
-    server = f"https://{session.hosts[name].address}:{host.API_PORT}"
-    authority = session.roots.authorities["kubernetes"]
+def await_nodes(session: Session, report: StepReport) -> None:
+    """Wait until every host is a ready node."""
 
     def unready() -> str | None:
-        if (reason := client.not_ready(server, authority.cert_pem)) is not None:
-            report.waiting(f"its API server: {reason}")
-        return reason
+        ready = {client.name_of(node) for node in session.api.list(Node) if is_ready(node)}
+        missing = sorted(set(session.hosts) - ready)
+        if not missing:
+            return None
+        report.waiting(f"not ready yet: {', '.join(missing)}")
+        return f"not ready: {', '.join(missing)}"
 
     clock.wait_until(
         unready,
-        what="its API server is ready",
+        what="every host is a ready node of the manager",
         timeout_s=_TIMEOUT_S,
         clock=clock.SystemClock(),
-        every_s=0.25,
-        hint=f"on {name}: `journalctl -u kube-apiserver -u etcd -n 50`",
+        hint="on that host: `journalctl -u kubelet -u containerd -n 50`",
     )
+
+
+def is_ready(node: Node) -> bool:
+    """Whether a node says that it is ready."""
+    conditions = (node.status.conditions or []) if node.status else []
+    return any(condition.type == "Ready" and condition.status == "True" for condition in conditions)

@@ -1,4 +1,4 @@
-"""Check the hosts without changing them."""
+"""Check the hosts, and the platform that they carry, without changing them."""
 
 from __future__ import annotations
 
@@ -12,33 +12,46 @@ from installer.hostops.preflight import Machine, Report
 from installer.spec.contract import HostOutput
 from installer.transport.connection import Connection
 from installer.transport.fleet import fan_out
+from installer.workflows import checks as platform_checks
 from installer.workflows.session import Session
 
 
 def preflight(session: Session, ignore: frozenset[str]) -> Report:
     """All checks on all hosts there are, in one report; raises SpecError for a name that cannot be ignored.
 
-    Before the first `up` these are the hosts that the specification gives by address. Raises InfrastructureError when
-    there are none: none is not the same as all well.
+    With those of the platform, where the hosts carry one. Before the first `up` the hosts are those that the
+    specification gives by address. Raises InfrastructureError when there are none: none is not the same as all well.
     """
+    _require_ignorable(ignore)
     if session.hosts:
-        return _report(
-            session.hosts, lambda host: session.connection(host.name), lambda h: session.facts(h.name), ignore
+        machines = _machines(
+            session.hosts, lambda host: session.connection(host.name), lambda host: session.facts(host.name)
         )
-    if given := session.given():
-        return _report(given, session.given_connection, lambda h: facts.gather(session.given_connection(h)), ignore)
-    raise InfrastructureError(
-        "there are no hosts to check yet",
-        hint="`moorage up` provides them, and checks them all before it changes anything on one",
-    )
+    elif given := session.given():
+        machines = _machines(given, session.given_connection, lambda h: facts.gather(session.given_connection(h)))
+    else:
+        raise InfrastructureError(
+            "there are no hosts to check yet",
+            hint="`moorage up` provides them, and checks them all before it changes anything on one",
+        )
+    results = checks.HOSTS.run(machines, ignore)
+    if any(seen.manifest.release for _, seen in checks.known(machines)):
+        results += platform_checks.PLATFORM.run(platform_checks.look(session, machines), ignore)
+    return Report(results)
 
 
-def _report(
+def _require_ignorable(ignore: frozenset[str]) -> None:
+    try:
+        checks.require_ignorable(ignore, (*checks.HOSTS.registered, *platform_checks.PLATFORM.registered))
+    except ValueError as exc:
+        raise SpecError(str(exc)) from exc
+
+
+def _machines(
     hosts: Mapping[str, HostOutput],
     connection: Callable[[HostOutput], Connection],
     look: Callable[[HostOutput], HostFacts],
-    ignore: frozenset[str],
-) -> Report:
+) -> tuple[Machine, ...]:
     addresses = {host.name: (str(host.cluster_address), host.port) for host in hosts.values()}
 
     def machine(name: str) -> Machine:
@@ -53,8 +66,4 @@ def _report(
             seen = exc
         return Machine(name=name, role=host.role, address=str(host.cluster_address), facts=seen, peers=found)
 
-    machines = tuple(fan_out(tuple(hosts), machine).values())
-    try:
-        return checks.run_checks(tuple(m for m in machines if isinstance(m, Machine)), ignore=ignore)
-    except ValueError as exc:
-        raise SpecError(str(exc)) from exc
+    return tuple(m for m in fan_out(tuple(hosts), machine).values() if isinstance(m, Machine))

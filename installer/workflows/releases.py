@@ -37,11 +37,14 @@ def etcd_link(seen: HostFacts) -> str:
     return seen.links.get(layout.ETCD, "").rsplit("/", 1)[-1]
 
 
+def is_half(seen: HostFacts) -> bool:
+    """Whether a host is between the bundle that it was last whole on and another."""
+    return seen.current_release != seen.manifest.release or etcd_link(seen) not in ("", seen.manifest.release)
+
+
 def goes_back_to(seen: HostFacts) -> str:
     """The digest of the bundle that a host had before what it has, or is on the way to; empty: there is none."""
-    noted = seen.manifest
-    half = seen.current_release != noted.release or etcd_link(seen) not in ("", noted.release)
-    digest = noted.release if half else noted.previous
+    digest = seen.manifest.release if is_half(seen) else seen.manifest.previous
     return digest if digest in seen.releases else ""
 
 

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 from lightkube import Client
 
 from installer.bundle.bundle import Bundle
+from installer.bundle.release import Release, load_release
 from installer.bundle.store import Store, default_cache
 from installer.core import layout
-from installer.core.errors import InfrastructureError, InstallerError, SpecError
+from installer.core.errors import BundleError, InfrastructureError, InstallerError, SpecError
 from installer.engine.events import Reporter
 from installer.engine.plan import Target
 from installer.engine.playbook import HostSelector, RoleSelector, Selector
@@ -214,7 +215,11 @@ class Session:
         )
 
     def _facts(self, name: str) -> HostFacts:
-        return self.seen_with(name, self.bundle)
+        try:
+            bundle = self.bundle
+        except BundleError:  # being built beside the first checks, which need nothing of it; then they are forgotten
+            return facts.gather(self.connection(name))
+        return self.seen_with(name, bundle)
 
     def _wanted(self, name: str) -> HostState:
         return self.wanted_with(name, self.bundle, self.facts(name))
@@ -236,6 +241,11 @@ class Session:
     def bundle(self) -> Bundle:
         """The bundle of the specification's release; raises BundleError when it was not built here."""
         return Bundle.load(self.platform.spec.release)
+
+    @property
+    def target(self) -> Release:
+        """The release of the specification, whether its bundle is here or not."""
+        return load_release(self.platform.spec.release)
 
     @property
     def managers(self) -> Mapping[str, str]:

@@ -12,8 +12,8 @@ from installer.transport.fleet import fan_out
 from installer.workflows import clusters, datastores, hosts, runs
 from installer.workflows.clusters import ClusterInfo
 from installer.workflows.hosts import HostInfo
+from installer.workflows.manager_api import is_ready
 from installer.workflows.session import Session
-from installer.workflows.steps.configure_manager import is_ready
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,10 +46,15 @@ class PlatformUnderTest:
         program = "import sys; from installer.cli.main import main; sys.exit(main())"
         return [sys.executable, "-c", program, *words, "-f", str(self.folder / "platform.yaml")]
 
-    def run(self, *words: str, timeout_s: float = 600) -> Done:
-        """`moorage WORDS`."""
+    def run(self, *words: str, timeout_s: float = 600, env: Mapping[str, str] | None = None) -> Done:
+        """`moorage WORDS`, with more in its environment."""
         done = subprocess.run(
-            self.argv(words), capture_output=True, text=True, env=self.env, timeout=timeout_s, check=False
+            self.argv(words),
+            capture_output=True,
+            text=True,
+            env={**self.env, **(env or {})},
+            timeout=timeout_s,
+            check=False,
         )
         return Done(done.returncode, done.stdout, done.stderr)
 

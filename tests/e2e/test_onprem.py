@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,12 +11,16 @@ from pathlib import Path
 import pytest
 
 from installer.core import cache
+from installer.core.errors import ExitCode
 from installer.provision.local import kernel, machine, network, rootfs
 from installer.provision.provider.secrets import new_ssh_key
+from tests.e2e import broken_release
 from tests.e2e.platform_under_test import PlatformUnderTest, podman
+from tests.e2e.traffic import Traffic, api
 
 _EXAMPLE = Path(__file__).parents[2] / "examples" / "02-onprem-three-managers" / "platform.yaml"
 _NAME = "t-prov-quay"
+_ASKED = 500  # times at least, each
 _HOSTS = ("manager-1", "manager-2", "manager-3")
 _FINGERPRINT = re.compile(r"create (manager-\d): its host key is not known yet; it shows \S+ (SHA256:[\w+/]+)")
 # Directories that change by themselves on any running machine.
@@ -72,6 +77,7 @@ def hall(tmp_path: Path) -> Iterator[Hall]:
     key.touch(mode=0o600)
     key.write_text(private.reveal())
     text = _EXAMPLE.read_text().replace("name: quay", f"name: {_NAME}").replace("~/.ssh/id_ed25519", str(key))
+    text = text.replace("2026.11", "2026.10").replace("1.37.2", "1.36.3")  # to be upgraded
     try:
         with kernel.held():
             kernel.raise_limits()
@@ -104,10 +110,41 @@ def hall(tmp_path: Path) -> Iterator[Hall]:
                 kernel.restore()
 
 
-def test_machines_become_a_platform_and_are_left_as_they_were(hall: Hall) -> None:
-    """Nothing is done to a machine before its key is pinned; in the end all that was installed is gone again."""
-    before = hall.listing()
+def test_machines_become_a_platform_are_upgraded_and_left_as_they_were(hall: Hall, tmp_path: Path) -> None:
+    """Nothing is done to a machine before its key is pinned; in the end all that was installed is gone again.
 
+    Between that, from the release before to the newest: refused while a member is away, put back where the newer one
+    does not start, killed and gone on with, all while clients ask; then the cluster itself.
+    """
+    before = hall.listing()
+    _pin(hall)
+    checked = hall.platform.must("preflight", "-o", "json").json
+    assert {result["name"] for result in checked["checks"]} >= {"reach", "disk", "clock"}
+    assert "host manager-1" in hall.platform.must("preview").stdout
+    assert hall.listing() == before
+
+    hall.platform.must("up", "--yes", timeout_s=900)
+    assert hall.platform.must("status", "-o", "json").json["problems"] == []
+    assert _versions(hall) == {"v1.36.3"}
+    assert "Nothing to do" in hall.platform.must("up", "--yes").stdout
+
+    _refused_while_a_member_is_away(hall)
+    _put_back_where_it_does_not_start(hall, tmp_path / "cache")
+    with Traffic([api(hall.platform, "team-a"), api(hall.platform, "manager")]) as traffic:
+        _killed_and_gone_on_with(hall)
+        hall.platform.must("cluster", "upgrade", "team-a", "--yes")
+    assert {name: lost for name, lost in traffic.lost.items() if name != "API of manager"} == {}
+    assert all(one.count > _ASKED for one in traffic.asked)
+    assert _versions(hall) == {"v1.37.2"}
+    assert hall.platform.must("status", "-o", "json").json["problems"] == []
+    assert "Nothing to do" in hall.platform.must("up", "--yes").stdout
+
+    hall.platform.must("destroy", "--yes")
+    left = sorted(hall.listing() ^ before)
+    assert left == [], "\n".join(left)
+
+
+def _pin(hall: Hall) -> None:
     refused = hall.platform.run("preview")
     assert refused.status != 0
     shown = dict(_FINGERPRINT.findall(refused.stderr))
@@ -116,17 +153,49 @@ def test_machines_become_a_platform_and_are_left_as_they_were(hall: Hall) -> Non
         assert shown[name] in hall.sh(name, "ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key")
     hall.pin(shown)
 
-    checked = hall.platform.must("preflight", "-o", "json").json
-    assert {result["name"] for result in checked["checks"]} >= {"reach", "disk", "clock"}
-    assert "host manager-1" in hall.platform.must("preview").stdout
-    assert hall.listing() == before
 
-    hall.platform.must("up", "--yes", timeout_s=900)
-    assert hall.platform.must("status", "-o", "json").json["problems"] == []
-    nodes = hall.platform.kubectl("team-a", "get", "nodes", "-o", "name").stdout
-    assert nodes.count(b"node/") == 2
-    assert "Nothing to do" in hall.platform.must("up", "--yes").stdout
+def _refused_while_a_member_is_away(hall: Hall) -> None:
+    """It is named, and no host is touched."""
+    hall.sh("manager-3", "systemctl stop etcd")
+    refused = hall.platform.run("upgrade", "--to", "2026.11", "--yes")
+    hall.sh("manager-3", "systemctl start etcd")
+    assert refused.status == ExitCode.PREFLIGHT, refused.stderr
+    assert "etcd-members: manager-3" in refused.stderr
+    assert _releases(hall) == {"2026.10"}
 
-    hall.platform.must("destroy", "--yes")
-    left = sorted(hall.listing() ^ before)
-    assert left == [], "\n".join(left)
+
+def _put_back_where_it_does_not_start(hall: Hall, cache_folder: Path) -> None:
+    """The host is whole on the release that it had, the others are not touched, and the reason is named."""
+    env = broken_release.make(cache_folder, "2026.11", "bin/etcd")
+    failed = hall.platform.run("upgrade", "--yes", env=env)
+    assert failed.status == ExitCode.HOST, failed.stderr
+    assert "manager-1: change: etcd does not come up" in failed.stderr
+    assert "this release was made to fail" in failed.stderr
+    assert "manager-1 is back on 2026.10" in failed.stderr
+    assert _releases(hall) == {"2026.10"}
+    assert "failed: managers/manager-1/change-host" in hall.platform.must("plan", "show").stdout
+
+
+def _killed_and_gone_on_with(hall: Hall) -> None:
+    """In the middle of the second manager; what is done stays done."""
+    step = '"id": "managers/manager-2/change-host", "text": "receive files"'
+    hall.platform.kill_when(lambda line: step in line, "upgrade", "--yes", "-o", "json")
+    assert "cut off: managers/manager-2/change-host" in hall.platform.must("plan", "show").stdout
+    gone_on = hall.platform.must("plan", "retry", "--yes", timeout_s=900)
+    assert "managers/manager-1" not in gone_on.stderr
+    assert _releases(hall) == {"2026.11"}
+
+
+def _versions(hall: Hall) -> set[str]:
+    nodes = json.loads(hall.platform.kubectl("team-a", "get", "nodes", "-o", "json").stdout)["items"]
+    assert len(nodes) == 2
+    return {node["status"]["nodeInfo"]["kubeletVersion"] for node in nodes}
+
+
+def _releases(hall: Hall) -> set[str]:
+    """What the hosts were last whole on, as they say themselves."""
+    script = (
+        'grep -ho \'"release": "[^"]*"\' /opt/moorage/releases/$(sed \'s/.*"release": "\\([^"]*\\)".*/\\1/\' {})/{}'
+    )
+    text = script.format("/var/lib/moorage/manifest.json", "manifest.json")
+    return {json.loads(f"{{{hall.sh(name, text).strip()}}}")["release"] for name in _HOSTS}

@@ -1,18 +1,31 @@
 """Preflight: importing this package registers every check; a new one is a function in a file named here."""
 
 from installer.hostops.preflight import clocks, network, reach, resources, system
-from installer.hostops.preflight.registry import Finding, Machine, Report, Result, Severity, run_checks
+from installer.hostops.preflight.registry import (
+    HOSTS,
+    Checks,
+    Finding,
+    Machine,
+    Report,
+    Result,
+    Severity,
+    known,
+    require_ignorable,
+)
 
 __all__ = [
+    "HOSTS",
+    "Checks",
     "Finding",
     "Machine",
     "Report",
     "Result",
     "Severity",
     "clocks",
+    "known",
     "network",
     "reach",
+    "require_ignorable",
     "resources",
-    "run_checks",
     "system",
 ]

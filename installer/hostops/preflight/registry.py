@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, Generic, TypeVar
 
 from installer.core.errors import InstallerError
 from installer.hostops.facts import HostFacts
@@ -39,35 +39,52 @@ class Finding:
     repair: str = ""
 
 
-Check = Callable[[tuple[Machine, ...]], Iterable[Finding]]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Registered:
-    """A check with its name and what it weighs."""
+class Registered(Generic[T]):
+    """A check of a subject, with its name and what it weighs."""
 
     name: str
     group: str
     severity: Severity
     ignorable: bool
-    check: Check
+    check: Callable[[T], Iterable[Finding]]
 
 
-_CHECKS: Final[dict[str, Registered]] = {}
+class Checks(Generic[T]):
+    """The checks of one kind of subject, by name, in the order in which they were registered."""
+
+    def __init__(self) -> None:
+        self._checks: dict[str, Registered[T]] = {}
+
+    def check(
+        self, name: str, *, group: str, severity: Severity = Severity.ERROR, ignorable: bool = True
+    ) -> Callable[[Callable[[T], Iterable[Finding]]], Callable[[T], Iterable[Finding]]]:
+        """Decorate a function that yields what is wrong; an ignorable one may be turned into a warning by its name."""
+
+        def register(function: Callable[[T], Iterable[Finding]]) -> Callable[[T], Iterable[Finding]]:
+            if name in self._checks:
+                raise ValueError(f"two checks are called {name}")
+            self._checks[name] = Registered(name, group, severity, ignorable, function)
+            return function
+
+        return register
+
+    @property
+    def registered(self) -> tuple[Registered[T], ...]:
+        return tuple(self._checks.values())
+
+    def run(self, subject: T, ignore: frozenset[str]) -> tuple[Result, ...]:
+        """All of them."""
+        return tuple(
+            Result(c.name, c.group, c.severity, c.name in ignore, tuple(c.check(subject))) for c in self.registered
+        )
 
 
-def check(
-    name: str, *, group: str, severity: Severity = Severity.ERROR, ignorable: bool = True
-) -> Callable[[Check], Check]:
-    """Decorate a function that yields what is wrong; an ignorable one may be turned into a warning by its name."""
-
-    def register(function: Check) -> Check:
-        if name in _CHECKS:
-            raise ValueError(f"two checks are called {name}")
-        _CHECKS[name] = Registered(name, group, severity, ignorable, function)
-        return function
-
-    return register
+HOSTS: Final[Checks[tuple[Machine, ...]]] = Checks()
+check = HOSTS.check
 
 
 def known(machines: tuple[Machine, ...]) -> Iterable[tuple[Machine, HostFacts]]:
@@ -118,13 +135,11 @@ class Report:
         }
 
 
-def run_checks(machines: tuple[Machine, ...], *, ignore: frozenset[str] = frozenset()) -> Report:
-    """All checks on all hosts; raises ValueError for a name in `ignore` that is no check, or not ignorable."""
-    for name in ignore:
-        if name not in _CHECKS:
-            raise ValueError(f"there is no preflight check {name}; there are: {', '.join(sorted(_CHECKS))}")
-        if not _CHECKS[name].ignorable:
+def require_ignorable(ignore: frozenset[str], checks: Iterable[Registered[Any]]) -> None:
+    """Raise ValueError for a name in `ignore` that is no check, or not ignorable."""
+    known_checks = {check.name: check for check in checks}
+    for name in sorted(ignore):
+        if name not in known_checks:
+            raise ValueError(f"there is no preflight check {name}; there are: {', '.join(sorted(known_checks))}")
+        if not known_checks[name].ignorable:
             raise ValueError(f"the preflight check {name} cannot be ignored")
-    return Report(
-        tuple(Result(c.name, c.group, c.severity, c.name in ignore, tuple(c.check(machines))) for c in _CHECKS.values())
-    )

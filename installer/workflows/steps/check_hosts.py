@@ -1,27 +1,32 @@
-"""Step check-hosts: every preflight check passes before anything on any host is changed."""
+"""Step check-hosts: every preflight check passes before a host gets its first files, or another release."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from installer.core.errors import PreflightError
 from installer.engine.events import Note, StepReport
 from installer.engine.plan import Action, Change, Target
+from installer.hostops.facts import HostFacts
 from installer.hostops.preflight import Report, Severity
-from installer.workflows import preflight
+from installer.workflows import preflight, releases, runs
 from installer.workflows.registry import STEPS
 from installer.workflows.session import Session
 
 
 @STEPS.step("check-hosts")
 class CheckHosts:
-    """Only where a host is about to get its first files: later runs meet hosts that work."""
+    """Only then: other runs meet hosts that work, and are seen to work on as they are changed."""
 
     title = "check"
 
     def plan(self, session: Session, target: Target) -> Sequence[Change]:
-        if session.hosts and all(facts.manifest.serves for facts in session.all_facts().values()):
-            return ()
+        seen = session.all_facts().values()
+        if seen and all(one.manifest.serves for one in seen):
+            leaving = {releases.name_of(one) for one in seen if one.manifest.release} - {session.target.name}
+            if not leaving or _is_under_way(session, seen):
+                return ()
+            return (Change(target.name, Action.RUN, f"preflight checks of the platform, before {_named(leaving)}"),)
         return (Change(target.name, Action.RUN, "preflight checks on all hosts"),)
 
     def run(self, session: Session, target: Target, report: StepReport) -> None:
@@ -30,10 +35,24 @@ class CheckHosts:
             report.emit(Note(line))
         if found.failed:
             raise PreflightError(
-                "the hosts do not pass the preflight checks; nothing on them was changed",
+                "the preflight checks do not pass; nothing on any host was changed",
                 last_lines=_lines(found, only_failed=True),
                 hint="mend what is named, or `--ignore CHECK` where that is allowed; `moorage preflight` repeats them",
             )
+
+
+def _is_under_way(session: Session, seen: Collection[HostFacts]) -> bool:
+    """Whether an upgrade has begun already: it passed the checks, and what it was cut off in need not pass them again.
+
+    Guards look before each of its steps.
+    """
+    last = runs.last(session)
+    cut_off = bool(last and last.begun)
+    return cut_off or any(releases.is_half(one) or releases.name_of(one) == session.target.name for one in seen)
+
+
+def _named(releases_left: set[str]) -> str:
+    return f"{', '.join(sorted(releases_left))} is left"
 
 
 def _lines(report: Report, *, only_failed: bool) -> tuple[str, ...]:

@@ -8,19 +8,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lightkube.resources.apiextensions_v1 import CustomResourceDefinition
-from lightkube.resources.core_v1 import ConfigMap, Node
+from lightkube.resources.core_v1 import ConfigMap
 
-from installer.core import clock
 from installer.core.errors import KubernetesError
 from installer.engine.events import StepReport
 from installer.engine.plan import Action, Change, Target
 from installer.kubernetes import addons, client, speakers
-from installer.workflows import clusters, manager_settings
-from installer.workflows.manager_api import await_api
+from installer.workflows import clusters, manager_api, manager_settings
 from installer.workflows.registry import STEPS
 from installer.workflows.session import BOOTSTRAP_ADMIN, Session
-
-_NODES_TIMEOUT_S = 180
 
 
 @STEPS.step("configure-manager")
@@ -42,41 +38,15 @@ class ConfigureManager:
         return (Change(target.name, Action.UPDATE, "controller, cluster DNS, custom resources, access rules"),)
 
     def run(self, session: Session, target: Target, report: StepReport) -> None:
-        await_api(session, report)
+        manager_api.await_api(session, report)
         documents = _documents(session)
         report.progress("applying what runs in the manager")
         client.apply(session.api_as(BOOTSTRAP_ADMIN), documents)
         client.apply(session.api, [manager_settings.note(_digest(documents), _definitions(session))])
 
     def verify(self, session: Session, target: Target, report: StepReport) -> None:
-        await_nodes(session, report)
+        manager_api.await_nodes(session, report)
         clusters.await_bundle(session, report.waiting)
-
-
-def await_nodes(session: Session, report: StepReport) -> None:
-    """Wait until every host is a ready node."""
-
-    def unready() -> str | None:
-        ready = {client.name_of(node) for node in session.api.list(Node) if is_ready(node)}
-        missing = sorted(set(session.hosts) - ready)
-        if not missing:
-            return None
-        report.waiting(f"not ready yet: {', '.join(missing)}")
-        return f"not ready: {', '.join(missing)}"
-
-    clock.wait_until(
-        unready,
-        what="every host is a ready node of the manager",
-        timeout_s=_NODES_TIMEOUT_S,
-        clock=clock.SystemClock(),
-        hint="on that host: `journalctl -u kubelet -u containerd -n 50`",
-    )
-
-
-def is_ready(node: Node) -> bool:
-    """Whether a node says that it is ready."""
-    conditions = (node.status.conditions or []) if node.status else []
-    return any(condition.type == "Ready" and condition.status == "True" for condition in conditions)
 
 
 def _documents(session: Session) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from installer.cli import tables
-from installer.hostops.preflight.registry import run_checks
+from installer.hostops.preflight import HOSTS, Report
 from installer.workflows.clusters import ClusterInfo, Condition, NodeInfo
 from installer.workflows.hosts import HostInfo
 from installer.workflows.status import PlatformStatus
@@ -67,7 +67,9 @@ def test_tables(golden: Golden) -> None:
         "hosts": tables.hosts([HOST, LOST]),
         "no hosts": tables.hosts([]),
         "status": tables.status(STATUS),
-        "preflight that passes": tables.preflight(run_checks((machine(), other()))),
-        "preflight that fails": tables.preflight(run_checks((machine(swap=2**30, cpus=1, memory=2**30),))),
+        "preflight that passes": tables.preflight(Report(HOSTS.run((machine(), other()), frozenset()))),
+        "preflight that fails": tables.preflight(
+            Report(HOSTS.run((machine(swap=2**30, cpus=1, memory=2**30),), frozenset()))
+        ),
     }
     golden("cli/tables.txt", "".join(f"--- {name}\n{text}\n\n" for name, text in parts.items()))

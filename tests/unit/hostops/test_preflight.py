@@ -11,9 +11,15 @@ import pytest
 from installer.core.errors import SshError
 from installer.hostops import preflight
 from installer.hostops.facts import Disk, Manifest
-from installer.hostops.preflight.registry import Machine, Severity, run_checks
+from installer.hostops.preflight import HOSTS, Machine, Report, Severity, require_ignorable
 from tests.conftest import Golden
 from tests.unit.hostops.hosts import GIB, facts, machine, other
+
+
+def run_checks(hosts: tuple[Machine, ...], ignore: frozenset[str] = frozenset()) -> Report:
+    """All checks of hosts."""
+    return Report(HOSTS.run(hosts, ignore))
+
 
 OURS = Manifest(units={"kubelet.service": "x"})
 
@@ -107,7 +113,7 @@ def test_a_warning_does_not_fail_the_report() -> None:
 def test_what_cannot_be_ignored_is_refused(name: str, said: str) -> None:
     """A misspelt name must not pass for consent."""
     with pytest.raises(ValueError, match=said):
-        run_checks((), ignore=frozenset({name}))
+        require_ignorable(frozenset({name}), HOSTS.registered)
 
 
 def test_hosts_of_which_nothing_is_known_are_only_not_reached() -> None:

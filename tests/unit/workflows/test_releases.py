@@ -17,15 +17,26 @@ _HAS = {"a" * 64: "2026.10", "b" * 64: "2026.11"}
 
 @dataclass(frozen=True)
 class _Bundle:
+    """A bundle as far as decisions ask for it."""
+
     digest: str
     name: str
+
+    @property
+    def release(self) -> str:
+        return self.name
 
     @property
     def info(self) -> Release:
         return load_release(self.name)
 
 
-_OLD, _NEW = _Bundle("a" * 64, "2026.10"), _Bundle("b" * 64, "2026.11")
+OLD, NEW = _Bundle("a" * 64, "2026.10"), _Bundle("b" * 64, "2026.11")
+
+
+def links(digest: str) -> dict[str, str]:
+    """The links of a host that runs a bundle."""
+    return {layout.CURRENT: f"{layout.RELEASES}/{digest}", layout.ETCD: f"{layout.RELEASES}/{digest}"}
 
 
 def _host(release: str = "", etcd: str = "") -> HostFacts:
@@ -36,12 +47,12 @@ def _host(release: str = "", etcd: str = "") -> HostFacts:
 @pytest.mark.parametrize(
     ("etcd", "bundle", "expected"),
     [
-        ("", _OLD, _OLD),
-        (_OLD.digest, _OLD, _OLD),
-        (_OLD.digest, _NEW, _NEW),
-        (_NEW.digest, _NEW, _NEW),
-        (_NEW.digest, _OLD, _NEW),  # a host that went back, but for its etcd
-        ("c" * 64, _OLD, _OLD),  # a bundle that is not there any more
+        ("", OLD, OLD),
+        (OLD.digest, OLD, OLD),
+        (OLD.digest, NEW, NEW),
+        (NEW.digest, NEW, NEW),
+        (NEW.digest, OLD, NEW),  # a host that went back, but for its etcd
+        ("c" * 64, OLD, OLD),  # a bundle that is not there any more
     ],
 )
 def test_etcd_never_goes_back_by_itself(etcd: str, bundle: _Bundle, expected: _Bundle) -> None:
@@ -52,10 +63,10 @@ def test_etcd_never_goes_back_by_itself(etcd: str, bundle: _Bundle, expected: _B
 @pytest.mark.parametrize(
     ("release", "bundle", "empty"),
     [
-        (_OLD.digest, _NEW, True),
-        (_NEW.digest, _NEW, False),
-        (_OLD.digest, _Bundle("d" * 64, "2026.10"), False),  # another build of the same versions
-        ("c" * 64, _NEW, True),  # nobody knows what it ran
+        (OLD.digest, NEW, True),
+        (NEW.digest, NEW, False),
+        (OLD.digest, _Bundle("d" * 64, "2026.10"), False),  # another build of the same versions
+        ("c" * 64, NEW, True),  # nobody knows what it ran
     ],
 )
 def test_a_host_is_emptied_for_another_line(release: str, bundle: _Bundle, empty: bool) -> None:
@@ -65,6 +76,6 @@ def test_a_host_is_emptied_for_another_line(release: str, bundle: _Bundle, empty
 
 def test_names() -> None:
     """By the release where it is known, by the start of the digest where not."""
-    assert releases.name_of(_host(_OLD.digest)) == "2026.10"
+    assert releases.name_of(_host(OLD.digest)) == "2026.10"
     assert releases.name_of(_host("c" * 64)) == "cccccccccccc"
     assert releases.name_of(_host()) == ""

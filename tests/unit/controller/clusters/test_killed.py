@@ -22,7 +22,7 @@ from installer.controller.drained_hosts import DrainedHosts
 from installer.controller.manager_api import Api
 from installer.controller.status import Condition, status
 from installer.core.clock import SystemClock
-from installer.kubernetes import client, pki, storage
+from installer.kubernetes import client, draining, pki, storage
 from installer.kubernetes.client import ClusterResource
 from tests.fakes.kubernetes import Document, FakeApi, Killed, Life
 from tests.unit.kubernetes import fixed
@@ -166,7 +166,9 @@ class World:
             written["status"] = {"observedGeneration": meta["generation"], **counts}
             self.etcd.keys.add("/clusters/team-a/registry/namespaces/default")
         if kind == "Pod":
-            host = (written["spec"].get("nodeSelector") or {}).get("kubernetes.io/hostname", HOSTS[0])
+            nodes = {host: self.manager.get("Node", "", host).get("spec") or {} for host in HOSTS}
+            open_host = next((host for host, spec in nodes.items() if not spec.get("unschedulable")), HOSTS[0])
+            host = (written["spec"].get("nodeSelector") or {}).get("kubernetes.io/hostname", open_host)
             written["spec"]["nodeName"] = host
             done = meta["namespace"] != NAMESPACE
             written["status"] = {"phase": "Succeeded" if done else "Running", "podIP": "10.128.1.2"}
@@ -208,7 +210,16 @@ def _replace(world: World) -> None:
     world.change(kubelet={"maxPods": 40})
 
 
-@pytest.mark.parametrize("begin", [_create, _scale_down, _replace], ids=lambda begin: begin.__name__.strip("_"))
+def _host_drained(world: World) -> None:
+    world.keep(world.controller())
+    node = world.manager.get("Node", "", HOSTS[0])
+    node["metadata"]["annotations"] = {draining.SINCE: "2026-05-04T03:02:01+00:00"}
+    node["spec"] = {"unschedulable": True}
+
+
+@pytest.mark.parametrize(
+    "begin", [_create, _scale_down, _replace, _host_drained], ids=lambda begin: begin.__name__.strip("_")
+)
 def test_what_was_begun_is_finished(world: World, begin: Callable[[World], None]) -> None:
     """After every call at which the controller may be killed, one that starts anew reaches the same state."""
     begin(world)
@@ -221,6 +232,19 @@ def test_what_was_begun_is_finished(world: World, begin: Callable[[World], None]
             world.keep(world.controller(ends=number))
         world.keep(world.controller())
         assert world.shown() == wanted, f"killed after call {number}, {call}"
+
+
+def test_a_host_that_is_to_be_empty_is_left(world: World) -> None:
+    """By every node of the cluster, each with its successor elsewhere first; let in again, they stay where they are."""
+    _host_drained(world)
+    world.keep(world.controller())
+    assert {pod["spec"]["nodeName"] for pod in world.manager.of("Pod", NAMESPACE)} == {HOSTS[1]}
+    before = world.shown()
+    node = world.manager.get("Node", "", HOSTS[0])
+    node["metadata"]["annotations"], node["spec"] = {}, {}
+    world.keep(world.controller())
+    moved = [line.replace(draining.SINCE, "") for line in before if '"Node"' not in line]
+    assert [line for line in world.shown() if '"Node"' not in line] == moved
 
 
 def test_a_delete_leaves_nothing(world: World) -> None:

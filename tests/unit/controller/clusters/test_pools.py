@@ -50,6 +50,14 @@ CASES: dict[str, tuple[int, list[SeenPod], list[str]]] = {
         [pod("a1", shape="old", draining_since="x"), pod("a2", ready=False)],
         ["-a1"],
     ),
+    "its host is to be empty: a successor first": (2, [pod("a1", displaced=True), pod("a2")], ["+general"]),
+    "its host is to be empty, and the successor is ready": (1, [pod("a1", displaced=True), pod("a2")], ["-a1"]),
+    "its host is to be empty, and the successor is not ready": (
+        1,
+        [pod("a1", displaced=True), pod("a2", ready=False)],
+        [],
+    ),
+    "drained for its host, which is open again": (1, [pod("a1", draining_since="x")], []),
     "half replaced": (2, [pod("a2", shape="old"), pod("a3")], ["+general"]),
     "half replaced, and the new one is not ready": (2, [pod("a2", shape="old"), pod("a3", ready=False)], []),
 }

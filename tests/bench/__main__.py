@@ -6,14 +6,17 @@ import argparse
 import sys
 from collections.abc import Callable, Mapping
 
-from tests.bench import density, healing, planning, platform, ssh, timeline
+from tests.bench import density, healing, planning, platform, ssh, timeline, upgrade
 
 
 def main() -> None:
     """Run the named benches, or all."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument(
-        "names", nargs="*", metavar="NAME", help="planning, ssh, platform, timeline, density, healing; all by default"
+        "names",
+        nargs="*",
+        metavar="NAME",
+        help="planning, ssh, platform, timeline, density, healing, upgrade; all by default",
     )
     parser.add_argument("--clusters", type=int, default=5, help="of density; twenty take some 12 GiB (default: 5)")
     options = parser.parse_args()
@@ -23,6 +26,7 @@ def main() -> None:
         "platform": platform.main,
         "timeline": timeline.main,
         "healing": healing.main,
+        "upgrade": upgrade.main,
         "density": lambda: density.main(options.clusters),
     }
     names = options.names or list(benches)

@@ -13,7 +13,7 @@ _SPEC = """apiVersion: moorage.dev/v1
 kind: Platform
 metadata: {{name: {name}}}
 spec:
-  release: "2026.11"
+  release: "{release}"
   regions:
     - name: home
       provider: {{kind: local}}
@@ -24,12 +24,14 @@ spec:
 
 
 @contextmanager
-def local_platform(name: str, *, managers: int = 1, workers: int = 1) -> Iterator[PlatformUnderTest]:
+def local_platform(
+    name: str, *, managers: int = 1, workers: int = 1, release: str = "2026.11"
+) -> Iterator[PlatformUnderTest]:
     """Specified, not yet up; each worker, of two at most, is in a zone of its own."""
     zones = ", ".join("ab"[:workers])
     with tempfile.TemporaryDirectory() as folder:
         platform = PlatformUnderTest(name, Path(folder))
-        text = _SPEC.format(name=name, managers=managers, workers=workers, zones=zones)
+        text = _SPEC.format(name=name, managers=managers, workers=workers, zones=zones, release=release)
         (platform.folder / "platform.yaml").write_text(text)
         try:
             yield platform

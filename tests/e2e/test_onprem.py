@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from installer.core import cache
+from installer.core import cache, layout
 from installer.core.errors import ExitCode
 from installer.provision.local import kernel, machine, network, rootfs
 from installer.provision.provider.secrets import new_ssh_key
@@ -194,8 +194,6 @@ def _versions(hall: Hall) -> set[str]:
 
 def _releases(hall: Hall) -> set[str]:
     """What the hosts were last whole on, as they say themselves."""
-    script = (
-        'grep -ho \'"release": "[^"]*"\' /opt/moorage/releases/$(sed \'s/.*"release": "\\([^"]*\\)".*/\\1/\' {})/{}'
-    )
-    text = script.format("/var/lib/moorage/manifest.json", "manifest.json")
-    return {json.loads(f"{{{hall.sh(name, text).strip()}}}")["release"] for name in _HOSTS}
+    digests = {name: json.loads(hall.sh(name, f"cat {layout.MANIFEST}"))["release"] for name in _HOSTS}
+    manifests = [hall.sh(name, f"cat {layout.RELEASES}/{digest}/manifest.json") for name, digest in digests.items()]
+    return {json.loads(text)["release"] for text in manifests}

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -255,6 +256,14 @@ def test_what_they_say(golden: Golden) -> None:
     for name, seen in BAD.items():
         lines += [f"{name} ({weighs[name]}): {json.dumps(vars(finding))}" for finding in _findings(seen)[name]]
     golden("workflows/checks.txt", "\n".join(lines) + "\n")
+
+
+def test_the_page_lists_every_check() -> None:
+    """With what it weighs."""
+    page = (Path(__file__).parents[3] / "docs" / "reference" / "preflight.md").read_text()
+    rows = {line.split("|")[1].strip(" `"): line for line in page.splitlines() if line.startswith("| `")}
+    assert rows.keys() >= {check.name for check in (*PLATFORM.registered, *HOSTS.registered)}
+    assert all(f"| {check.group} | {check.severity} |" in rows[check.name] for check in PLATFORM.registered)
 
 
 def test_what_stays_needs_no_room() -> None:

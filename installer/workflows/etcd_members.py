@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from installer.core.errors import InstallerError
@@ -29,6 +29,12 @@ def look(session: Session) -> Mapping[str, Member]:
         name: Member(name=name, problem=member.what) if isinstance(member, InstallerError) else member
         for name, member in found.items()
     }
+
+
+def start(session: Session, names: Iterable[str]) -> None:
+    """Start members that were left stopped, as by a run that was killed while it copied their data."""
+    for name in names:
+        session.connection(name).run("systemctl start --no-block etcd", check=False, step="start etcd")
 
 
 def hand_over(session: Session, name: str) -> None:

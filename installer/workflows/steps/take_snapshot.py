@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
-from installer.core.errors import GuardError
+from installer.core import clock
 from installer.engine.events import StepReport
 from installer.engine.plan import Action, Change, Target
 from installer.workflows import etcd_members, host_changes, releases, snapshots
 from installer.workflows.registry import STEPS
 from installer.workflows.session import Session
+
+_STARTS_S: Final = 60
 
 
 @STEPS.step("take-snapshot")
@@ -26,14 +29,32 @@ class TakeSnapshot:
         return (Change(target.name, Action.RUN, f"a snapshot of the manager's etcd, before {before} is left"),)
 
     def run(self, session: Session, target: Target, report: StepReport) -> None:
-        seen = etcd_members.look(session)
-        problems = {name: member.problem for name, member in sorted(seen.items())}
-        well = next((name for name, problem in problems.items() if not problem), None)
-        if well is None:
-            told = "; ".join(f"{name}: {problem}" for name, problem in problems.items())
-            raise GuardError(f"no etcd member gives a snapshot: {told}", hint="`moorage status`")
+        well = _any_well(session, report)
         taken = snapshots.take(session.connection(well))
         report.progress(f"{taken.keys} keys in {well}:{taken.path}")
+
+
+def _any_well(session: Session, report: StepReport) -> str:
+    """A manager whose member answers; where none does, all are started first."""
+    found = ""
+
+    def silent() -> str | None:
+        nonlocal found
+        seen = etcd_members.look(session)
+        found = next((name for name, member in sorted(seen.items()) if not member.problem), "")
+        return None if found else "; ".join(f"{name}: {one.problem}" for name, one in sorted(seen.items()))
+
+    if (reason := silent()) is not None:
+        report.waiting(reason)
+        etcd_members.start(session, session.managers)
+        clock.wait_until(
+            silent,
+            what="an etcd member gives a snapshot",
+            timeout_s=_STARTS_S,
+            clock=clock.SystemClock(),
+            hint="on a manager: `journalctl -u etcd -n 50`",
+        )
+    return found
 
 
 def _goes(session: Session, name: str) -> bool:

@@ -10,6 +10,7 @@ from installer.cli.output import table
 if TYPE_CHECKING:  # a table of clusters does not need what makes hosts
     from installer.bundle.release import Release
     from installer.hostops.preflight import Report, Result
+    from installer.workflows.certificates import CertificateInfo
     from installer.workflows.clusters import ClusterInfo
     from installer.workflows.density import Amount, Density
     from installer.workflows.hosts import HostInfo
@@ -135,6 +136,12 @@ def gib(size: int) -> str:
 def times(larger: int, smaller: int) -> str:
     """How many times as much, in words."""
     return f"{larger / smaller:.1f} times" if smaller else "more than"
+
+
+def certificates(found: Sequence[CertificateInfo]) -> str:
+    """Until when each is valid."""
+    rows = ((one.of, one.name, f"{one.ends:%Y-%m-%d}", one.days, "soon" if one.due else "") for one in found)
+    return table(("OF", "CERTIFICATE", "ENDS", "DAYS", ""), rows)
 
 
 def preflight(report: Report) -> str:

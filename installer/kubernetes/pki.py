@@ -30,7 +30,7 @@ LEAF_DAYS = 365
 # Renewed by the next `up` or reconcile once this share of the lifetime is gone.
 RENEW_AFTER = 2 / 3
 # Hosts' clocks may be behind the one that signs.
-_BACKDATE = timedelta(minutes=10)
+BACKDATE = timedelta(minutes=10)
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class CertificateAuthority:
             .issuer_name(authority.subject)
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
-            .not_valid_before(now - _BACKDATE)
+            .not_valid_before(now - BACKDATE)
             .not_valid_after(min(now + timedelta(days=days), authority.not_valid_after_utc))
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(_key_usage(signs=False), critical=True)
@@ -88,6 +88,16 @@ class CertificateAuthority:
         return Credential(_pem(builder.sign(signer, hashes.SHA256())), _key_pem(key))
 
 
+def ends(pem: str) -> datetime:
+    """Until when a certificate is valid."""
+    return x509.load_pem_x509_certificate(pem.encode()).not_valid_after_utc
+
+
+def begins(pem: str) -> datetime:
+    """Since when a certificate is valid: BACKDATE before it was made."""
+    return x509.load_pem_x509_certificate(pem.encode()).not_valid_before_utc
+
+
 def new_ca(common_name: str, *, days: int = CA_DAYS, now: datetime | None = None) -> CertificateAuthority:
     """A self-signed authority with a new key."""
     now = now or datetime.now(UTC)
@@ -99,7 +109,7 @@ def new_ca(common_name: str, *, days: int = CA_DAYS, now: datetime | None = None
         .issuer_name(name)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - _BACKDATE)
+        .not_valid_before(now - BACKDATE)
         .not_valid_after(now + timedelta(days=days))
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(_key_usage(signs=True), critical=True)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 
 from installer.core import layout
 from installer.core.secret import Secret
 from installer.hostops.facts import HostFacts
 from installer.hostops.state import Directory, File, HostState, Link, Module, Sysctl, Unit
-from installer.kubernetes import units
+from installer.kubernetes import pki, units
 from installer.kubernetes.issue import Issued
 from installer.kubernetes.node import Traits
 from installer.kubernetes.rendering import Process, Rendered
@@ -48,9 +49,10 @@ def traits_of(seen: HostFacts, *, address: str) -> Traits:
     return Traits(cgroup_version=seen.cgroup_version, nested=seen.nested, mtu=seen.mtu_of(address))
 
 
-def seen_certificates(seen: HostFacts) -> Mapping[str, str]:
-    """The certificates of a host by path without suffix."""
-    return {path.removesuffix(".crt"): text for path, text in seen.certificates.items()}
+def seen_certificates(seen: HostFacts, *, since: datetime | None = None) -> Mapping[str, str]:
+    """The certificates of a host by path without suffix, but for those that begin before `since`."""
+    found = {path.removesuffix(".crt"): text for path, text in seen.certificates.items()}
+    return {stem: text for stem, text in found.items() if since is None or pki.begins(text) >= since}
 
 
 def _kernel() -> HostState:

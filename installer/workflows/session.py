@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -64,6 +65,7 @@ class Session:
         self.state = state
         self.reporter = reporter
         self.ignore = ignore
+        self.renew_before: datetime | None = None  # certificates that begin before are made anew
         self.fleet = Fleet()
         self.facts = Remembered(self._facts)
         self.wanted = Remembered(self._wanted)
@@ -205,7 +207,8 @@ class Session:
         """What a host is to be with a bundle; `etcd_digest`: the one for its etcd, which else never goes back."""
         traits = host_state.traits_of(seen, address=str(self.hosts[name].cluster_address))
         rendered = self._rendered(self.hosts[name], traits, bundle)
-        issued = issue.issue(rendered.certificates, self.roots.authorities, host_state.seen_certificates(seen))
+        kept = host_state.seen_certificates(seen, since=self.renew_before)
+        issued = issue.issue(rendered.certificates, self.roots.authorities, kept)
         return host_state.host_state(
             rendered,
             issued,

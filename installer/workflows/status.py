@@ -9,7 +9,7 @@ from lightkube.resources.core_v1 import Node
 from installer.core.errors import InstallerError
 from installer.kubernetes import client
 from installer.transport.fleet import fan_out
-from installer.workflows import clusters, datastores, hosts, runs
+from installer.workflows import certificates, clusters, datastores, hosts, runs
 from installer.workflows.clusters import ClusterInfo
 from installer.workflows.hosts import HostInfo
 from installer.workflows.manager_api import is_ready
@@ -53,6 +53,7 @@ def status(session: Session) -> PlatformStatus:
         problems += [f"node {name}: not ready" for name in sorted(set(session.hosts) - set(ready))]
         problems += [f"datastore {one.name}: {one.problem}" for one in stores if one.problem]
         problems += [f"cluster {one.name}: {one.waits_for or one.phase}" for one in found if not one.ready]
+    problems += [f"{one.of}: {one.name} ends in {one.days} days: `moorage up`" for one in certificates.due(session)]
     before = runs.last(session)
     if before and before.begun:
         problems.append(f"`{before.command}` was cut off in {', '.join(map(str, before.begun))}: repeat it")

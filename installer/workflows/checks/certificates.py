@@ -6,9 +6,8 @@ from collections.abc import Iterable
 from datetime import timedelta
 from typing import Final
 
-from cryptography import x509
-
 from installer.hostops.preflight import Finding, Severity, known
+from installer.kubernetes import pki
 from installer.workflows.checks.seen import PLATFORM, PlatformSeen
 
 _SOON: Final = timedelta(days=30)
@@ -16,7 +15,7 @@ _AUTHORITY: Final = timedelta(days=180)
 
 
 def _left(pem: str, seen: PlatformSeen) -> timedelta:
-    return x509.load_pem_x509_certificate(pem.encode()).not_valid_after_utc - seen.now
+    return pki.ends(pem) - seen.now
 
 
 def _days(left: timedelta) -> str:

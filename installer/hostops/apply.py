@@ -164,7 +164,9 @@ def _unit_statements(todo: Sequence[HostChange]) -> Iterator[str]:
     """One reload and one call for all units: they are started side by side and find each other by trying."""
     starting = [change for change in todo if change.act in (Act.START, Act.RESTART)]
     enabled = [change.subject for change in todo if change.act in (Act.START, Act.RESTART, Act.ENABLE)]
-    if any(change.act in (Act.WRITE, Act.REMOVE) and change.subject.startswith(layout.UNITS) for change in todo):
+    written = any(change.act in (Act.WRITE, Act.REMOVE) and change.subject.startswith(layout.UNITS) for change in todo)
+    # Also where only units are started: a run that was killed may have written them, and systemd not have read them.
+    if written or enabled:
         yield _step("read the units")
         yield "systemctl daemon-reload"
     if enabled:

@@ -59,7 +59,7 @@ class ManagerHost:
 
 def render(host: ManagerHost, plan: ManagerPlan, roots: Roots) -> Rendered:
     """Everything that runs on `host`."""
-    rendered = _balancer(plan) | _images(host, plan) | node.render(_node(host, plan, roots))
+    rendered = _balancer(host, plan) | _images(host, plan) | node.render(_node(host, plan, roots))
     if host.role != "manager":
         return rendered
     member = etcd.Member(
@@ -116,7 +116,10 @@ def _node(host: ManagerHost, plan: ManagerPlan, roots: Roots) -> node.Node:
     )
 
 
-def _balancer(plan: ManagerPlan) -> Rendered:
+def _balancer(host: ManagerHost, plan: ManagerPlan) -> Rendered:
+    # While managers go to another version one by one, each has its API server go first: a kubelet that speaks to that
+    # one is never newer than its server.
+    own = (f"--prefer={host.address}:{API_PORT}",) if host.role == "manager" else ()
     return Rendered(
         processes=(
             Process(
@@ -127,6 +130,7 @@ def _balancer(plan: ManagerPlan) -> Rendered:
                     "balance",
                     f"--listen=127.0.0.1:{BALANCER_PORT}",
                     f"--upstreams-file={BALANCER_UPSTREAMS}",
+                    *own,
                 ),
             ),
         ),

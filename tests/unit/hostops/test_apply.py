@@ -72,3 +72,13 @@ def test_a_manifest_from_before_there_were_releases() -> None:
     found = Manifest.from_json(old)
     assert found.serves
     assert (found.release, found.previous) == ("", "")
+
+
+def test_units_are_read_again_before_they_are_started() -> None:
+    """Even where no unit is written: a run that was killed wrote them, and systemd knows only the old ones."""
+    seen = settled()
+    seen = replace(seen, manifest=replace(seen.manifest, units={"x.service": ""}))
+    todo = diff.changes(WANTED, seen)
+    assert [change.act for change in todo] == [Act.RESTART]
+    script = apply.compile_script(WANTED, seen, todo)
+    assert script.index("systemctl daemon-reload") < script.index("systemctl restart")

@@ -27,6 +27,7 @@ func balanceCommand(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("balance", flag.ExitOnError)
 	listen := flags.String("listen", "127.0.0.1:7443", "address to listen on")
 	file := flags.String("upstreams-file", "", "file with one upstream, host:port, a line; read again when it changes")
+	prefer := flags.String("prefer", "", "the upstream that is taken while it is well; else the one with the fewest connections")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -35,6 +36,7 @@ func balanceCommand(ctx context.Context, args []string) error {
 		return err
 	}
 	b := newBalancer(checkTLS)
+	b.prefer = *prefer
 	if err := b.follow(ctx, *file); err != nil {
 		return err
 	}
@@ -54,7 +56,8 @@ type upstream struct {
 }
 
 type balancer struct {
-	check func(ctx context.Context, address string) error
+	check  func(ctx context.Context, address string) error
+	prefer string // address of the upstream that comes first while it is well
 
 	mu        sync.Mutex
 	upstreams []*upstream
@@ -179,21 +182,24 @@ func (b *balancer) carry(client net.Conn) {
 	}
 }
 
-// byPreference: healthy before sick, fewest connections first, equals in any order.
+// byPreference: the preferred one, healthy before sick, fewest connections first, equals in any order.
 func (b *balancer) byPreference() []*upstream {
 	b.mu.Lock()
 	upstreams := slices.Clone(b.upstreams)
 	b.mu.Unlock()
 	rand.Shuffle(len(upstreams), func(i, j int) { upstreams[i], upstreams[j] = upstreams[j], upstreams[i] })
-	slices.SortStableFunc(upstreams, func(x, y *upstream) int { return x.rank() - y.rank() })
+	slices.SortStableFunc(upstreams, func(x, y *upstream) int { return x.rank(b.prefer) - y.rank(b.prefer) })
 	return upstreams
 }
 
-func (u *upstream) rank() int {
+func (u *upstream) rank(prefer string) int {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if u.sick {
 		return 1<<30 + len(u.conns)
+	}
+	if u.address == prefer {
+		return -1
 	}
 	return len(u.conns)
 }

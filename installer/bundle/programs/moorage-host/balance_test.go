@@ -102,6 +102,24 @@ func TestConnectionsAreSpreadOverAllServers(t *testing.T) {
 	}
 }
 
+func TestThePreferredServerIsTakenWhileItIsWell(t *testing.T) {
+	first, _ := echo(t, "1")
+	second, stop := echo(t, "2")
+	b := newBalancer(always(nil))
+	b.prefer = second
+	b.set(t.Context(), []string{first, second})
+	address := balancing(t, b)
+	for range 5 {
+		if name, _ := asked(t, address); name != "2" {
+			t.Fatalf("answered by %q", name)
+		}
+	}
+	stop()
+	if name, _ := asked(t, address); name != "1" {
+		t.Errorf("with the other gone, answered by %q", name)
+	}
+}
+
 func TestBytesGoBothWays(t *testing.T) {
 	server, _ := echo(t, "1")
 	b := newBalancer(always(nil))

@@ -57,7 +57,7 @@ contract: setup
 # Upgrades begin at the release before.
 e2e: setup bundle
 	$(BIN)/moorage bundle build 2026.10 -f $(DEMO)
-	$(BIN)/pytest -q tests/e2e tests/contract -m e2e
+	$(BIN)/pytest -q --durations=12 tests/e2e tests/contract -m e2e
 
 test: lint unit contract e2e ## the whole suite, end to end on real hosts included
 

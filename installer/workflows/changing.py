@@ -48,7 +48,7 @@ def bring(session: Session, name: str, bundle: Bundle, report: StepReport, *, et
         done.add(stage.units)
         if _ETCD in stage.units:
             etcd_members.hand_over(session, name)
-            if releases.etcd_of(seen, seen.manifest.release) not in ("", bundle.info.components.etcd):
+            if releases.is_newer_etcd(seen, bundle):
                 _keep_etcd(session, name, report)
         apply.apply(
             session.connection(name),

@@ -32,6 +32,12 @@ def etcd_of(seen: HostFacts, digest: str) -> str:
     return release.components.etcd if release else ""
 
 
+def is_newer_etcd(seen: HostFacts, bundle: Bundle) -> bool:
+    """Whether a bundle has a newer etcd than what a host was last whole on: then what is there is worth a copy."""
+    had = etcd_of(seen, seen.manifest.release)
+    return bool(had) and Version.parse(bundle.info.components.etcd) > Version.parse(had)
+
+
 def etcd_link(seen: HostFacts) -> str:
     """The digest of the bundle that a host's etcd comes from; empty: it has none."""
     return seen.links.get(layout.ETCD, "").rsplit("/", 1)[-1]
@@ -72,7 +78,7 @@ def etcd_digest(seen: HostFacts, bundle: Bundle) -> str:
     return bundle.digest
 
 
-def needs_empty_host(seen: HostFacts, bundle: Bundle) -> bool:
+def needs_drain(seen: HostFacts, bundle: Bundle) -> bool:
     """Whether pods must be away while a host goes over to a bundle.
 
     https://kubernetes.io/docs/tasks/administer-cluster/kubeadm/kubeadm-upgrade/#upgrade-worker-nodes: a kubelet's minor

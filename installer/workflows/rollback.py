@@ -20,7 +20,8 @@ def preview(session: Session) -> Plan:
 
 
 def rollback(session: Session) -> RunResult:
-    """Run the playbook; a second run finds nothing to do."""
+    """Run the playbook; a second run finds nothing to do. A platform that was paused is let go on, this way."""
+    runs.pause(session).end()
     with runs.locked(session, COMMAND):
         return runs.run(session, _playbook(session), COMMAND, session)
 

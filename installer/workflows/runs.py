@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from installer.engine import lock, runner
 from installer.engine.events import Note
+from installer.engine.failures import InterruptedRunError
 from installer.engine.journal import Journal, Run, last_run
 from installer.engine.pause import Pause
 from installer.engine.playbook import Playbook, Selects
@@ -38,7 +39,12 @@ def run(session: Session, playbook: Playbook[C], command: str, context: C) -> Ru
     """Run `playbook` in its context; the caller holds the lock."""
     journal = Journal(_folder(session) / "journal", command=command)
     held = pause(session)
-    return runner.run(playbook, context, reporter=session.reporter, journal=journal, paused=lambda: held.on)
+    try:
+        return runner.run(playbook, context, reporter=session.reporter, journal=journal, paused=lambda: held.on)
+    except InterruptedRunError as exc:
+        if held.on:
+            exc.hint = "`moorage plan resume` goes on from here"
+        raise
 
 
 def last(session: Session) -> Run | None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from installer.engine.events import Note, StepReport
 from installer.engine.plan import Action, Change, Target
-from installer.workflows import changing, emptying, host_changes, releases
+from installer.workflows import changing, host_changes, host_drain, releases
 from installer.workflows.registry import STEPS
 from installer.workflows.session import Session
 
@@ -43,5 +43,5 @@ class ChangeHost:
             report.emit(Note(f"{target.name} stays as it is: it had no other release"))
             return
         bundle = changing.put_back(session, target.name, had, report)
-        emptying.end(session, target.name)
+        host_drain.end(session, target.name)
         report.emit(Note(f"{target.name} is back on {bundle.release}"))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from installer.core.errors import KubernetesError
 from installer.engine.events import StepReport
 from installer.engine.plan import Action, Change, Target
-from installer.workflows import emptying, host_changes, releases
+from installer.workflows import host_changes, host_drain, releases
 from installer.workflows.registry import STEPS
 from installer.workflows.session import Session
 
@@ -21,18 +21,18 @@ class DrainHost:
     def plan(self, session: Session, target: Target) -> Sequence[Change]:
         if not host_changes.serves(session, target.name):
             return ()
-        if not releases.needs_empty_host(session.facts(target.name), session.bundle):
+        if not releases.needs_drain(session.facts(target.name), session.bundle):
             return ()
         return (Change(target.name, Action.RUN, "move away what runs there"),)
 
     def run(self, session: Session, target: Target, report: StepReport) -> None:
-        emptying.begin(session, target.name)
+        host_drain.begin(session, target.name)
 
     def verify(self, session: Session, target: Target, report: StepReport) -> None:
-        emptying.await_empty(session, target.name, report)
+        host_drain.await_empty(session, target.name, report)
 
     def undo(self, session: Session, target: Target, report: StepReport) -> None:
-        emptying.end(session, target.name)
+        host_drain.end(session, target.name)
 
 
 @STEPS.step("release-host")
@@ -45,10 +45,10 @@ class ReleaseHost:
         if not host_changes.serves(session, target.name):
             return ()
         try:
-            drained = emptying.since(session, target.name)
+            drained = host_drain.since(session, target.name)
         except KubernetesError:  # for a preview; what comes before has waited for the API
             return ()
         return (Change(target.name, Action.UPDATE, self.title),) if drained else ()
 
     def run(self, session: Session, target: Target, report: StepReport) -> None:
-        emptying.end(session, target.name)
+        host_drain.end(session, target.name)

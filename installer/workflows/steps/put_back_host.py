@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from installer.engine.events import StepReport
 from installer.engine.plan import Action, Change, Target
-from installer.workflows import changing, emptying, host_changes, releases, way
+from installer.workflows import changing, host_changes, host_drain, releases, way
 from installer.workflows.registry import STEPS
 from installer.workflows.session import Session
 
@@ -30,9 +30,9 @@ class PutBackHost:
         name = target.name
         seen = session.facts(name)
         if name not in session.managers:
-            emptying.begin(session, name)
-            emptying.await_empty(session, name, report)
+            host_drain.begin(session, name)
+            host_drain.await_empty(session, name, report)
         changing.put_back(session, name, releases.goes_back_to(seen), report)
 
     def undo(self, session: Session, target: Target, report: StepReport) -> None:
-        emptying.end(session, target.name)
+        host_drain.end(session, target.name)

@@ -14,7 +14,7 @@ from installer.engine.plan import StepId, Target
 from installer.hostops.diff import Act, HostChange
 from installer.hostops.facts import HostFacts, Manifest
 from installer.spec.specification import load
-from installer.workflows import changing, emptying, releases, runs
+from installer.workflows import changing, host_drain, releases, runs
 from installer.workflows.session import Session
 from installer.workflows.steps import change_host, check_hosts, drain_host, install_host, take_snapshot
 from tests.unit.hostops.hosts import facts
@@ -50,8 +50,8 @@ class World:
         self.session.bundle = NEW  # type: ignore[assignment]  # as far as it is used
         monkeypatch.setattr(change_host.host_changes, "todo", lambda session, name: self.todo)
         monkeypatch.setattr(runs, "last", lambda session: self.last)
-        monkeypatch.setattr(emptying, "since", lambda session, name: "now" if name in self.drained else "")
-        monkeypatch.setattr(emptying, "end", lambda session, name: self.done.append(f"open {name}"))
+        monkeypatch.setattr(host_drain, "since", lambda session, name: "now" if name in self.drained else "")
+        monkeypatch.setattr(host_drain, "end", lambda session, name: self.done.append(f"open {name}"))
         monkeypatch.setattr(changing, "put_back", self._put_back)
 
     def see(self, name: str, seen: HostFacts) -> None:

@@ -71,7 +71,15 @@ def test_etcd_never_goes_back_by_itself(etcd: str, bundle: _Bundle, expected: _B
 )
 def test_a_host_is_emptied_for_another_line(release: str, bundle: _Bundle, empty: bool) -> None:
     """Of the kubelet or of what runs containers; patches go in place."""
-    assert releases.needs_empty_host(_host(release), bundle) is empty  # type: ignore[arg-type]  # as far as used
+    assert releases.needs_drain(_host(release), bundle) is empty  # type: ignore[arg-type]  # as far as used
+
+
+def test_data_is_copied_only_on_the_way_forward() -> None:
+    """A copy of what a newer etcd has written is of no use to an older one."""
+    assert releases.is_newer_etcd(_host(OLD.digest), NEW)  # type: ignore[arg-type]  # as far as used
+    assert not releases.is_newer_etcd(_host(NEW.digest), OLD)  # type: ignore[arg-type]
+    assert not releases.is_newer_etcd(_host(NEW.digest), NEW)  # type: ignore[arg-type]
+    assert not releases.is_newer_etcd(_host("c" * 64), NEW)  # type: ignore[arg-type]
 
 
 def test_names() -> None:

@@ -27,9 +27,9 @@ from installer.kubernetes.members import Listed, Member
 from installer.spec.specification import load
 from installer.workflows import (
     changing,
-    emptying,
     etcd_members,
     host_changes,
+    host_drain,
     releases,
     runs,
     snapshots,
@@ -106,10 +106,10 @@ class World:
         for module, name in (
             (changing, "bring"),
             (changing, "settle"),
-            (emptying, "begin"),
-            (emptying, "end"),
-            (emptying, "since"),
-            (emptying, "await_empty"),
+            (host_drain, "begin"),
+            (host_drain, "end"),
+            (host_drain, "since"),
+            (host_drain, "await_empty"),
             (etcd_members, "look"),
             (etcd_members, "start"),
             (host_changes, "todo"),

@@ -22,7 +22,7 @@ from installer.controller.drained_hosts import DrainedHosts
 from installer.controller.manager_api import Api
 from installer.controller.status import Condition, status
 from installer.core.clock import SystemClock
-from installer.kubernetes import client, draining, pki, storage
+from installer.kubernetes import client, draining, hosted, pki, storage
 from installer.kubernetes.client import ClusterResource
 from tests.fakes.kubernetes import Document, FakeApi, Killed, Life
 from tests.unit.kubernetes import fixed
@@ -245,6 +245,34 @@ def test_a_host_that_is_to_be_empty_is_left(world: World) -> None:
     world.keep(world.controller())
     moved = [line.replace(draining.SINCE, "") for line in before if '"Node"' not in line]
     assert [line for line in world.shown() if '"Node"' not in line] == moved
+
+
+def test_a_control_plane_leaves_a_host_that_is_to_be_empty(world: World) -> None:
+    """By another template, which brings successors up first; it stays so, or its pods would be replaced once more."""
+
+    def template() -> Document:
+        found: Document = world.manager.get("Deployment", NAMESPACE, hosted.CONTROL_PLANE)["spec"]["template"]
+        return copy.deepcopy(found)
+
+    world.keep(world.controller())
+    labels = hosted.labels(NAME, hosted.CONTROL_PLANE)
+    meta = {"name": "control-plane-1", "namespace": NAMESPACE, "labels": labels}
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": {"containers": []}}
+    world.manager.put(pod)
+    world.manager.get("Pod", NAMESPACE, "control-plane-1")["spec"]["nodeName"] = HOSTS[1]
+    before = template()
+    _host_drained(world)
+    world.keep(world.controller())
+    assert template() == before, "its pods are on another host"
+    world.manager.get("Pod", NAMESPACE, "control-plane-1")["spec"]["nodeName"] = HOSTS[0]
+    world.keep(world.controller())
+    moved = template()
+    assert hosted.moved(moved["metadata"]["annotations"]) == "2026-05-04T03:02:01+00:00"
+    assert moved["spec"] == before["spec"]
+    del world.manager.held["Pod", NAMESPACE, "control-plane-1"]
+    world.manager.get("Node", "", HOSTS[0])["metadata"]["annotations"] = {}
+    world.keep(world.controller())
+    assert template() == moved
 
 
 def test_a_delete_leaves_nothing(world: World) -> None:

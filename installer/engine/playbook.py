@@ -39,7 +39,8 @@ class HostSelector(Model):
     hosts: tuple[str, ...] = Field(min_length=1)
 
 
-Selector = Literal["platform", "regions", "hosts", "clusters"] | RoleSelector | HostSelector
+# `leaving`: hosts that are provided still, and that the specification no longer has.
+Selector = Literal["platform", "regions", "hosts", "leaving", "clusters"] | RoleSelector | HostSelector
 
 
 class Batches(Model):

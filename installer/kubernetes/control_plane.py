@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network
-from typing import Any
+from typing import Any, Final
 
 from installer.core import layout
 from installer.core.secret import Secret
@@ -23,6 +24,15 @@ ADMIN_GROUP = "moorage:admins"
 KUBELET_CLIENT_USER = "moorage:kubelet-client"
 FRONT_PROXY_CLIENT = "front-proxy-client"
 
+# Also where there is one replica: another may join it. Renewed half as often as by default, and given up as late: an
+# idle control plane writes little else.
+_ELECTION: Final[Mapping[str, str | int | bool | None]] = {
+    "leader-elect": True,
+    "leader-elect-lease-duration": "15s",
+    "leader-elect-renew-deadline": "10s",
+    "leader-elect-retry-period": "4s",
+}
+
 
 @dataclass(frozen=True, kw_only=True)
 class ControlPlane:
@@ -36,7 +46,6 @@ class ControlPlane:
     pods: IPv4Network
     services: IPv4Network
     domain: str
-    elects: bool  # whether another controller manager or scheduler may run at the same time
     etcd_user: str = "kube-apiserver"
     etcd_prefix: str = "/registry"
     node_ports: tuple[int, int] = (30000, 32767)
@@ -165,7 +174,7 @@ def _controller_manager(plane: ControlPlane) -> Process:
         # alone took 5 s, and as long no node got its range of pod addresses.
         "kube-api-qps": 100,
         "kube-api-burst": 200,
-        **_election(plane),
+        **_ELECTION,
         "profiling": False,
     }
     return Process(
@@ -183,7 +192,7 @@ def _scheduler(plane: ControlPlane) -> Process:
         **_client_flags("scheduler"),
         "bind-address": plane.probe_address,
         "secure-port": SCHEDULER_PORT,
-        **_election(plane),
+        **_ELECTION,
         "profiling": False,
     }
     return Process(
@@ -193,18 +202,6 @@ def _scheduler(plane: ControlPlane) -> Process:
         env=plane.env,
         after=("kube-apiserver",),
     )
-
-
-def _election(plane: ControlPlane) -> dict[str, str | int | bool | None]:
-    """Renewed half as often as by default, and given up as late: an idle control plane writes little else."""
-    if not plane.elects:
-        return {"leader-elect": False}
-    return {
-        "leader-elect": True,
-        "leader-elect-lease-duration": "15s",
-        "leader-elect-renew-deadline": "10s",
-        "leader-elect-retry-period": "4s",
-    }
 
 
 def _client_flags(name: str) -> dict[str, str | int | bool | None]:

@@ -10,6 +10,8 @@ from installer.kubernetes import hosted, node_pod
 # On a host's node, RFC 3339: the controller moves control planes and nodes of clusters away from it, each with its
 # successor first; whoever wrote it evicts the rest.
 SINCE: Final = "moorage.dev/drained-since"
+# Beside it, on a host that does not come back: datastores replace the members that they have there.
+LEAVES: Final = "moorage.dev/leaves"
 _MIRROR: Final = "kubernetes.io/config.mirror"
 _CONTROLLERS: Final = frozenset({hosted.CONTROL_PLANE, node_pod.PART})
 
@@ -19,14 +21,24 @@ def begin(since: str) -> dict[str, Any]:
     return {"metadata": {"annotations": {SINCE: since}}, "spec": {"unschedulable": True}}
 
 
+def leave(since: str) -> dict[str, Any]:
+    """A merge patch of a node that is drained, and will not come back."""
+    return {"metadata": {"annotations": {LEAVES: since}}}
+
+
 def end() -> dict[str, Any]:
     """A merge patch of the node: everything may come again."""
-    return {"metadata": {"annotations": {SINCE: None}}, "spec": {"unschedulable": None}}
+    return {"metadata": {"annotations": {SINCE: None, LEAVES: None}}, "spec": {"unschedulable": None}}
 
 
 def since(annotations: Mapping[str, str] | None) -> str:
     """Since when a node is drained; empty: it is not."""
     return (annotations or {}).get(SINCE, "")
+
+
+def leaves(annotations: Mapping[str, str] | None) -> bool:
+    """Whether a node will not come back."""
+    return LEAVES in (annotations or {})
 
 
 def is_moved_by_controller(labels: Mapping[str, str] | None) -> bool:

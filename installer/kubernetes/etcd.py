@@ -26,6 +26,8 @@ class Member:
     token: str  # tells one etcd cluster from another
     # True: the others run already; None: the variable ETCD_INITIAL_CLUSTER_STATE tells at each start.
     joining: bool | None = False
+    # Where the members and `joining` are told, for which a member that runs need not start anew; empty: in its flags.
+    first_start: str = ""
     listen: str = "0.0.0.0"  # noqa: S104 - mutual TLS guards it; a pod's own address is not known beforehand
     quota_bytes: int = 2 * 2**30
     checks_peer_names: bool = True  # False: a peer's certificate need not name the address it comes from
@@ -43,6 +45,9 @@ def render(member: Member) -> Rendered:
         "key-file": f"{CONFIG}/member.key",
         "client-cert-auth": True,
     }
+    peers = ",".join(f"{n}=https://{a}:{PEER_PORT}" for n, a in sorted(member.peers.items()))
+    state = None if member.joining is None else "existing" if member.joining else "new"
+    told = {"initial-cluster": peers, "initial-cluster-state": state}
     argv = flags(
         {
             "name": member.name,
@@ -51,8 +56,7 @@ def render(member: Member) -> Rendered:
             "advertise-client-urls": f"https://{member.address}:{CLIENT_PORT}",
             "listen-peer-urls": f"https://{member.listen}:{PEER_PORT}",
             "initial-advertise-peer-urls": f"https://{member.address}:{PEER_PORT}",
-            "initial-cluster": ",".join(f"{n}=https://{a}:{PEER_PORT}" for n, a in sorted(member.peers.items())),
-            "initial-cluster-state": None if member.joining is None else "existing" if member.joining else "new",
+            **({} if member.first_start else told),
             "initial-cluster-token": member.token,
             "listen-metrics-urls": f"http://127.0.0.1:{METRICS_PORT}",
             # Hosts that carry many clusters have slow moments; a leader that is merely late must not be replaced.
@@ -78,9 +82,15 @@ def render(member: Member) -> Rendered:
                 # It waits eleven for its clients to leave, and they do not; what it has confirmed is on its disk.
                 stops_within_s=3,
                 reads=(f"{CONFIG}/ca.crt",),
+                environment=member.first_start,
             ),
         ),
-        files={},
+        # What a member with data does not look at: https://etcd.io/docs/v3.6/op-guide/configuration/#clustering
+        files={member.first_start: _variables(told)} if member.first_start else {},
         certificates={f"{CONFIG}/member": CertificateRequest("etcd", subject)},
         directories=(DATA,),
     )
+
+
+def _variables(options: Mapping[str, str | None]) -> str:
+    return "".join(f"ETCD_{name.upper().replace('-', '_')}={value}\n" for name, value in options.items() if value)

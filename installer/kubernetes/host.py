@@ -17,6 +17,7 @@ BALANCER_PORT = 7443
 BALANCER_UPSTREAMS = f"{layout.CONFIG}/node/api-servers"
 MANAGER_TAINT = {"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"}
 ROLE_LABEL = "moorage.dev/role"
+FIRST_START = f"{etcd.CONFIG}/first-start"  # what etcd is told of its members then
 AUDIT_LOG = "/var/log/moorage/audit.log"
 # A lost host is noticed when its lease, renewed four times in that time, has run out (Kubernetes: 40 to 50 s).
 LEASE_S = 20
@@ -37,7 +38,7 @@ class ManagerPlan:
     services: IPv4Network
     domain: str
     node_ports: tuple[int, int]
-    managers: Mapping[str, str]  # name -> address among the hosts
+    managers: Mapping[str, str]  # name -> address among the hosts; of a host that joins, those before it and itself
     images: Mapping[str, str]  # name in the bundle -> reference
     workers: int
     extra_names: tuple[str, ...] = ()  # of the API server, beside every manager's own
@@ -55,6 +56,7 @@ class ManagerHost:
     traits: node.Traits
     labels: Mapping[str, str] = field(default_factory=dict)
     names: tuple[str, ...] = ()  # more addresses by which it is known
+    joins: bool = False  # a manager beside others that serve already
 
 
 def render(host: ManagerHost, plan: ManagerPlan, roots: Roots) -> Rendered:
@@ -67,6 +69,8 @@ def render(host: ManagerHost, plan: ManagerPlan, roots: Roots) -> Rendered:
         address=host.address,
         peers=plan.managers,
         token=plan.platform,
+        joining=host.joins,
+        first_start=FIRST_START,
         names=host.names,
         release=layout.ETCD,
     )
@@ -81,7 +85,6 @@ def render(host: ManagerHost, plan: ManagerPlan, roots: Roots) -> Rendered:
         services=plan.services,
         domain=plan.domain,
         node_ports=plan.node_ports,
-        elects=len(plan.managers) > 1,
         audit_log=AUDIT_LOG,
         node_grace=f"{LEASE_S}s",
     )

@@ -107,7 +107,6 @@ def rendered(cluster: Cluster, place: Place, settings: PlatformSettings, roots: 
         services=network.services,
         domain=network.domain,
         # Also with one replica: while pods are replaced, or a host is cut off, there are two.
-        elects=True,
         manages_endpoints=False,
         probe_address="0.0.0.0",  # noqa: S104 - the kubelet probes it; it tells nobody else anything without a login
         audit_log="-" if chosen.audit_log else None,

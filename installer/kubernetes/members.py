@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from installer.core import layout
 from installer.core.version import Version
@@ -37,6 +38,8 @@ class Listed:
 
     name: str  # empty: it never started
     learner: bool
+    id: int = 0
+    address: str = ""  # where its peers reach it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,19 +67,21 @@ def parse(name: str, lines: Sequence[str]) -> Member:
         status, listed, alarms = (json.loads(part) for part in parts[:3])
         return _member(name, status[0]["Status"], listed["members"], alarms.get("alarms") or ())
     except (ValueError, KeyError, IndexError, TypeError):
-        said = next((line for line in lines if line != _SEP and not line.startswith(("[{", "{"))), "")
+        said = next((line for line in lines if line not in (_SEP, "null") and not line.startswith(("[{", "{"))), "")
         return Member(name=name, problem=_short(said) or "its etcd does not answer")
 
 
-def unwell(target: str, seen: Mapping[str, Member]) -> str | None:
+def unwell(target: str, seen: Mapping[str, Member], *, address: str = "") -> str | None:
     """Why the member `target` may not be stopped now; None when the others carry on without it.
+
+    `address`: the target's; what the others say of it does not count.
 
     Every other member must be well, not only as many as a quorum needs: one that is unwell is mended first. A member
     that does not answer may be changed whatever the others are: nothing is lost by it, and it may be what is missing.
     """
     if target in seen and seen[target].problem:
         return None
-    return others_unwell(target, seen)
+    return others_unwell(target, seen, address=address)
 
 
 def successor(name: str, seen: Mapping[str, Member]) -> str:
@@ -88,9 +93,19 @@ def successor(name: str, seen: Mapping[str, Member]) -> str:
     return f"{max(well, key=lambda one: one.index).id:x}" if well else ""
 
 
-def others_unwell(target: str, seen: Mapping[str, Member]) -> str | None:
-    """What is wrong with any member but one; None when they carry on by themselves."""
-    return next(_faults({name: member for name, member in seen.items() if name != target}, seen), None)
+def speaker(seen: Mapping[str, Member], *, without: str = "") -> str:
+    """A member that answers and has a vote, and can tell of the others; empty: there is none."""
+    return next((name for name, one in sorted(seen.items()) if not one.problem and name != without), "")
+
+
+def entry(address: str, seen: Mapping[str, Member], *, by: str) -> Listed | None:
+    """The member with this address, as the member `by` lists it."""
+    return next((listed for listed in seen[by].members if listed.address == address), None)
+
+
+def others_unwell(target: str, seen: Mapping[str, Member], *, address: str = "") -> str | None:
+    """What is wrong with any member but one; None when they carry on by themselves. `address`: see `unwell`."""
+    return next(_faults({name: member for name, member in seen.items() if name != target}, seen, address), None)
 
 
 def behind(name: str, seen: Mapping[str, Member]) -> str | None:
@@ -104,7 +119,7 @@ def oldest(seen: Mapping[str, Member], without: str) -> Version | None:
     return min(versions, default=None)
 
 
-def _faults(asked: Mapping[str, Member], seen: Mapping[str, Member]) -> Iterator[str]:
+def _faults(asked: Mapping[str, Member], seen: Mapping[str, Member], address: str = "") -> Iterator[str]:
     answering = [member for member in seen.values() if not member.problem]
     furthest = max((member.index for member in answering), default=0)
     leaders = {member.leader for member in answering}
@@ -123,6 +138,8 @@ def _faults(asked: Mapping[str, Member], seen: Mapping[str, Member]) -> Iterator
         if furthest - member.index > _LAG:
             yield f"etcd member {name} is {furthest - member.index} entries behind"
         for listed in member.members:
+            if address and listed.address == address:
+                continue
             if not listed.name:
                 yield f"etcd member {name} lists one that never started"
             elif listed.learner:
@@ -144,7 +161,17 @@ def _member(name: str, status: Mapping[str, Any], listed: Sequence[Any], alarms:
         quota=int(status.get("dbSizeQuota", 0)),
         learner=bool(status.get("isLearner", False)),
         alarms=tuple(dict.fromkeys([*(_alarm(one) for one in alarms if int(one.get("memberID", 0)) == own), *errors])),
-        members=tuple(Listed(name=one.get("name", ""), learner=bool(one.get("isLearner", False))) for one in listed),
+        members=tuple(map(_listed, listed)),
+    )
+
+
+def _listed(entry: Mapping[str, Any]) -> Listed:
+    (url, *_) = entry.get("peerURLs") or ("",)
+    return Listed(
+        name=entry.get("name", ""),
+        learner=bool(entry.get("isLearner", False)),
+        id=int(entry.get("ID", 0)),
+        address=urlsplit(url).hostname or "",
     )
 
 

@@ -27,6 +27,7 @@ class Process:
     name: str
     argv: tuple[str, ...]
     env: Mapping[str, str] = field(default_factory=dict)
+    environment: str = ""  # a file of more of it, on hosts only
     description: str = ""
     after: tuple[str, ...] = ()  # started, not necessarily ready
     notifies: bool = False  # tells systemd when it is ready

@@ -19,6 +19,8 @@ def unit_text(process: Process) -> str:
     """
     after = "".join(f"After={name}.service\n" for name in process.after)
     environment = "".join(f"Environment={shlex.quote(f'{k}={v}')}\n" for k, v in sorted(process.env.items()))
+    if process.environment:
+        environment += f"EnvironmentFile={process.environment}\n"
     # Containers outlive a restart of containerd and the kubelet.
     delegation = "Delegate=yes\nKillMode=process\n" if process.delegates_cgroups else ""
     command = " \\\n  ".join(_escaped(word) for word in process.argv)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from lightkube.resources.core_v1 import Node
@@ -14,7 +14,7 @@ from installer.core.errors import HostError, InstallerError, RetryableError
 from installer.core.version import Version
 from installer.engine.events import Note, StepReport
 from installer.hostops import apply, diff, stages, units
-from installer.kubernetes import client, etcd, host, members
+from installer.kubernetes import client, etcd, members
 from installer.transport.connection import Event
 from installer.workflows import etcd_members, releases
 from installer.workflows.session import Session
@@ -29,8 +29,18 @@ _API_SERVER: Final = "kube-apiserver"
 _HINT: Final = "mend the cause and repeat `moorage up`: it goes on from what it finds"
 
 
-def bring(session: Session, name: str, bundle: Bundle, report: StepReport, *, etcd_digest: str = "") -> None:
-    """Make a host what it is to be with a bundle, and return once it is; `etcd_digest`: see `Session.wanted_with`.
+def bring(
+    session: Session,
+    name: str,
+    bundle: Bundle,
+    report: StepReport,
+    *,
+    etcd_digest: str = "",
+    peers: Mapping[str, str] | None = None,
+) -> None:
+    """Make a host what it is to be with a bundle, and return once it is.
+
+    `etcd_digest`, `peers`: see `Session.wanted_with`.
 
     Goes on from whatever it finds. Raises HostError for a unit that does not come up, WaitTimeoutError for what does
     not become whole in time.
@@ -38,7 +48,7 @@ def bring(session: Session, name: str, bundle: Bundle, report: StepReport, *, et
     done: set[tuple[str, ...]] = set()
     while True:
         seen = session.seen_with(name, bundle)
-        wanted = session.wanted_with(name, bundle, seen, etcd_digest=etcd_digest)
+        wanted = session.wanted_with(name, bundle, seen, etcd_digest=etcd_digest, peers=peers)
         todo = diff.changes(wanted, seen)
         if not todo:
             break
@@ -47,7 +57,8 @@ def bring(session: Session, name: str, bundle: Bundle, report: StepReport, *, et
             raise HostError(f"does not stay as it was made: {todo[0]}", hint="is something else changing this host?")
         done.add(stage.units)
         if _ETCD in stage.units:
-            etcd_members.hand_over(session, name)
+            if peers is None:
+                etcd_members.hand_over(session, name)
             if releases.is_newer_etcd(seen, bundle):
                 _keep_etcd(session, name, report)
         apply.apply(
@@ -108,10 +119,10 @@ def await_units(session: Session, name: str, names: tuple[str, ...], report: Ste
         units.require_hope(connection, seen)
         reason = units.not_up(seen)
         if reason is None and _ETCD in names:
-            reason = members.behind(name, etcd_members.look(session))
+            etcd_members.promote(session, name)
+            reason = members.behind(name, etcd_members.look(session, name))
         if reason is None and _API_SERVER in names:
-            server = f"https://{session.hosts[name].address}:{host.API_PORT}"
-            reason = client.not_ready(server, session.roots.authorities["kubernetes"].cert_pem)
+            reason = client.not_ready(session.api_server(name), session.roots.authorities["kubernetes"].cert_pem)
         return reason
 
     _wait(unready, f"{short} on {name} run", report)

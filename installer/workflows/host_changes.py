@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from installer.hostops import diff
 from installer.hostops.diff import Act, HostChange
 from installer.hostops.stages import unit_name
+from installer.spec.hosts import wanted_hosts
 from installer.workflows.session import Session
 
 _DELETES = (Act.STOP, Act.REMOVE)
@@ -20,6 +21,11 @@ def todo(session: Session, name: str) -> tuple[HostChange, ...]:
 def serves(session: Session, name: str) -> bool:
     """Whether a provided host has taken part in the platform already."""
     return name in session.hosts and session.facts(name).manifest.serves
+
+
+def is_manager(session: Session, name: str) -> bool:
+    """Whether a host, provided or not, is to be a manager."""
+    return any(host.name == name and host.role == "manager" for host in wanted_hosts(session.platform))
 
 
 def summary(changes: Sequence[HostChange]) -> str:

@@ -38,6 +38,11 @@ def begin(session: Session, name: str) -> None:
         _patch(session.api, name, draining.begin(datetime.now(UTC).isoformat(timespec="seconds")))
 
 
+def leave(session: Session, name: str) -> None:
+    """It will not come back: datastores replace the members that they have there."""
+    _patch(session.api, name, draining.leave(datetime.now(UTC).isoformat(timespec="seconds")))
+
+
 def end(session: Session, name: str) -> None:
     """Everything may come again."""
     if since(session, name):

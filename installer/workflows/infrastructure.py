@@ -18,7 +18,7 @@ from installer.core.secret import Secret
 from installer.kubernetes.roots import Roots
 from installer.provision import outputs
 from installer.provision.changes import ResourceChange, ResourceEvent
-from installer.spec import specification
+from installer.spec import leaving, specification
 from installer.spec.contract import RegionOutputs
 from installer.spec.platform import OnPremRegion, Platform, Region
 from installer.spec.specification import Specification
@@ -64,53 +64,78 @@ class Infrastructure:
     def outputs(self) -> Provided | None:
         """What the stacks gave when they last ran; None when the platform was never provided."""
         stacks = [("platform", self._platform.name)]
-        stacks += [(region.provider.kind, self._region_name(region)) for region in self._regions]
+        stacks += [(region.provider.kind, self._region_name(region)) for region in self._platform.spec.regions]
         # Side by side: each has a key of its own, and deriving it takes a quarter of a second by design.
         with ThreadPoolExecutor(max_workers=len(stacks)) as pool:
-            made, *regions = pool.map(lambda stack: self._outputs_of(*stack), stacks)
-        if made is None or any(_REGION not in (region or {}) for region in regions):
+            made, *found = pool.map(lambda stack: self._outputs_of(*stack), stacks)
+        if made is None:
             return None
-        return self._provided(made, [region for region in regions if region])
+        regions = self._kept(made).spec.regions
+        found += [self._outputs_of(r.provider.kind, self._region_name(r)) for r in regions[len(found) :]]
+        given = [(region, out) for region, out in zip(regions, found, strict=True) if out and _REGION in out]
+        return self._provided(made, given) if given else None
 
     def exists(self) -> bool:
         """Whether there is anything that `destroy` would remove."""
         return self._outputs_of("platform", self._platform.name) is not None
 
     def preview(self) -> Mapping[str, tuple[ResourceChange, ...]]:
-        """What would change, by region; the root secrets count to the first region."""
-        secrets_stack = self._secrets_stack()
+        """What would change before hosts go, by region; the root secrets count to the first region."""
+        secrets_stack = self._secrets_stack(self._platform)
         made = secrets_stack.outputs()
-        changes = {r.name: self._region_stack(r, _public_key(made)).preview() for r in self._regions}
+        regions = self._kept(made).spec.regions
+        changes = {r.name: self._region_stack(r, _public_key(made)).preview() for r in regions}
         if made is None:
-            first = self._regions[0].name
+            first = regions[0].name
             changes[first] = (*secrets_stack.preview(), *changes[first])
         return changes
 
     def up(self, on_event: Listener) -> Provided:
-        """Bring all stacks to what the specification says."""
-        secrets_stack = self._secrets_stack(on_event)
-        made = secrets_stack.outputs()
-        if made is None or made.get(_SPECIFICATION) != self._specification:
-            made = secrets_stack.up()
-        return self._provided(made, [self._region_stack(r, _public_key(made), on_event).up() for r in self._regions])
+        """Bring all stacks to what the specification says; hosts that it no longer has stay until `let_go`."""
+        made = self._secrets_stack(self._platform).outputs()
+        platform = self._kept(made)
+        made = self._noted(made, platform, on_event)
+        stacks = [(r, self._region_stack(r, _public_key(made), on_event)) for r in platform.spec.regions]
+        return self._provided(made, [(region, stack.up()) for region, stack in stacks])
+
+    def let_go(self, on_event: Listener) -> Provided:
+        """Take down the hosts that the specification no longer has; that is noted once they are gone."""
+        made = self._secrets_stack(self._platform).outputs() or {}
+        wanted = {region.name for region in self._platform.spec.regions}
+        for region in self._kept(made).spec.regions:
+            if region.name not in wanted:
+                self._take_down(self._region_stack(region, _public_key(made), on_event))
+        stacks = [(r, self._region_stack(r, _public_key(made), on_event)) for r in self._platform.spec.regions]
+        given = [(region, stack.up()) for region, stack in stacks]
+        return self._provided(self._noted(made, self._platform, on_event), given)
 
     def destroy(self, on_event: Listener) -> None:
         """Remove everything that the stacks made, the root secrets last."""
-        secrets_stack = self._secrets_stack(on_event)
+        secrets_stack = self._secrets_stack(self._platform, on_event)
         made = secrets_stack.outputs()
-        for region in self._regions:
-            stack = self._region_stack(region, _public_key(made), on_event)
-            stack.destroy()
-            stack.remove()
-        secrets_stack.destroy()
-        secrets_stack.remove()
+        for region in self._kept(made).spec.regions:
+            self._take_down(self._region_stack(region, _public_key(made), on_event))
+        self._take_down(secrets_stack)
 
-    @property
-    def _regions(self) -> tuple[Region, ...]:
-        return self._platform.spec.regions
+    def _noted(self, made: Mapping[str, Any] | None, platform: Platform, on_event: Listener) -> Mapping[str, Any]:
+        """The outputs of the stack of the root secrets once they are made, and `platform` is noted beside them."""
+        if made is not None and made.get(_SPECIFICATION) == self._text(platform):
+            return made
+        return self._secrets_stack(platform, on_event).up()
 
-    def _secrets_stack(self, on_event: Listener | None = None) -> ProjectStack:
-        config = {"platform": self._platform.name, "specification": self._specification}
+    def _kept(self, made: Mapping[str, Any] | None) -> Platform:
+        """The platform with what was provided and is in the specification no longer."""
+        text = str((made or {}).get(_SPECIFICATION, ""))
+        before = specification.load_text(text, directory=self._directory).platform if text else None
+        return leaving.keeping(before, self._platform) if before else self._platform
+
+    @staticmethod
+    def _take_down(stack: ProjectStack) -> None:
+        stack.destroy()
+        stack.remove()
+
+    def _secrets_stack(self, platform: Platform, on_event: Listener | None = None) -> ProjectStack:
+        config = {"platform": platform.name, "specification": self._text(platform)}
         return self._stack("platform", self._platform.name, config, {}, on_event)
 
     def _region_stack(self, region: Region, public_key: str, on_event: Listener | None = None) -> ProjectStack:
@@ -128,10 +153,9 @@ class Infrastructure:
             hidden = {"key": access.key or Secret(""), "sudoPassword": access.sudo_password or Secret("")}
         return self._stack(region.provider.kind, self._region_name(region), config, hidden, on_event)
 
-    @property
-    def _specification(self) -> str:
+    def _text(self, platform: Platform) -> str:
         """What is noted beside the secrets: later runs compare with it what may not change."""
-        return specification.to_text(Specification(platform=self._platform, clusters=(), directory=self._directory))
+        return specification.to_text(Specification(platform=platform, clusters=(), directory=self._directory))
 
     def _region_name(self, region: Region) -> str:
         return f"{self._platform.name}-{region.name}"
@@ -161,10 +185,10 @@ class Infrastructure:
             on_event=on_event or _unheard,
         )
 
-    def _provided(self, made: Mapping[str, Any], regions: Sequence[Mapping[str, Any]]) -> Provided:
+    def _provided(self, made: Mapping[str, Any], given: Sequence[tuple[Region, Mapping[str, Any]]]) -> Provided:
         values = {name: _as_secret(value) for name, value in _plain(made[_SECRETS]).items()}
-        access = {r.name: self._access(r, values["ssh.key"]) for r in self._regions}
-        outputs = tuple(RegionOutputs.model_validate(_plain(region[_REGION])) for region in regions)
+        access = {region.name: self._access(region, values["ssh.key"]) for region, _ in given}
+        outputs = tuple(RegionOutputs.model_validate(_plain(made[_REGION])) for _, made in given)
         return Provided(outputs, Roots.from_mapping(values), access, str(made.get(_SPECIFICATION, "")))
 
     def _access(self, region: Region, own_key: Secret) -> Access:

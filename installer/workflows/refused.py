@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
-from installer.core.errors import BundleError, InstallerError
+from installer.core.errors import BundleError, KubernetesError
 from installer.spec import faults, specification
 from installer.spec.changes import check_change
-from installer.spec.hosts import WantedHost, wanted_hosts
 from installer.spec.source import Fault
 from installer.spec.specification import Specification
 from installer.spec.subject import Finding
-from installer.workflows import way
+from installer.workflows import leaving, way
 from installer.workflows.session import Session
 
 _RELEASE: Final = ("spec", "release")
+_REGIONS: Final = ("spec", "regions")
 
 
 def require_allowed(session: Session) -> None:
-    """Raise SpecError that lists every field that may not change any more, and every host that may not come or go."""
+    """Raise SpecError that lists every field that may not change any more, and every host that may not go."""
     if session.provided is None:
         return
     before = specification.load_text(session.provided.specification, directory=session.spec.directory)
@@ -44,31 +44,24 @@ def _release(session: Session, before: Specification) -> Iterator[Fault]:
 
 
 def _hosts(session: Session) -> Iterator[Fault]:
-    """Where something runs, members and nodes would be lost, or etcd's members would not agree who they are."""
-    wanted = {host.name: host for host in wanted_hosts(session.platform)}
-    for name, host in session.hosts.items():
-        if name not in wanted and _carries(session, name):
-            what = (
-                f"no longer has {name}, which carries the platform's {'members' if host.role == 'manager' else 'nodes'}"
-            )
-            yield _fault(session, ("spec", "regions"), f"{what}: put it back; removing hosts is not supported yet")
-    new = [host for host in wanted.values() if host.role == "manager" and host.name not in session.hosts]
-    if new and any(_carries(session, name) for name in session.managers):
-        yield from (_new_manager(session, host) for host in new)
+    """Hosts may leave, but not with data that is nowhere else, nor all managers that have the platform's own."""
+    going = [name for name in session.leaving if session.may_serve(name)]
+    managers = [name for name in going if session.leaving[name].role == "manager"]
+    if managers and not any(session.may_serve(name) for name in session.managers):
+        message = f"no longer has {', '.join(managers)}: one manager that serves must stay until others have joined it"
+        yield _fault(session, _REGIONS, message)
+        return
+    for name in going:
+        for kept in _kept(session, name):
+            yield _fault(session, _REGIONS, f"no longer has {name}, which has {kept}: put it back")
 
 
-def _new_manager(session: Session, host: WantedHost) -> Fault:
-    return _fault(
-        session, host.loc, f"{host.name} would join managers that run already, which is not supported yet: take it out"
-    )
-
-
-def _carries(session: Session, name: str) -> bool:
-    """Whether Moorage installed anything on a host; one that cannot be asked may carry everything."""
+def _kept(session: Session, name: str) -> Sequence[str]:
+    """Of a host that is gone already, nothing can be kept; where the API does not answer, the step asks again."""
     try:
-        return session.facts(name).manifest.serves
-    except InstallerError:
-        return True
+        return () if session.gone(name) else leaving.keeps(session, name)
+    except KubernetesError:
+        return ()
 
 
 def _fault(session: Session, loc: tuple[str | int, ...], message: str) -> Fault:

@@ -69,6 +69,7 @@ class Session:
         self.fleet = Fleet()
         self.facts = Remembered(self._facts)
         self.wanted = Remembered(self._wanted)
+        self.gone = Remembered(self._gone)  # whether a host cannot be reached any more
         self._provided: Provided | None = None
         self._provided_known = False
 
@@ -81,12 +82,11 @@ class Session:
                 return tuple(Target("region", region.name) for region in self.platform.spec.regions)
             case "clusters":
                 return tuple(Target("cluster", cluster.name) for cluster in self.spec.clusters)
+            case "leaving":
+                return tuple(map(_host_target, self.leaving.values()))
             case _:
-                return tuple(
-                    Target("host", host.name, group=f"{host.region}/{host.zone}")
-                    for host in self._known_hosts()
-                    if _selected(selector, host.name, host.role)
-                )
+                wanted = wanted_hosts(self.platform)
+                return tuple(_host_target(host) for host in wanted if _selected(selector, host.name, host.role))
 
     # --- infrastructure -------------------------------------------------------------------------------------------
 
@@ -108,8 +108,22 @@ class Session:
 
     @property
     def hosts(self) -> Mapping[str, HostOutput]:
-        """All provided hosts by name."""
+        """The provided hosts by name, but for those that leave."""
+        return {name: host for name, host in self._provided_hosts.items() if name in self._wanted_names}
+
+    @property
+    def leaving(self) -> Mapping[str, HostOutput]:
+        """Provided hosts that the specification no longer has, by name: workers first."""
+        gone = [host for name, host in self._provided_hosts.items() if name not in self._wanted_names]
+        return {host.name: host for host in sorted(gone, key=lambda host: host.role == "manager")}
+
+    @property
+    def _provided_hosts(self) -> Mapping[str, HostOutput]:
         return {host.name: host for region in self._regions for host in region.hosts}
+
+    @cached_property
+    def _wanted_names(self) -> frozenset[str]:
+        return frozenset(host.name for host in wanted_hosts(self.platform))
 
     @property
     def roots(self) -> Roots:
@@ -130,9 +144,6 @@ class Session:
     def _regions(self) -> tuple[RegionOutputs, ...]:
         return self.provided.regions if self.provided else ()
 
-    def _known_hosts(self) -> Sequence[WantedHost | HostOutput]:
-        return wanted_hosts(self.platform) if self.provided is None else tuple(self.hosts.values())
-
     # --- the manager's API ---------------------------------------------------------------------------------------
 
     @cached_property
@@ -150,8 +161,11 @@ class Session:
     @property
     def api_servers(self) -> tuple[str, ...]:
         """URLs of the manager's API servers, as this machine reaches them."""
-        managers = [h.address for h in self.hosts.values() if h.role == "manager"]
-        return tuple(f"https://{address}:{host.API_PORT}" for address in managers)
+        return tuple(map(self.api_server, self.managers))
+
+    def api_server(self, name: str) -> str:
+        """The URL of one of them, by its host."""
+        return f"https://{self.hosts[name].address}:{host.API_PORT}"
 
     @property
     def endpoints(self) -> tuple[str, ...]:
@@ -163,7 +177,7 @@ class Session:
 
     def connection(self, name: str) -> Connection:
         """A live connection to a provided host."""
-        host = self.hosts[name]
+        host = self._provided_hosts[name]
         return self.fleet.connection(_target(host, self._required.access[host.region]))
 
     def given(self) -> Mapping[str, HostOutput]:
@@ -203,10 +217,21 @@ class Session:
         certificates = [f"{stem}.crt" for stem in rendered.certificates]
         return facts.gather(self.connection(name), certificates=certificates, wanted=about)
 
-    def wanted_with(self, name: str, bundle: Bundle, seen: HostFacts, *, etcd_digest: str = "") -> HostState:
-        """What a host is to be with a bundle; `etcd_digest`: the one for its etcd, which else never goes back."""
+    def wanted_with(
+        self,
+        name: str,
+        bundle: Bundle,
+        seen: HostFacts,
+        *,
+        etcd_digest: str = "",
+        peers: Mapping[str, str] | None = None,
+    ) -> HostState:
+        """What a host is to be with a bundle; `etcd_digest`: the one for its etcd, which else never goes back.
+
+        `peers`: the members (name -> address), itself included, that a manager joins.
+        """
         traits = host_state.traits_of(seen, address=str(self.hosts[name].cluster_address))
-        rendered = self._rendered(self.hosts[name], traits, bundle)
+        rendered = self._rendered(self.hosts[name], traits, bundle, peers)
         kept = host_state.seen_certificates(seen, since=self.renew_before)
         issued = issue.issue(rendered.certificates, self.roots.authorities, kept)
         return host_state.host_state(
@@ -218,16 +243,27 @@ class Session:
         )
 
     def _facts(self, name: str) -> HostFacts:
+        if name in self.leaving:  # nothing is wanted of it any more
+            return facts.gather(self.connection(name))
         try:
             bundle = self.bundle
         except BundleError:  # being built beside the first checks, which need nothing of it; then they are forgotten
             return facts.gather(self.connection(name))
         return self.seen_with(name, bundle)
 
+    def _gone(self, name: str) -> bool:
+        try:
+            self.facts(name)
+        except InstallerError:
+            return True
+        return False
+
     def _wanted(self, name: str) -> HostState:
         return self.wanted_with(name, self.bundle, self.facts(name))
 
-    def _rendered(self, output: HostOutput, traits: node.Traits, bundle: Bundle) -> Rendered:
+    def _rendered(
+        self, output: HostOutput, traits: node.Traits, bundle: Bundle, peers: Mapping[str, str] | None = None
+    ) -> Rendered:
         machine = host.ManagerHost(
             name=output.name,
             address=str(output.cluster_address),
@@ -237,8 +273,9 @@ class Session:
             traits=traits,
             labels=output.labels,
             names=(output.address,),
+            joins=peers is not None,
         )
-        return host.render(machine, self._plan(bundle), self.roots)
+        return host.render(machine, self._plan(bundle, peers or self.managers), self.roots)
 
     @cached_property
     def bundle(self) -> Bundle:
@@ -255,7 +292,23 @@ class Session:
         """The manager hosts: name -> address among the hosts."""
         return {h.name: str(h.cluster_address) for h in self.hosts.values() if h.role == "manager"}
 
-    def _plan(self, bundle: Bundle) -> host.ManagerPlan:
+    @property
+    def serving_managers(self) -> tuple[str, ...]:
+        """The managers that have taken part already, and those that leave.
+
+        Of the latter, one that is gone takes no part: it is out of etcd before that is changed.
+        """
+        leaving = [name for name, host in self.leaving.items() if host.role == "manager" and not self.gone(name)]
+        return tuple(name for name in (*self.managers, *leaving) if self.may_serve(name))
+
+    def may_serve(self, name: str) -> bool:
+        """Whether Moorage installed anything on a host; one that cannot be asked may carry everything."""
+        try:
+            return self.facts(name).manifest.serves
+        except InstallerError:
+            return True
+
+    def _plan(self, bundle: Bundle, managers: Mapping[str, str]) -> host.ManagerPlan:
         """What all hosts with a bundle have in common."""
         network = self.platform.spec.manager.network
         endpoints = tuple(region.endpoint for region in self._regions if region.endpoint)
@@ -266,11 +319,15 @@ class Session:
             services=network.services,
             domain=network.domain,
             node_ports=network.ports,
-            managers=self.managers,
+            managers=managers,
             images=bundle.images,
             workers=len(self.hosts) - len(self.managers),
             extra_names=(*self.platform.spec.manager.extra_names, *endpoints),
         )
+
+
+def _host_target(host: WantedHost | HostOutput) -> Target:
+    return Target("host", host.name, group=f"{host.region}/{host.zone}")
 
 
 def _target(output: HostOutput, access: Access) -> ssh.Target:

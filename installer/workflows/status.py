@@ -44,7 +44,8 @@ def status(session: Session) -> PlatformStatus:
     ready: tuple[str, ...] = ()
     found: tuple[ClusterInfo, ...] = ()
     try:
-        ready = tuple(client.name_of(node) for node in session.api.list(Node) if is_ready(node))
+        nodes = {client.name_of(node) for node in session.api.list(Node) if is_ready(node)}
+        ready = tuple(name for name in session.hosts if name in nodes)
         found = clusters.list_(session)
         stores = datastores.list_(session)
     except InstallerError as exc:

@@ -12,6 +12,7 @@ import pytest
 
 from installer.core import cache, layout
 from installer.core.errors import ExitCode
+from installer.kubernetes import members
 from installer.provision.local import kernel, machine, network, rootfs
 from installer.provision.provider.secrets import new_ssh_key
 from tests.e2e import broken_release
@@ -25,6 +26,7 @@ _NAME = "t-prov-quay"
 _KILLED_AT = ("sending kubernetes", "receive files", "applying what runs", "apply-cluster")
 _ASKED = 500  # times at least, each
 _HOSTS = ("manager-1", "manager-2", "manager-3")
+_SPARE = "manager-4"  # a machine that the specification does not name at first
 _FINGERPRINT = re.compile(r"create (manager-\d): its host key is not known yet; it shows \S+ (SHA256:[\w+/]+)")
 # Directories that change by themselves on any running machine.
 _RESTLESS = (
@@ -42,13 +44,14 @@ _RESTLESS = (
 
 @dataclass(frozen=True)
 class Hall:
-    """Three machines with systemd and sshd, and the folder of a specification that names them."""
+    """Four machines with systemd and sshd, and the folder of a specification that names three of them."""
 
     folder: Path
     platform: PlatformUnderTest
+    addresses: dict[str, str]
 
-    def listing(self) -> set[str]:
-        """Every file of every machine, with its mode, owner and target, and every link and table of its network."""
+    def listing(self, *hosts: str) -> set[str]:
+        """Every file of some machines, with its mode, owner and target, and every link and table of their network."""
         prune = " -o ".join(f"-path '{path}'" for path in (*_RESTLESS, "/var/lib/systemd*"))
         data = " ".join(f"/var/lib/{name}" for name in ("etcd", "kubelet", "containerd", "moorage"))
         script = (
@@ -57,11 +60,18 @@ class Hall:
         )
         # These are mounts here, so they stay, and their modes with them.
         mounts = {f"/var/lib/{name} d" for name in ("etcd", "kubelet", "containerd")}
-        lines = ((name, line) for name in _HOSTS for line in self.sh(name, script).splitlines())
+        lines = ((name, line) for name in hosts for line in self.sh(name, script).splitlines())
         return {f"{name}: {line}" for name, line in lines if " ".join(line.split()[:2]) not in mounts}
 
     def sh(self, host: str, script: str) -> str:
         return podman("exec", f"{_NAME}-{host}", "sh", "-c", script)
+
+    def replace(self, old: str, new: str) -> None:
+        """Put another machine in the place of one in the specification, its key pinned."""
+        path = self.folder / "platform.yaml"
+        key = self.sh(new, "ssh-keygen -y -f /etc/ssh/ssh_host_ed25519_key").strip()
+        line = f"- {{name: {new}, role: manager, address: {self.addresses[new]}, zone: c, hostKey: '{key}'}}"
+        path.write_text(re.sub(rf"- {{name: {old},.*}}", line, path.read_text()))
 
     def pin(self, fingerprints: dict[str, str]) -> None:
         """Add the host keys to the specification, as its reader was told to."""
@@ -81,11 +91,12 @@ def hall(tmp_path: Path) -> Iterator[Hall]:
     key.write_text(private.reveal())
     text = _EXAMPLE.read_text().replace("name: quay", f"name: {_NAME}").replace("~/.ssh/id_ed25519", str(key))
     text = text.replace("2026.11", "2026.10").replace("1.37.2", "1.36.3")  # to be upgraded
+    given = {}
     try:
         with kernel.held():
             kernel.raise_limits()
             addresses = network.create(_NAME, _NAME)
-        for number, name in enumerate(_HOSTS, start=11):
+        for number, name in enumerate((*_HOSTS, _SPARE), start=11):
             host_key, _ = new_ssh_key()
             machine.create(
                 machine.Machine(
@@ -100,12 +111,13 @@ def hall(tmp_path: Path) -> Iterator[Hall]:
                     host_key=host_key.reveal(),
                 )
             )
-            text = text.replace(f"192.0.2.{number}", str(addresses[number]))
+            given[name] = str(addresses[number])
+            text = text.replace(f"192.0.2.{number}", given[name])
         assert "192.0.2." not in text
         (tmp_path / "platform.yaml").write_text(text)
-        yield Hall(tmp_path, PlatformUnderTest(_NAME, tmp_path))
+        yield Hall(tmp_path, PlatformUnderTest(_NAME, tmp_path), given)
     finally:
-        for name in _HOSTS:
+        for name in (*_HOSTS, _SPARE):
             machine.delete(f"{_NAME}-{name}", tmp_path / "machines" / name)
         with kernel.held():
             network.delete(_NAME)
@@ -119,14 +131,14 @@ def test_machines_become_a_platform_are_upgraded_and_left_as_they_were(hall: Hal
     `up` goes on from wherever it was killed; each run gets further than the one before.
 
     Between that, from the release before to the newest: refused while a member is away, put back where the newer one
-    does not start, killed and gone on with, all while clients ask; then the cluster itself.
+    does not start, killed and gone on with, all while clients ask; then the cluster itself. Then one manager takes another's place.
     """
-    before = hall.listing()
+    before = hall.listing(*_HOSTS, _SPARE)
     _pin(hall)
     checked = hall.platform.must("preflight", "-o", "json").json
     assert {result["name"] for result in checked["checks"]} >= {"reach", "disk", "clock"}
     assert "host manager-1" in hall.platform.must("preview").stdout
-    assert hall.listing() == before
+    assert hall.listing(*_HOSTS, _SPARE) == before
 
     for point in _KILLED_AT:
         hall.platform.kill_when(lambda line, point=point: point in line, "up", "--yes", "-o", "json")
@@ -140,6 +152,7 @@ def test_machines_become_a_platform_are_upgraded_and_left_as_they_were(hall: Hal
     with Traffic([api(hall.platform, "team-a"), api(hall.platform, "manager")]) as traffic:
         _killed_and_gone_on_with(hall)
         hall.platform.must("cluster", "upgrade", "team-a", "--yes")
+        _another_in_its_place(hall, before)
     assert {name: lost for name, lost in traffic.lost.items() if name != "API of manager"} == {}
     assert all(one.count > _ASKED for one in traffic.asked)
     assert _versions(hall) == {"v1.37.2"}
@@ -147,8 +160,7 @@ def test_machines_become_a_platform_are_upgraded_and_left_as_they_were(hall: Hal
     assert "Nothing to do" in hall.platform.must("up", "--yes").stdout
 
     hall.platform.must("destroy", "--yes")
-    left = sorted(hall.listing() ^ before)
-    assert left == [], "\n".join(left)
+    _is_as_before(hall, before, *_HOSTS, _SPARE)
 
 
 def _pin(hall: Hall) -> None:
@@ -191,6 +203,28 @@ def _killed_and_gone_on_with(hall: Hall) -> None:
     gone_on = hall.platform.must("plan", "retry", "--yes", timeout_s=900)
     assert "managers/manager-1" not in gone_on.stderr
     assert _releases(hall) == {"2026.11"}
+
+
+def _another_in_its_place(hall: Hall, before: set[str]) -> None:
+    """A new manager joins, killed in the middle and gone on with; of the old one nothing of ours stays."""
+    hall.replace("manager-3", _SPARE)
+    step = f'"id": "join/{_SPARE}/join-manager", "text": "receive files"'
+    hall.platform.kill_when(lambda line: step in line, "up", "--yes", "-o", "json")
+    hall.platform.must("up", "--yes", timeout_s=900)
+    assert _members(hall) == {"manager-1", "manager-2", _SPARE}
+    _is_as_before(hall, before, "manager-3")
+
+
+def _members(hall: Hall) -> set[str]:
+    """Of etcd, with a vote."""
+    (*printed,) = hall.sh("manager-1", members.LOOK).splitlines()
+    return {one.name for one in members.parse("manager-1", printed).members if not one.learner}
+
+
+def _is_as_before(hall: Hall, before: set[str], *names: str) -> None:
+    were = {line for line in before if line.split(":")[0] in names}
+    left = sorted(hall.listing(*names) ^ were)
+    assert left == [], "\n".join(left)
 
 
 def _versions(hall: Hall) -> set[str]:

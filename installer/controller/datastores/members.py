@@ -13,10 +13,10 @@ from lightkube.resources.core_v1 import Node, Pod, Service
 from lightkube.resources.core_v1 import Secret as SecretResource
 
 from installer.controller.datastores import etcdctl, membership
-from installer.controller.manager_api import Api, is_ready
+from installer.controller.manager_api import Api, is_ready, meta_of
 from installer.core import clock
 from installer.core.errors import KubernetesError
-from installer.kubernetes import datastore, host, pki
+from installer.kubernetes import datastore, draining, host, pki
 from installer.kubernetes.datastore import NAMESPACE, Placement
 from installer.kubernetes.settings import PlatformSettings
 
@@ -39,7 +39,7 @@ class Layout:
     ) -> None:
         """`authority` and `quota_bytes` are for laying out; one who only removes needs neither."""
         self.addresses = addresses
-        self.hosts: dict[str, bool] = {}  # of managers, and whether each is ready
+        self.hosts: dict[str, bool] = {}  # of managers that do not leave, and whether each is ready
         self.load: dict[str, int] = {}  # members of all datastores on each
         self._name = name
         self._api = api
@@ -52,7 +52,8 @@ class Layout:
     def read(self, status: Mapping[str, Any]) -> None:
         """Look at hosts and at what is laid out; `status` tells what was, should somebody have deleted it."""
         nodes = self._api.list(Node, labels={host.ROLE_LABEL: "manager"})
-        self.hosts = {node.metadata.name: is_ready(node) for node in nodes if node.metadata and node.metadata.name}
+        staying = [node for node in nodes if not draining.leaves(meta_of(node).annotations)]
+        self.hosts = {str(meta_of(node).name): is_ready(node) for node in staying}
         sets: list[Any] = self._api.list(StatefulSet, NAMESPACE)
         for found in sets:
             where = _placement(found).host

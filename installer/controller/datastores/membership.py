@@ -147,8 +147,8 @@ def _of_learner(member: SeenMember, places: _Places) -> Action:
 
 def _replace(member: SeenMember, members: Sequence[SeenMember], places: _Places) -> Action:
     reason = _loss(member, places.hosts)
-    voters = _voters(members)
-    if _answering(voters) < _majority(len(voters) - 1):
+    others = [other for other in _voters(members) if other is not member]
+    if _answering(others) < _majority(len(others)):
         return Wait(f"{reason}; the others would be no majority without it")
     if not places.for_member(member):
         return Wait(f"{reason}; no other manager host is free for it")
@@ -156,13 +156,13 @@ def _replace(member: SeenMember, members: Sequence[SeenMember], places: _Places)
 
 
 def _loss(member: SeenMember, hosts: Mapping[str, bool]) -> str:
-    """Why a member is lost; empty when it is not, or may yet come back."""
+    """Why a member is lost, or about to be; empty when it is not, or may yet come back."""
+    if member.host and member.host not in hosts:
+        return f"member {member.name} is on {member.host}, which is no manager host any more, or leaves"
     if member.answers:
         return ""
     if not member.host:
         return f"member {member.name} is laid out on no host"
-    if member.host not in hosts:
-        return f"member {member.name} was on {member.host}, which is no manager host any more"
     if hosts[member.host] and member.crashes >= CRASHES:
         return f"member {member.name} on {member.host} does not start: its data is lost or damaged"
     if member.away_s >= AWAY_S:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,7 +12,7 @@ from installer.core.secret import Secret
 from installer.hostops import facts, remove
 from installer.provision.provider.resource import Made, Properties
 from installer.transport.connection import connect, scan_host_key
-from installer.transport.errors import HostKeyChangedError
+from installer.transport.errors import HostKeyChangedError, UnreachableError
 from installer.transport.target import Target
 
 _FINGERPRINT: Final = "SHA256:"
@@ -41,7 +42,8 @@ class OnPremHost:
         return self._seen(inputs)
 
     def delete(self, id_: str, outputs: Properties) -> None:
-        with connect(_target(outputs)) as connection:
+        """One that does not answer any more is let go as it is; who calls for it has told that."""
+        with suppress(UnreachableError), connect(_target(outputs)) as connection:
             remove.remove(connection)
 
     def _seen(self, inputs: Properties) -> Made:

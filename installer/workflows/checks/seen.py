@@ -61,7 +61,7 @@ PLATFORM: Final[Checks[PlatformSeen]] = Checks()
 def look(session: Session, machines: tuple[Machine, ...]) -> PlatformSeen:
     """Look at everything; what cannot be looked at is told as such, and never counts as well."""
     asked: dict[str, Callable[[], Any]] = {
-        "members": lambda: etcd_members.look(session),
+        "members": lambda: etcd_members.settled(session),
         "writes_ms": lambda: write_speed.slowest_ms(session),
         "snapshots": lambda: write_speed.newest_snapshots(session),
         "api_servers": lambda: _api_servers(session),
@@ -109,5 +109,7 @@ def _listed(session: Session, kind: type[Any], namespace: str | None) -> tuple[A
 
 def _api_servers(session: Session) -> Mapping[str, str]:
     authority = session.roots.authorities["kubernetes"].cert_pem
-    found = fan_out(session.api_servers, lambda server: client.not_ready(server, authority) or "")
+    serving = [name for name in session.managers if session.may_serve(name)]  # others are about to join
+    servers = tuple(map(session.api_server, serving))
+    found = fan_out(servers, lambda server: client.not_ready(server, authority) or "")
     return {server: str(reason) for server, reason in found.items()}

@@ -9,19 +9,24 @@ from installer.engine.events import StepReport
 from installer.engine.plan import Action, Change, Target
 from installer.hostops import apply
 from installer.transport.connection import Event
-from installer.workflows import host_changes
+from installer.workflows import etcd_members, host_changes
 from installer.workflows.registry import STEPS
 from installer.workflows.session import Session
 
 
 @STEPS.step("install-host")
 class InstallHost:
-    """Nobody depends on it yet: all at once, and whether it serves is seen when the manager is set up."""
+    """Nobody depends on it yet: all at once, and whether it serves is seen when the manager is set up.
+
+    Not a manager that comes to others: `join-manager`.
+    """
 
     title = "install"
 
     def plan(self, session: Session, target: Target) -> Sequence[Change]:
         if host_changes.serves(session, target.name):
+            return ()
+        if host_changes.is_manager(session, target.name) and etcd_members.joins(session, target.name):
             return ()
         return (Change(target.name, Action.CREATE, "install everything"),)
 

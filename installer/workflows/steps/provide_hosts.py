@@ -1,4 +1,4 @@
-"""Step provide-hosts: the Pulumi stacks make, change or verify the hosts."""
+"""Steps provide-hosts and let-hosts-go: the Pulumi stacks make, change or verify hosts; at the end, some go."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _ACTIONS = {
 
 @STEPS.step("provide-hosts")
 class ProvideHosts:
-    """A host that carries anything never goes from here: `refused` has seen to that before."""
+    """No host goes from here: those that the specification no longer has stay until they are empty."""
 
     title = "provide"
 
@@ -35,6 +35,25 @@ class ProvideHosts:
             report.progress(str(event))
 
         session.provide(session.infrastructure.up(tell))
+
+
+@STEPS.step("let-hosts-go")
+class LetHostsGo:
+    """Those that `leave-host` has emptied; a machine of our own is deleted."""
+
+    title = "let go"
+
+    def plan(self, session: Session, target: Target) -> Sequence[Change]:
+        return [
+            Change(host.region, Action.DELETE, f"{host.role} {host.name} ({host.address})")
+            for host in session.leaving.values()
+        ]
+
+    def run(self, session: Session, target: Target, report: StepReport) -> None:
+        def tell(event: ResourceEvent) -> None:
+            report.progress(str(event))
+
+        session.provide(session.infrastructure.let_go(tell))
 
 
 def _change(region: str, change: ResourceChange) -> Change:

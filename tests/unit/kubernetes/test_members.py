@@ -110,7 +110,12 @@ def test_what_a_member_prints() -> None:
         "raftAppliedIndex": 812,
         "storageVersion": "3.6.0",
     }
-    listed = {"members": [{"ID": 10501334649042878790, "name": "m1"}, {"ID": 7, "name": "m2", "isLearner": True}]}
+    listed = {
+        "members": [
+            {"ID": 10501334649042878790, "name": "m1", "peerURLs": ["https://192.0.2.1:2380"]},
+            {"ID": 7, "name": "m2", "isLearner": True},
+        ]
+    }
     alarms = {"alarms": [{"memberID": 10501334649042878790, "alarm": 1}, {"memberID": 7, "alarm": 2}]}
     found = members.parse("m1", _printed([{"Endpoint": "https://127.0.0.1:2379", "Status": status}], listed, alarms))
     assert found == Member(
@@ -123,7 +128,10 @@ def test_what_a_member_prints() -> None:
         size=4096,
         quota=2147483648,
         alarms=("NOSPACE",),
-        members=(Listed(name="m1", learner=False), Listed(name="m2", learner=True)),
+        members=(
+            Listed(name="m1", learner=False, id=10501334649042878790, address="192.0.2.1"),
+            Listed(name="m2", learner=True, id=7),
+        ),
     )
 
 

@@ -9,7 +9,7 @@ import pytest
 from installer.core.errors import SpecError, SshError
 from installer.hostops.facts import HostFacts, Manifest
 from installer.spec.specification import load
-from installer.workflows import refused, releases, way
+from installer.workflows import leaving, refused, releases, way
 from installer.workflows.session import Session
 from tests.unit.hostops.hosts import facts
 from tests.unit.spec.documents import platform
@@ -65,26 +65,17 @@ def test_before_the_first_up_everything_is_allowed(tmp_path: Path) -> None:
             platform(hosts=_TWO, spec="  manager: {network: {domain: other.local}}\n"),
             ["7: spec.manager.network.domain: may not change after creation"],
         ),
+        (platform(hosts=_TWO.replace("count: 1", "count: 3")), []),
+        (platform(hosts=_TWO.replace("count: 2", "count: 1")), []),
         (
-            platform(hosts=_TWO.replace("count: 1", "count: 3")),
-            [
-                "6: spec.regions[0].hosts[0]: manager-2 would join managers that run already, which is not supported"
-                " yet: take it out",
-                "6: spec.regions[0].hosts[0]: manager-3 would join managers that run already, which is not supported"
-                " yet: take it out",
-            ],
-        ),
-        (
-            platform(hosts=_TWO.replace("count: 2", "count: 1")),
-            [
-                "6: spec.regions: no longer has worker-2, which carries the platform's nodes: put it back; removing"
-                " hosts is not supported yet"
-            ],
+            platform(hosts=_TWO.replace("name: manager", "name: other")),
+            ["6: spec.regions: no longer has manager-1: one manager that serves must stay until others have joined it"],
         ),
     ],
 )
-def test_a_platform_that_runs(tmp_path: Path, new: str, expected: list[str]) -> None:
-    """Workers may be added; managers may not, nothing may go, and what is fixed stays."""
+def test_a_platform_that_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, new: str, expected: list[str]) -> None:
+    """Hosts come and go, but for the last manager; what is fixed stays."""
+    monkeypatch.setattr(leaving, "keeps", lambda session, name: ())
     assert _faults(tmp_path, platform(hosts=_TWO), new, _all(_RUNS)) == expected
 
 
@@ -95,11 +86,37 @@ def test_hosts_that_carry_nothing_yet_may_come_and_go(tmp_path: Path, count: str
     assert _faults(tmp_path, platform(hosts=_TWO), new, _all(_EMPTY)) == []
 
 
-def test_a_host_that_cannot_be_asked_may_carry_everything(tmp_path: Path) -> None:
-    """What is not known is not given up."""
+def test_a_host_does_not_go_with_data_that_is_nowhere_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it has is named; of one that is gone already, nothing could be kept."""
+    monkeypatch.setattr(leaving, "keeps", lambda session, name: ("volumes of cluster team-a, which would be lost",))
     new = platform(hosts=_TWO.replace("count: 2", "count: 1"))
-    (fault,) = _faults(tmp_path, platform(hosts=_TWO), new, _all(_RUNS) | {"worker-2": SshError("it is gone")})
-    assert "worker-2" in fault
+    assert _faults(tmp_path, platform(hosts=_TWO), new, _all(_RUNS)) == [
+        "6: spec.regions: no longer has worker-2, which has volumes of cluster team-a, which would be lost: put it back"
+    ]
+    assert _faults(tmp_path, platform(hosts=_TWO), new, _all(_RUNS) | {"worker-2": SshError("it is gone")}) == []
+
+
+@pytest.mark.parametrize(
+    ("members", "managers", "kept"),
+    [
+        (["manager-1"], 1, "the only member of datastore shared: let its clusters go to another datastore"),
+        (["manager-1", "a", "b"], 1, "one of 3 members of datastore shared, for which too few managers are left"),
+        (["manager-1", "a", "b"], 3, None),
+        (["a"], 1, None),
+    ],
+)
+def test_what_keeps_a_manager(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, members: list[str], managers: int, kept: str | None
+) -> None:
+    """A datastore's member can go where another manager is free for it."""
+    path = tmp_path / "platform.yaml"
+    path.write_text(platform(hosts=f"{{name: other, role: manager, count: {managers}}}"))
+    now = load(path)
+    session = sessions.provided(now, now, tmp_path, {})
+    monkeypatch.setattr(leaving.clusters, "hosts_with_volumes", lambda session: {"manager-2": ("team-a",)})
+    monkeypatch.setattr(leaving, "_members", lambda session: {"shared": members})
+    assert list(leaving.keeps(session, "manager-1")) == ([kept] if kept else [])
+    assert leaving.keeps(session, "manager-2") == ["volumes of cluster team-a, which would be lost"]
 
 
 _DIGESTS = {"2026.10": "a" * 64, "2026.11": "b" * 64}

@@ -63,11 +63,13 @@ def test_all_is_well() -> None:
         # Lost: no data to start from, no host, away for too long.
         (away(3, crashes=CRASHES), HOSTS, Remove),
         (away(3), {"m1": True, "m2": True, "m4": True}, Remove),
+        (member(3), {"m1": True, "m2": True, "m4": True}, Remove),  # its host leaves, and it is well
         (away(3, AWAY_S), {**FOUR, "m3": False}, Remove),
         (away(3, AWAY_S), HOSTS, Remove),  # stuck on a host that is well: it begins anew there
         (away(3, host=""), HOSTS, Remove),
         # Lost, but there is no place for another: two of three that answer are no worse than two of two.
         (away(3), {"m1": True, "m2": True}, Wait),
+        (member(3), {"m1": True, "m2": True}, Wait),
         (away(3, AWAY_S), {**HOSTS, "m3": False}, Wait),
         (away(3, AWAY_S), {**HOSTS, "m3": False, "m4": False}, Wait),
     ],

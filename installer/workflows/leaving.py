@@ -1,0 +1,126 @@
+"""Hosts that the specification no longer has: what keeps them here, and how they leave."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from lightkube.resources.core_v1 import Node
+
+from installer.core.clock import SystemClock, wait_until
+from installer.core.errors import HostError
+from installer.engine.events import Note, StepReport
+from installer.hostops import remove
+from installer.kubernetes import client
+from installer.kubernetes.client import DatastoreResource
+from installer.kubernetes.datastore import THREE
+from installer.spec.hosts import wanted_hosts
+from installer.workflows import clusters, datastores, etcd_members, host_drain
+from installer.workflows.session import Session
+
+_WELL_S: Final = 300  # until datastores have a member elsewhere in place of one that left
+_HINT: Final = "put the host back into the specification, or move that away first"
+
+
+def is_known(session: Session, name: str) -> bool:
+    """Whether a host that leaves is a node of the manager or a member of its etcd still."""
+    host = session.leaving[name]
+    return _is_node(session, name) or (host.role == "manager" and etcd_members.lists(session, name))
+
+
+def has_anything(session: Session, name: str) -> bool:
+    """Whether a host that leaves has anything of ours on it, or a part in the platform."""
+    manifest = session.facts(name).manifest
+    return bool(manifest.units or manifest.files) or is_known(session, name)
+
+
+def keeps(session: Session, name: str) -> Sequence[str]:
+    """What is on a host that leaves and can be nowhere else, for people: clusters' volumes, datastores' members."""
+    volumes = clusters.hosts_with_volumes(session).get(name, ())
+    found = [f"volumes of cluster {cluster}, which would be lost" for cluster in volumes]
+    managers = sum(host.role == "manager" for host in wanted_hosts(session.platform))
+    for store, hosts in _members(session).items():
+        if name not in hosts:
+            continue
+        if len(hosts) < THREE:
+            found.append(f"the only member of datastore {store}: let its clusters go to another datastore")
+        elif managers < len(hosts):
+            found.append(f"one of {len(hosts)} members of datastore {store}, for which too few managers are left")
+    return found
+
+
+def leave(session: Session, name: str, report: StepReport) -> None:
+    """Empty a host, take it out of etcd and the manager, and remove what Moorage installed; goes on where it was.
+
+    Raises HostError for data that would be lost, WaitTimeoutError for pods that do not leave.
+    """
+    if kept := keeps(session, name):
+        raise HostError(f"cannot leave: it has {'; '.join(kept)}", host=name, hint=_HINT)
+    if _is_node(session, name):
+        report.progress("moving away what runs there")
+        host_drain.begin(session, name)
+        host_drain.await_empty(session, name, report)
+        host_drain.leave(session, name)
+        _await_datastores(session, name, report)
+    _forget_member(session, name, report)
+    report.progress("removing what was installed")
+    remove.remove(session.connection(name))
+    session.forget(name)
+    _forget_node(session, name)  # the network to its pods ends with it
+
+
+def forget(session: Session, name: str, report: StepReport) -> None:
+    """Take a host that is gone out of etcd and the manager: what ran there comes up elsewhere."""
+    report.emit(Note(f"{name} cannot be reached: what Moorage installed there stays"))
+    _forget_node(session, name)
+    _forget_member(session, name, report)
+
+
+def _forget_node(session: Session, name: str) -> None:
+    if _is_node(session, name):
+        with client.translated(f"delete node {name}"):
+            session.api.delete(Node, name)
+
+
+def _forget_member(session: Session, name: str, report: StepReport) -> None:
+    if session.leaving[name].role == "manager":
+        report.progress("taking it out of etcd")
+        etcd_members.expel(session, name)
+
+
+def _is_node(session: Session, name: str) -> bool:
+    with client.translated("list nodes"):
+        return any(client.name_of(node) == name for node in session.api.list(Node))
+
+
+def _members(session: Session) -> Mapping[str, Sequence[str]]:
+    """The hosts of each datastore's members."""
+    with client.translated("list datastores"):
+        found = [resource.to_dict() for resource in session.api.list(DatastoreResource)]
+    return {
+        one["metadata"]["name"]: [member.get("host", "") for member in (one.get("status") or {}).get("members") or ()]
+        for one in found
+    }
+
+
+def _await_datastores(session: Session, name: str, report: StepReport) -> None:
+    """Return once all datastores have all their members elsewhere: the next host to leave may have another of them."""
+
+    def unwell() -> str | None:
+        there = next((store for store, hosts in _members(session).items() if name in hosts), None)
+        ill = next((one for one in datastores.list_(session) if one.problem), None)
+        reason = f"datastore {there} has a member there still" if there else None
+        reason = f"datastore {ill.name}: {ill.problem}" if ill else reason
+        if reason:
+            report.waiting(reason)
+        return reason
+
+    wait_until(
+        unwell,
+        what="all datastores are well without it",
+        timeout_s=_WELL_S,
+        clock=SystemClock(),
+        every_s=1,
+        streak=2,
+        hint="`moorage status`, then go on with `moorage up`",
+    )

@@ -107,6 +107,8 @@ class Phase(Generic[C]):
     steps: tuple[NamedStep[C], ...]
     background: bool = False
     needs: tuple[str, ...] = ()
+    tolerates: int = 0  # targets that may fail before no more are begun
+    first_alone: bool = False  # before any batch
 
     @property
     def strategy_text(self) -> str:

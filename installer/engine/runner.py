@@ -138,7 +138,7 @@ class _Runner(Generic[S]):
             self.around.reporter.report(events.PhaseStarted(phase.name, tuple(map(str, targets))))
             for batch in _batches(phase, targets):
                 outcome |= self._batch(phase, batch)
-                if outcome.errors:
+                if len(outcome.failures) > phase.tolerates or len(outcome.errors) > len(outcome.failures):
                     break
         except InstallerError as exc:  # the targets cannot be told
             outcome |= _Outcome(errors=(exc.with_place(step=phase.title),))
@@ -186,6 +186,10 @@ class _Runner(Generic[S]):
 
 
 def _batches(phase: Phase[S], targets: Sequence[Target]) -> Iterator[Sequence[Target]]:
+    if phase.first_alone and targets:
+        yield targets[:1]
+        targets = targets[1:]
     if isinstance(phase.strategy, Batches):
-        return rolling.batches(targets, phase.strategy.batches, lambda target: target.group)
-    return rolling.batches(targets, 1 if phase.strategy == "serial" else "100%")
+        yield from rolling.batches(targets, phase.strategy.batches, lambda target: target.group)
+    else:
+        yield from rolling.batches(targets, 1 if phase.strategy == "serial" else "100%")

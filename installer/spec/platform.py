@@ -12,6 +12,7 @@ from installer.spec.base import Labels, Metadata, Model, Name, always, never
 from installer.spec.quantity import Cpu, Duration, Memory
 from installer.spec.reference import Reference
 from installer.spec.report import Report
+from installer.spec.windows import Window
 
 Role = Literal["manager", "worker"]
 _SHARE: Final = re.compile(r"([1-9]\d?|100)%")
@@ -135,6 +136,17 @@ def _share(value: Any) -> Any:
     return value
 
 
+class Canary(Model):
+    """The first host of a role proves itself on a new release before others follow; if it does not, it goes back."""
+
+    bake: Duration = always("5m", description="For how long it must run without fault.")
+    check: str | None = always(
+        None,
+        description="A program of yours beside the specification, run here after that; its exit code 0 means well. It"
+        " is told `MOORAGE_PLATFORM`, `MOORAGE_HOST`, `MOORAGE_ADDRESS` and `MOORAGE_RELEASE`.",
+    )
+
+
 class Upgrades(Model):
     """How hosts that serve are changed."""
 
@@ -143,6 +155,13 @@ class Upgrades(Model):
     )
     drain_timeout: Duration = always(
         "10m", description="How long a worker may take to get empty; then it is left as it was, and the run stops."
+    )
+    force_drain: bool = always(
+        False, description="After `drainTimeout`, delete what is left there, whatever budgets say, and go on."
+    )
+    canary: Canary | None = always(None, description="Let the first manager and the first worker prove themselves.")
+    windows: tuple[Window, ...] = always(
+        (), description="When hosts and clusters that serve may be changed; none: at any time."
     )
 
 

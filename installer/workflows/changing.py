@@ -128,6 +128,13 @@ def await_units(session: Session, name: str, names: tuple[str, ...], report: Ste
     _wait(unready, f"{short} on {name} run", report)
 
 
+def require_whole(session: Session, name: str, bundle: Bundle, report: StepReport) -> None:
+    """Return when a host that was whole still is; raises like `bring` for what does not get well again by itself."""
+    wanted = session.wanted_with(name, bundle, session.seen_with(name, bundle))
+    await_units(session, name, tuple(stages.unit_name(unit.name) for unit in wanted.units), report)
+    await_node(session, name, bundle, report)
+
+
 def await_node(session: Session, name: str, bundle: Bundle, report: StepReport) -> None:
     """Return once the host's node is ready, several looks in a row, with the kubelet of the bundle."""
     wanted = f"v{bundle.info.kubernetes.manager}"

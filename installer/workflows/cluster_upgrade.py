@@ -14,7 +14,7 @@ from installer.engine.plan import Action, Change, Plan, Target
 from installer.engine.playbook import Batches, NamedStep, Phase, Playbook, Selector
 from installer.engine.registry import Guard
 from installer.engine.runner import RunResult
-from installer.workflows import clusters, runs
+from installer.workflows import clusters, maintenance, runs
 from installer.workflows.clusters import ClusterInfo
 from installer.workflows.session import Session
 
@@ -95,14 +95,14 @@ def preview(fleet: Fleet, *, at_once: int) -> Plan:
     return engine.preview(_playbook(at_once), fleet)
 
 
-def upgrade(fleet: Fleet, *, at_once: int) -> RunResult:
-    """Run it, `at_once` clusters side by side; the first that fails is among the last that are begun."""
+def upgrade(fleet: Fleet, *, at_once: int, tolerates: int = 0) -> RunResult:
+    """Run it, `at_once` clusters side by side; once more than `tolerates` have failed, no other is begun."""
     session = fleet.session
     with runs.locked(session, COMMAND):
-        return runs.run(session, _playbook(at_once), COMMAND, fleet)
+        return runs.run(session, _playbook(at_once, tolerates), COMMAND, fleet)
 
 
-def _playbook(at_once: int) -> Playbook[Fleet]:
+def _playbook(at_once: int, tolerates: int = 0) -> Playbook[Fleet]:
     ready: Guard[Fleet] = Guard(
         name="cluster-ready",
         check=lambda fleet, target: _unready(clusters.describe(fleet.session, target.name)),
@@ -110,13 +110,21 @@ def _playbook(at_once: int) -> Playbook[Fleet]:
         streak=1,
         hint="mend that first: `moorage cluster describe NAME`; an upgrade mends nothing",
     )
+    window: Guard[Fleet] = Guard(
+        name=maintenance.NAME,
+        check=lambda fleet, target: maintenance.window(fleet.session, target),
+        timeout_s=0,
+        streak=1,
+        hint=maintenance.HINT,
+    )
     phase: Phase[Fleet] = Phase(
         name="clusters",
         title="Bring clusters to another version of Kubernetes",
         on="clusters",
         strategy=Batches(batches=at_once),
-        guards=(ready,),
+        guards=(window, ready),
         steps=(NamedStep("upgrade-cluster", UpgradeCluster()),),
+        tolerates=tolerates,
     )
     return Playbook(name="upgrade-clusters", title=phase.title, phases=(phase,))
 

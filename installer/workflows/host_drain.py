@@ -14,8 +14,8 @@ from lightkube.resources.core_v1 import Node, Pod
 from lightkube.types import PatchType
 
 from installer.core.clock import SystemClock, wait_until
-from installer.core.errors import InstallerError
-from installer.engine.events import StepReport
+from installer.core.errors import InstallerError, WaitTimeoutError
+from installer.engine.events import Note, StepReport
 from installer.kubernetes import client, draining
 from installer.spec.quantity import seconds
 from installer.workflows import clusters
@@ -23,6 +23,7 @@ from installer.workflows.session import Session
 
 _NAMED: Final = 4
 _EVERY_S: Final = 1.0
+_FORCED_S: Final = 120.0  # pods end within their grace period, which is seldom longer
 
 
 def since(session: Session, name: str) -> str:
@@ -50,10 +51,24 @@ def end(session: Session, name: str) -> None:
 
 
 def await_empty(session: Session, name: str, report: StepReport) -> None:
-    """Return once everything is away that can be; budgets are respected.
+    """Return once everything is away that can be; budgets are respected, unless the specification says to force it.
 
     Raises WaitTimeoutError that says what is still there, and why.
     """
+    upgrades = session.platform.spec.upgrades
+    try:
+        _await_empty(session, name, report, seconds(upgrades.drain_timeout))
+    except WaitTimeoutError as exc:
+        if not upgrades.force_drain:
+            raise
+        report.emit(Note(f"{name}: forced: {exc.what}"))
+        for pod in leaving(session, name):
+            with client.translated(f"delete {_path(pod)}"):
+                session.api.delete(Pod, pod.metadata.name, namespace=pod.metadata.namespace)
+        _await_empty(session, name, report, _FORCED_S)
+
+
+def _await_empty(session: Session, name: str, report: StepReport, timeout_s: float) -> None:
     refused: dict[str, str] = {}
 
     def full() -> str | None:
@@ -70,7 +85,7 @@ def await_empty(session: Session, name: str, report: StepReport) -> None:
     wait_until(
         full,
         what=f"{name} is empty",
-        timeout_s=seconds(session.platform.spec.upgrades.drain_timeout),
+        timeout_s=timeout_s,
         clock=SystemClock(),
         every_s=_EVERY_S,
         streak=2,

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from installer.engine import playbook, user_steps
 from installer.engine import preview as engine
 from installer.engine.plan import Plan
-from installer.engine.playbook import Playbook
+from installer.engine.playbook import Phase, Playbook
 from installer.workflows import refused, steps  # noqa: F401 - steps are registered
 from installer.workflows.registry import GUARDS, STEPS
 from installer.workflows.session import Session
+from installer.workflows.steps import prove_host
 from installer.workflows.user_scripts import Scripts
 
 
@@ -20,8 +23,15 @@ def preview(session: Session) -> Plan:
 
 def up_playbook(session: Session) -> Playbook[Session]:
     """The playbook that comes with Moorage, with the user's own steps in their places."""
-    share = session.platform.spec.upgrades.max_unavailable
-    return with_user_steps(session, playbook.shipped("up", steps=STEPS, guards=GUARDS, max_unavailable=share))
+    upgrades = session.platform.spec.upgrades
+    shipped = playbook.shipped("up", steps=STEPS, guards=GUARDS, max_unavailable=upgrades.max_unavailable)
+    if upgrades.canary:
+        shipped = replace(shipped, phases=tuple(map(_first_alone, shipped.phases)))
+    return with_user_steps(session, shipped)
+
+
+def _first_alone(phase: Phase[Session]) -> Phase[Session]:
+    return replace(phase, first_alone=any(named.name == prove_host.NAME for named in phase.steps))
 
 
 def with_user_steps(session: Session, shipped: Playbook[Session]) -> Playbook[Session]:

@@ -131,7 +131,8 @@ def test_machines_become_a_platform_are_upgraded_and_left_as_they_were(hall: Hal
     `up` goes on from wherever it was killed; each run gets further than the one before.
 
     Between that, from the release before to the newest: refused while a member is away, put back where the newer one
-    does not start, killed and gone on with, all while clients ask; then the cluster itself. Then one manager takes another's place.
+    does not start, killed and gone on with, all while clients ask; then the cluster itself. Then one manager takes
+    another's place.
     """
     before = hall.listing(*_HOSTS, _SPARE)
     _pin(hall)

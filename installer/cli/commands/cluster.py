@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from installer.cli.command import Common, command
+from installer.cli.commands.platform import Ignore
 from installer.core.errors import InstallerError
 
 Name = Annotated[str, typer.Argument(help="The cluster's name.", show_default=False)]
@@ -110,12 +111,15 @@ def upgrade(
         list[str] | None, typer.Option("-l", "--selector", metavar="KEY=VALUE", help="All clusters with this label.")
     ] = None,
     at_once: Annotated[int, typer.Option(min=1, help="How many clusters side by side.")] = 1,
+    max_failures: Annotated[int, typer.Option(min=0, help="How many may fail before no more are begun.")] = 0,
+    ignore: Ignore = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do it without asking.")] = False,
 ) -> None:
     """Bring clusters to another version of Kubernetes, minor version by minor version.
 
     The control plane goes first, then node after node, each with its successor ready before it is drained. A cluster
-    that fails stops the rest. Clusters of the specification get the version there, too.
+    that fails stops the rest, unless --max-failures allows for it. Clusters of the specification get the version there,
+    too.
     """
     from installer.cli import bring_up, loading, plan_text, sessions
     from installer.spec import specification
@@ -124,7 +128,7 @@ def upgrade(
     if sum((bool(names), everyone, bool(selector))) != 1:
         raise typer.BadParameter("give names, or --all, or --selector")
     labels = dict(_pair(text) for text in selector or ())
-    with sessions.opened(common, yes=yes) as session:
+    with sessions.opened(common, yes=yes, ignore=ignore) as session:
         version = to or session.bundle.info.kubernetes.all[-1]
         fleet = workflow.chosen(session, names=names or (), labels=labels, version=version)
         plan = workflow.preview(fleet, at_once=at_once)
@@ -136,7 +140,7 @@ def upgrade(
             if file := specification.write_version(spec, name, version):
                 common.out.say(f"{file}: spec.version of cluster {name} is {version} now")
                 spec = loading.load(common)
-        result = workflow.upgrade(fleet, at_once=at_once)
+        result = workflow.upgrade(fleet, at_once=at_once, tolerates=max_failures)
     common.out.result(plan_text.done(result.changed, result.seconds), result)
 
 

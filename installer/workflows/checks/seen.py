@@ -19,7 +19,7 @@ from installer.hostops.preflight import Checks, Machine
 from installer.kubernetes import client
 from installer.kubernetes.members import Member
 from installer.transport.fleet import fan_out
-from installer.workflows import clusters, datastores, deprecated, etcd_members, runs, write_speed
+from installer.workflows import clusters, datastores, deprecated, etcd_members, maintenance, runs, write_speed
 from installer.workflows.clusters import ClusterInfo
 from installer.workflows.datastores import DatastoreInfo
 from installer.workflows.session import Session
@@ -50,6 +50,7 @@ class PlatformSeen:
     datastores: tuple[DatastoreInfo, ...] = ()
     deprecated: Mapping[str, tuple[deprecated.Used, ...]] = field(default_factory=dict)  # manager, or a cluster's name
     paused_by: str = ""
+    closed: str = ""  # why nothing may be changed just now, by the specification's windows
     cut_off: tuple[str, ...] = ()  # steps that an earlier run was killed in
     unknown: Mapping[str, str] = field(default_factory=dict)
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
@@ -89,7 +90,9 @@ def look(session: Session, machines: tuple[Machine, ...]) -> PlatformSeen:
         bundle_faults=bundle.lacking() if bundle else (),
         authorities={name: one.cert_pem for name, one in session.roots.authorities.items()},
         paused_by=runs.pause(session).by,
-        cut_off=tuple(map(str, last.begun)) if last else (),
+        closed=maintenance.closed(session) or "",
+        # Of this very run, too; and one that ended in a check has left nothing half done.
+        cut_off=tuple(str(one) for one in last.begun if one.step != "check-hosts") if last else (),
         unknown=unknown,
         **seen,
     )

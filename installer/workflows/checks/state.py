@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Final
 
 from installer.hostops.preflight import Finding, Severity
+from installer.workflows import maintenance
 from installer.workflows.checks.seen import PLATFORM, PlatformSeen
 
 _RECENT: Final = timedelta(days=1)
@@ -17,6 +18,13 @@ def paused(seen: PlatformSeen) -> Iterable[Finding]:
     """Nobody holds the platform still."""
     if seen.paused_by:
         yield Finding("platform", f"paused by {seen.paused_by}", "not paused", "moorage plan resume")
+
+
+@PLATFORM.check(maintenance.NAME, group="lock")
+def window(seen: PlatformSeen) -> Iterable[Finding]:
+    """What serves may be changed now, by `spec.upgrades.windows`."""
+    if seen.closed:
+        yield Finding("platform", seen.closed, "an open window", maintenance.HINT)
 
 
 @PLATFORM.check("cut-off", group="lock", severity=Severity.WARNING)

@@ -1,6 +1,6 @@
 """Steps that playbooks name; importing this package registers them all."""
 
-from installer.workflows import etcd_members  # noqa: F401 - its guard is registered
+from installer.workflows import etcd_members, maintenance  # noqa: F401 - their guards are registered
 from installer.workflows.steps import (
     apply_cluster,
     build_bundle,
@@ -12,6 +12,7 @@ from installer.workflows.steps import (
     install_host,
     join_manager,
     leave_host,
+    prove_host,
     provide_hosts,
     put_back_host,
     remove_hosts,
@@ -30,6 +31,7 @@ __all__ = [
     "join_manager",
     "leave_host",
     "provide_hosts",
+    "prove_host",
     "put_back_host",
     "remove_hosts",
     "take_snapshot",

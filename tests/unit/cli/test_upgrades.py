@@ -177,10 +177,10 @@ def test_a_cluster_of_the_specification_gets_its_version_there(
 ) -> None:
     """So that `up` does not want it back."""
     fleet = SimpleNamespace(versions={"team-z": "1.37.2", "of-nobody": "1.37.2"})
-    done: list[int] = []
+    done: list[tuple[int, int]] = []
 
-    def upgrade(fleet: Any, *, at_once: int) -> RunResult:
-        done.append(at_once)
+    def upgrade(fleet: Any, *, at_once: int, tolerates: int) -> RunResult:
+        done.append((at_once, tolerates))
         return DONE
 
     empty = Plan(name="upgrade-clusters", title="Up", phases=())
@@ -190,6 +190,9 @@ def test_a_cluster_of_the_specification_gets_its_version_there(
     cluster = "---\napiVersion: moorage.dev/v1\nkind: Cluster\nmetadata: {name: team-z}\nspec: {version: 1.36.3}\n"
     text = Path("platform.yaml").read_text()
     Path("platform.yaml").write_text(text + cluster)
-    assert moorage("cluster", "upgrade", "--all", "--to", "1.37.2", "--at-once", "3", "-y").code == 0
-    assert done == [3]
+    assert (
+        moorage("cluster", "upgrade", "--all", "--to", "1.37.2", "--at-once", "3", "--max-failures", "1", "-y").code
+        == 0
+    )
+    assert done == [(3, 1)]
     assert Path("platform.yaml").read_text().endswith('spec: {version: "1.37.2"}\n')

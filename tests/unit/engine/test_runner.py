@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -70,6 +71,31 @@ def test_serial_keeps_the_order_and_stops_at_the_first_failure(run: Run, world: 
     with pytest.raises(HostError, match="manager-2: Mark: the disk is full"):
         run(f"{MANAGERS}, strategy: serial}}\n")
     assert world.order == ["manager-1", "manager-2"]
+
+
+@pytest.mark.parametrize(("broken", "tolerates", "begun"), [("1", 0, 1), ("1", 1, 3), ("12", 1, 2)])
+def test_as_many_may_fail_as_a_phase_tolerates(
+    journal: Journal, playbook_of: Callable[[str], Playbook[World]], broken: str, tolerates: int, begun: int
+) -> None:
+    """All failures are told in the end, and the run has failed."""
+    world = World(broken={f"manager-{number}" for number in broken})
+    book = playbook_of(f"{MANAGERS}, strategy: serial}}\n")
+    book = replace(book, phases=tuple(replace(phase, tolerates=tolerates) for phase in book.phases))
+    with pytest.raises((HostError, SeveralFailuresError)):
+        runner.run(book, world, reporter=Recorder(), journal=journal, clock=FakeClock())
+    assert len(world.order) == begun
+
+
+def test_the_first_target_may_go_alone(
+    world: World, recorder: Recorder, journal: Journal, playbook_of: Callable[[str], Playbook[World]]
+) -> None:
+    """When it fails, no batch is begun."""
+    world.broken = {"manager-1"}
+    book = playbook_of(f"{MANAGERS}, strategy: {{batches: 3}}}}\n")
+    book = replace(book, phases=tuple(replace(phase, first_alone=True) for phase in book.phases))
+    with pytest.raises(HostError):
+        runner.run(book, world, reporter=recorder, journal=journal, clock=FakeClock())
+    assert world.order == ["manager-1"]
 
 
 def test_all_failures_of_a_parallel_phase_are_told_and_the_others_finish(run: Run, world: World) -> None:

@@ -218,6 +218,7 @@ BAD: dict[str, PlatformSeen] = {
     "copy-room": _but(members={**WELL.members, "manager-2": _member("manager-2", size=2**40, quota=2**42)}),
     "way-back": _hosts(releases={_NEW: "2026.11"}),
     "paused": _but(paused_by="ops@desk since 2026-11-23 12:00:00+00:00"),
+    "maintenance-window": _but(closed="no maintenance window is open; the next one opens at Friday 22:00 UTC"),
     "cut-off": _but(cut_off=("managers/manager-2/change-host",)),
     "snapshot": _but(snapshots={}),
 }

@@ -32,7 +32,10 @@ class Common:
             help="Where the state is kept: a directory or a Pulumi backend URL.",
         ),
     ] = ""
-    output: Annotated[Format, typer.Option("-o", "--output", help="Text for people, JSON for programs.")] = Format.TEXT
+    output: Annotated[
+        Format,
+        typer.Option("-o", "--output", help="Text for people, JSON for programs, Markdown of plans for comments."),
+    ] = Format.TEXT
     verbose: Annotated[
         int, typer.Option("-v", "--verbose", count=True, show_default=False, help="Tell more; -vv: all there is.")
     ] = 0
@@ -59,8 +62,8 @@ class Common:
 Function = Callable[..., None]
 
 
-def command(app: typer.Typer, name: str | None = None) -> Callable[[Function], Function]:
-    """Register a function as a command.
+def command(app: typer.Typer, name: str | None = None, *, markdown: bool = False) -> Callable[[Function], Function]:
+    """Register a function as a command; `markdown`: its result can be written as that.
 
     It takes a Common first, whose fields the user sees as options. An InstallerError that it raises is explained to
     the user and becomes the exit code; anything else is a bug, and Python's traceback is what its finder needs.
@@ -72,6 +75,8 @@ def command(app: typer.Typer, name: str | None = None) -> Callable[[Function], F
         @functools.wraps(function)
         def call(**given: Any) -> None:
             common = Common(**{parameter.name: given.pop(parameter.name) for parameter in shared})
+            if common.output is Format.MARKDOWN and not markdown:
+                raise typer.BadParameter("-o markdown: only for `preview` and `plan show FILE`")
             _log_to_stderr(common.verbose)
             try:
                 function(common, **given)

@@ -21,6 +21,7 @@ class Format(StrEnum):
 
     TEXT = "text"
     JSON = "json"
+    MARKDOWN = "markdown"
 
 
 class Output:
@@ -35,9 +36,15 @@ class Output:
     def json(self) -> bool:
         return self.format is Format.JSON
 
-    def result(self, text: str, data: Any) -> None:
-        """Write a result to stdout: `data` as JSON where that is asked for, `text` otherwise."""
-        print(json.dumps(plain(data), indent=2) if self.json else text)
+    def result(self, text: str, data: Any, *, markdown: str = "") -> None:
+        """Write a result to stdout: `data` as JSON or `markdown` where that is asked for, `text` otherwise."""
+        match self.format:
+            case Format.JSON:
+                print(json.dumps(plain(data), indent=2))
+            case Format.MARKDOWN:
+                print(markdown)
+            case _:
+                print(text)
 
     def raw(self, text: str) -> None:
         """Write text to stdout as it is, whatever the format: a file that the user asked for."""

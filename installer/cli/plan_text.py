@@ -12,7 +12,7 @@ from installer.engine.journal import Run
 from installer.engine.plan import Action, Change, Plan, PlannedPhase
 
 _SIGNS = {Action.CREATE: "+", Action.UPDATE: "~", Action.DELETE: "-", Action.REPLACE: "±", Action.RUN: ">"}
-_NAMES = {
+NAMES = {
     Action.CREATE: "to create",
     Action.UPDATE: "to update",
     Action.DELETE: "to delete",
@@ -26,7 +26,7 @@ def whole(plan: Plan, *, detail: bool = False) -> str:
     if plan.empty:
         return "Nothing to do: the platform is as its specification says."
     counts = Counter(change.action for _, change in plan.changes())
-    total = ", ".join(f"{counts[action]} {name}" for action, name in _NAMES.items() if counts[action])
+    total = ", ".join(f"{counts[action]} {name}" for action, name in NAMES.items() if counts[action])
     lines = [plan.title]
     for phase in plan.phases:
         lines += _phase(phase, detail=detail)

@@ -32,7 +32,7 @@ def register(app: typer.Typer) -> None:
         ("destroy", destroy),
         ("version", version),
     ):
-        command(app, name)(function)
+        command(app, name, markdown=function is preview)(function)
 
 
 def init(
@@ -60,7 +60,7 @@ def preview(
     save: Annotated[Path | None, typer.Option(metavar="FILE", help="Save the plan for `up --plan`.")] = None,
 ) -> None:
     """Show what `up` would do, without doing it."""
-    from installer.cli import plan_text, sessions
+    from installer.cli import plan_markdown, plan_text, sessions
     from installer.engine import saved
     from installer.workflows import preview as workflow
 
@@ -68,7 +68,8 @@ def preview(
         plan = workflow.preview(session)
     if save is not None:
         saved.save(plan, save)
-    common.out.result(plan_text.whole(plan, detail=common.verbose > 0), plan)
+    text = plan_text.whole(plan, detail=common.verbose > 0)
+    common.out.result(text, plan, markdown=plan_markdown.whole(plan))
     if detailed_exitcode and not plan.empty:
         raise typer.Exit(ExitCode.CHANGES_PENDING)
 

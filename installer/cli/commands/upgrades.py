@@ -21,7 +21,7 @@ def register(app: typer.Typer) -> None:
 def register_plan(app: typer.Typer) -> None:
     """Add the commands for plans to `app`."""
     for name, function in (("show", show), ("pause", pause), ("resume", resume), ("retry", retry)):
-        command(app, name)(function)
+        command(app, name, markdown=function is show)(function)
 
 
 def upgrade(
@@ -84,17 +84,18 @@ def show(
     saved_plan: Annotated[Path | None, typer.Argument(metavar="[FILE]", help="A file of `preview --save`.")] = None,
 ) -> None:
     """Show how far the last plan came, or a saved one."""
-    from installer.cli import plan_text, sessions
+    from installer.cli import plan_markdown, plan_text, sessions
     from installer.engine import saved
     from installer.workflows import runs
 
     if saved_plan is not None:
         plan = saved.load(saved_plan)
-        common.out.result(plan_text.whole(plan, detail=True), plan)
+        common.out.result(plan_text.whole(plan, detail=True), plan, markdown=plan_markdown.whole(plan))
         return
     with sessions.opened(common) as session:
         last, held = runs.last(session), runs.pause(session).by
-    common.out.result(plan_text.last_run(last, held), {"paused": held, "run": last})
+    told = plan_text.last_run(last, held)
+    common.out.result(told, {"paused": held, "run": last}, markdown=f"```text\n{told}\n```")
 
 
 def pause(common: Common) -> None:

@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Callable, Mapping
 
-from tests.bench import density, healing, planning, platform, ssh, timeline, upgrade
+from tests.bench import density, healing, planning, platform, preflight, ssh, timeline, upgrade
 
 
 def main() -> None:
@@ -16,7 +16,7 @@ def main() -> None:
         "names",
         nargs="*",
         metavar="NAME",
-        help="planning, ssh, platform, timeline, density, healing, upgrade; all by default",
+        help="planning, ssh, platform, timeline, density, healing, upgrade, preflight; all by default",
     )
     parser.add_argument("--clusters", type=int, default=5, help="of density; twenty take some 12 GiB (default: 5)")
     options = parser.parse_args()
@@ -27,6 +27,7 @@ def main() -> None:
         "timeline": timeline.main,
         "healing": healing.main,
         "upgrade": upgrade.main,
+        "preflight": preflight.main,
         "density": lambda: density.main(options.clusters),
     }
     names = options.names or list(benches)

@@ -48,6 +48,8 @@ def spec_error(found: Iterable[Fault]) -> SpecError:
 
 def _fault(document: Document, error: Mapping[str, Any], model: type[BaseModel]) -> Fault:
     loc = written_path(document.data, error["loc"])
+    if error["type"] == "value_error" and loc and isinstance(around := _at(document.data, loc[:-1]), dict):
+        loc = loc if loc[-1] in around else loc[:-1]  # of a whole model in a union: its tag is not in the data
     if error["type"] == "provider_kind":  # raised where the kind of the whole region is decided
         loc = (*loc, "provider", "kind")
     return document.fault(loc, _message(error, loc, model, document))

@@ -6,7 +6,7 @@ import re
 from ipaddress import IPv4Address, IPv4Network
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag
+from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from installer.spec.base import Labels, Metadata, Model, Name, always, never
 from installer.spec.quantity import Cpu, Duration, Memory
@@ -80,6 +80,25 @@ class OnPremHost(Model):
     labels: Labels = always(default_factory=dict, description="Labels of its node in the manager.")
 
 
+class Inventory(Model):
+    """Where hosts are listed: `{file: hosts.csv}` or `{command: [./list-hosts, --json]}`."""
+
+    file: str | None = always(
+        None,
+        description="A table (`.csv`, its first line the keys of a host, labels as `a=b;c=d`), or a list in JSON or"
+        " YAML; relative to the specification.",
+    )
+    command: tuple[str, ...] | None = always(
+        None, min_length=1, description="A program, run beside the specification, that prints such a list."
+    )
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Inventory:
+        if (self.file is None) == (self.command is None):
+            raise ValueError("give either file or command")
+        return self
+
+
 class LocalRegion(Model):
     """A region on this machine."""
 
@@ -93,7 +112,14 @@ class OnPremRegion(Model):
 
     name: Name = never(description="The region's name; a label of its nodes.")
     provider: OnPremProvider = always(description="Who provides the hosts.")
-    hosts: tuple[OnPremHost, ...] = always(min_length=1, description="The hosts, one by one.")
+    hosts: tuple[OnPremHost, ...] = always((), description="The hosts, one by one.")
+    inventory: Inventory | None = always(None, description="More hosts, or all of them, from elsewhere.")
+
+    @model_validator(mode="after")
+    def _has_hosts(self) -> OnPremRegion:
+        if not self.hosts:
+            raise ValueError("needs hosts, or an inventory of them")
+        return self
 
 
 def _kind(value: Any) -> str | None:

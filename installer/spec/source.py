@@ -37,6 +37,7 @@ class Document:
     file: str
     data: Any
     lines: Mapping[Loc, int]
+    elsewhere: Mapping[Loc, tuple[str, int]] = field(default_factory=dict)  # what another file or a program gave
 
     def line(self, loc: Loc) -> int:
         """The line of `loc`, or of the nearest thing around it that is written in the file."""
@@ -46,7 +47,14 @@ class Document:
 
     def fault(self, loc: Loc, message: str) -> Fault:
         """A fault at `loc`."""
-        return Fault(self.file, self.line(loc), path_text(loc), message)
+        file, line = self._place(loc)
+        return Fault(file, line, path_text(loc), message)
+
+    def _place(self, loc: Loc) -> tuple[str, int]:
+        for length in range(len(loc), 0, -1):
+            if loc[:length] in self.elsewhere:
+                return self.elsewhere[loc[:length]]
+        return self.file, self.line(loc)
 
 
 def path_text(loc: Loc) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from installer.core.errors import SpecError
-from installer.spec import checks, faults, source
+from installer.spec import checks, faults, inventory, source
 from installer.spec.cluster import Cluster
 from installer.spec.platform import Platform
 from installer.spec.source import Document, Fault
@@ -119,9 +119,10 @@ def _assembled(documents: Sequence[Document], directory: Path) -> tuple[Specific
     """All documents that are valid by themselves, and what is wrong with the others."""
     found: list[Fault] = []
     parsed: list[tuple[Platform | Cluster, Document]] = []
-    for document in documents:
-        model, wrong = _validate(document)
-        found += wrong
+    for written in documents:
+        document, unread = inventory.expand(written, directory)
+        model, wrong = _validate(document) if not unread else (None, ())
+        found += [*unread, *wrong]
         if model is not None:
             parsed.append((model, document))
     spec = Specification(

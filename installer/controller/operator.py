@@ -176,20 +176,20 @@ async def _one_pass(world: World, name: str, body: kopf.Body) -> float:
     """One pass, its events and its status; returns the pause until the next, unless something wakes it before."""
     if not daemons.may_begin(body.metadata):
         return daemons.FAILED_S
+    resource = _resource(body)  # as it is now: `body` follows every change, in the middle of a pass, too
+    generation = resource["metadata"]["generation"]
     try:
-        look = await asyncio.to_thread(world.reconciler(name).reconcile, _resource(body))
+        look = await asyncio.to_thread(world.reconciler(name).reconcile, resource)
     except InstallerError as exc:
         log.warning("cluster %s: %s", name, exc.explain())
         look = Look(Found(conditions=(Condition("ControlPlaneReady", False, "Failed", str(exc)),)), steady=False)
         pause = daemons.FAILED_S
     else:
-        pause = world.pace(name).pause(
-            steady=look is None or look.steady, generation=body.metadata["generation"], now=time.monotonic()
-        )
+        pause = world.pace(name).pause(steady=look is None or look.steady, generation=generation, now=time.monotonic())
     if look is None:  # it is being deleted
         return pause
     try:
-        told = [*look.happened, *await _report(world, name, body, look)]
+        told = [*look.happened, *await _report(world, name, body, look, generation)]
     except InstallerError as exc:
         log.warning("cluster %s: %s", name, exc.explain())
         told, pause = [*look.happened], daemons.FAILED_S
@@ -220,10 +220,10 @@ async def _listen(world: World, name: str, stopped: kopf.DaemonStopped) -> None:
         await daemons.until(once(), stopped)
 
 
-async def _report(world: World, name: str, body: kopf.Body, look: Look) -> list[Happened]:
-    """Write the status where it is another; a change of phase is something to tell."""
+async def _report(world: World, name: str, body: kopf.Body, look: Look, generation: int) -> list[Happened]:
+    """Write the status where it is another, as that of the generation that was looked at; a new phase is to be told."""
     before = dict(body.status)
-    wanted = status(look.found, generation=body.metadata["generation"], before=before)
+    wanted = status(look.found, generation=generation, before=before)
     if wanted == {key: before.get(key) for key in wanted}:
         return []
     await asyncio.to_thread(world.api.patch_status, client.ClusterResource, name, wanted)

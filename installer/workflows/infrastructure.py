@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 _PASSPHRASE_VARIABLES = ("MOORAGE_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE")
 _SECRETS = "secrets"  # output of the platform's stack
 _SPECIFICATION = "specification"  # output of the platform's stack
+_GONE = "MOORAGE_GONE_HOSTS"  # what the provider of on-prem hosts looks at
 _REGION = "region"  # output of a region's stack
 
 Listener = Callable[[ResourceEvent], None]
@@ -98,8 +99,18 @@ class Infrastructure:
         stacks = [(r, self._region_stack(r, _public_key(made), on_event)) for r in platform.spec.regions]
         return self._provided(made, [(region, stack.up()) for region, stack in stacks])
 
-    def let_go(self, on_event: Listener) -> Provided:
-        """Take down the hosts that the specification no longer has; that is noted once they are gone."""
+    def let_go(self, on_event: Listener, gone: Sequence[str] = ()) -> Provided:
+        """Take down the hosts that the specification no longer has; that is noted once they are gone.
+
+        `gone`: those that cannot be reached, and are not waited for.
+        """
+        os.environ[_GONE] = ",".join(gone)  # the provider is a process of ours, or of the real engine's
+        try:
+            return self._let_go(on_event)
+        finally:
+            del os.environ[_GONE]
+
+    def _let_go(self, on_event: Listener) -> Provided:
         made = self._secrets_stack(self._platform).outputs() or {}
         wanted = {region.name for region in self._platform.spec.regions}
         for region in self._kept(made).spec.regions:

@@ -18,7 +18,7 @@ from installer.core.secret import Secret
 from installer.hostops import apply, diff, facts
 from installer.hostops.state import Directory, File, HostState, Link, Unit
 from installer.provision.local import machine, network, rootfs
-from installer.provision.provider.onprem import OnPremHost
+from installer.provision.provider.onprem import GONE, OnPremHost
 from installer.provision.provider.secrets import new_ssh_key
 from installer.transport.connection import Connection, connect
 from installer.transport.errors import (
@@ -123,6 +123,15 @@ def test_an_unknown_host_key_is_shown_and_refused(north: Existing) -> None:
     assert "ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub" in caught.value.hint
     assert f"hostKey: {north.fingerprint}" in caught.value.hint
     assert caught.value.host == "north"
+
+
+def test_a_host_that_is_known_to_be_gone_is_let_go(north: Existing, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By name; nobody else is."""
+    made = OnPremHost().create(north.inputs())
+    monkeypatch.setenv(GONE, "north,west")
+    OnPremHost().delete(made.id, {**made.outputs, "port": 2222})
+    with pytest.raises(UnreachableError):
+        OnPremHost().delete(made.id, {**made.outputs, "port": 2222, "name": "nor"})
 
 
 def test_a_fingerprint_is_enough_and_the_whole_key_is_pinned(north: Existing) -> None:

@@ -53,7 +53,8 @@ class LetHostsGo:
         def tell(event: ResourceEvent) -> None:
             report.progress(str(event))
 
-        session.provide(session.infrastructure.let_go(tell))
+        gone = tuple(name for name in session.leaving if session.gone(name))
+        session.provide(session.infrastructure.let_go(tell, gone))
 
 
 def _change(region: str, change: ResourceChange) -> Change:

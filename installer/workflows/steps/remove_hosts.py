@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from installer.engine.events import Note, StepReport
+from installer.engine.events import StepReport
 from installer.engine.plan import Action, Change, Target
 from installer.provision.changes import ResourceEvent
-from installer.spec.platform import OnPremRegion
-from installer.transport.fleet import fan_out
 from installer.workflows.registry import STEPS
 from installer.workflows.session import Session
 
@@ -31,10 +29,5 @@ class RemoveHosts:
         def tell(event: ResourceEvent) -> None:
             report.progress(str(event))
 
-        given = [region.name for region in session.platform.spec.regions if isinstance(region, OnPremRegion)]
-        hosts = [host.name for host in session.hosts.values() if host.region in given]
-        for name, gone in fan_out(hosts, session.gone).items():
-            if gone:
-                report.emit(Note(f"{name} cannot be reached: what Moorage installed there stays"))
         session.infrastructure.destroy(tell)
         session.provide(None)

@@ -127,7 +127,7 @@ class World:
         self._addresses = {name: str(one.cluster_address) for name, one in session._provided_hosts.items()}
         session.bundle = NEW  # type: ignore[assignment]  # as far as it is used
         session.api = SimpleNamespace(delete=self._delete)  # type: ignore[assignment]
-        session.infrastructure = SimpleNamespace(let_go=lambda tell: self._let_go(session))  # type: ignore[assignment]
+        session.infrastructure = SimpleNamespace(let_go=lambda tell, gone: self._let_go(session))  # type: ignore[assignment]
         book: Playbook[Session] = shipped("up", steps=STEPS, guards=GUARDS)
         book = replace(book, phases=tuple(phase for phase in book.phases if phase.name in _PHASES))
         journal = Journal(self.folder / "journal", command="moorage up")

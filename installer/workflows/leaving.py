@@ -12,10 +12,10 @@ from installer.core.errors import HostError
 from installer.engine.events import Note, StepReport
 from installer.hostops import remove
 from installer.kubernetes import client
-from installer.kubernetes.client import DatastoreResource
+from installer.kubernetes.client import ApiUnavailableError, DatastoreResource
 from installer.kubernetes.datastore import THREE
 from installer.spec.hosts import wanted_hosts
-from installer.workflows import clusters, datastores, etcd_members, host_drain
+from installer.workflows import clusters, datastores, etcd_members, host_drain, manager_api
 from installer.workflows.session import Session
 
 _WELL_S: Final = 300  # until datastores have a member elsewhere in place of one that left
@@ -23,9 +23,14 @@ _HINT: Final = "put the host back into the specification, or move that away firs
 
 
 def is_known(session: Session, name: str) -> bool:
-    """Whether a host that leaves is a node of the manager or a member of its etcd still."""
+    """Whether a host that leaves is, or may be, a node of the manager or a member of its etcd still."""
+    if not session.serving_managers:  # a first `up` that did not get that far
+        return False
     host = session.leaving[name]
-    return _is_node(session, name) or (host.role == "manager" and etcd_members.lists(session, name))
+    try:
+        return _is_node(session, name) or (host.role == "manager" and etcd_members.lists(session, name))
+    except ApiUnavailableError:  # still starting, perhaps: whoever takes it out waits for it
+        return True
 
 
 def has_anything(session: Session, name: str) -> bool:
@@ -54,6 +59,7 @@ def leave(session: Session, name: str, report: StepReport) -> None:
 
     Raises HostError for data that would be lost, WaitTimeoutError for pods that do not leave.
     """
+    manager_api.await_api(session, report)
     if kept := keeps(session, name):
         raise HostError(f"cannot leave: it has {'; '.join(kept)}", host=name, hint=_HINT)
     if _is_node(session, name):
@@ -71,6 +77,7 @@ def leave(session: Session, name: str, report: StepReport) -> None:
 
 def forget(session: Session, name: str, report: StepReport) -> None:
     """Take a host that is gone out of etcd and the manager: what ran there comes up elsewhere."""
+    manager_api.await_api(session, report)
     report.emit(Note(f"{name} cannot be reached: what Moorage installed there stays"))
     _forget_node(session, name)
     _forget_member(session, name, report)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from installer.core.errors import KubernetesError
 from installer.engine.events import StepReport
 from installer.engine.plan import Action, Change, Target
 from installer.workflows import leaving
@@ -35,7 +36,10 @@ class ForgetHost:
     def plan(self, session: Session, target: Target) -> Sequence[Change]:
         if not session.gone(target.name) or not leaving.is_known(session, target.name):
             return ()
-        lost = leaving.keeps(session, target.name)
+        try:
+            lost = leaving.keeps(session, target.name)
+        except KubernetesError:
+            lost = ()
         told = f"; lost with it: {'; '.join(lost)}" if lost else ""
         return (Change(target.name, Action.DELETE, f"it does not answer: take it out of the manager{told}"),)
 

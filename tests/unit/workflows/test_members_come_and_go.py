@@ -19,11 +19,13 @@ from installer.core.errors import HostError, InstallerError
 from installer.engine import runner
 from installer.engine.events import Silent
 from installer.engine.journal import Journal
+from installer.engine.plan import Target
 from installer.engine.playbook import Playbook, shipped
 from installer.hostops.diff import Act, HostChange
 from installer.hostops.facts import HostFacts, Manifest
 from installer.kubernetes import host as manager_host
 from installer.kubernetes import members
+from installer.kubernetes.client import ApiUnavailableError
 from installer.spec.leaving import keeping
 from installer.spec.specification import Specification, load
 from installer.transport.errors import UnreachableError
@@ -38,6 +40,7 @@ from installer.workflows import (
 )
 from installer.workflows.registry import GUARDS, STEPS
 from installer.workflows.session import Session
+from installer.workflows.steps.leave_host import ForgetHost, LeaveHost
 from tests.fakes.kubernetes import Killed, Life
 from tests.unit.engine.world import FakeClock
 from tests.unit.hostops.hosts import facts
@@ -115,9 +118,8 @@ class World:
         self.life = Life()
         self._fake(monkeypatch)
 
-    def run(self, ends: int | None = None) -> list[str]:
-        """One run; killed after `ends` acts."""
-        self.life = Life(ends)
+    def session(self) -> Session:
+        """What one command works with."""
         assert self.before.platform
         assert self.now.platform
         kept = replace(self.before, platform=keeping(self.before.platform, self.now.platform))
@@ -128,6 +130,12 @@ class World:
         session.bundle = NEW  # type: ignore[assignment]  # as far as it is used
         session.api = SimpleNamespace(delete=self._delete)  # type: ignore[assignment]
         session.infrastructure = SimpleNamespace(let_go=lambda tell, gone: self._let_go(session))  # type: ignore[assignment]
+        return session
+
+    def run(self, ends: int | None = None) -> list[str]:
+        """One run; killed after `ends` acts."""
+        self.life = Life(ends)
+        session = self.session()
         book: Playbook[Session] = shipped("up", steps=STEPS, guards=GUARDS)
         book = replace(book, phases=tuple(phase for phase in book.phases if phase.name in _PHASES))
         journal = Journal(self.folder / "journal", command="moorage up")
@@ -168,6 +176,7 @@ class World:
         monkeypatch.setattr(releases, "name_of", lambda seen: NEW.release)
         monkeypatch.setattr(leaving, "keeps", lambda session, name: ())
         monkeypatch.setattr(leaving, "_is_node", lambda session, name: name in self.nodes)
+        monkeypatch.setattr(leaving.manager_api, "await_api", lambda session, report: None)
         monkeypatch.setattr(leaving, "_await_datastores", lambda session, name, report: None)
         monkeypatch.setattr(leaving.remove, "remove", lambda shell: self._act(f"{shell.name}: empty", shell.empty))
         monkeypatch.setattr(Session, "connection", lambda session, name: Shell(self, name))
@@ -361,3 +370,42 @@ def test_nobody_joins_while_a_member_is_away(tmp_path: Path, monkeypatch: pytest
     with pytest.raises(InstallerError, match="etcd member b-1 does not answer"):
         world.run()
     assert world.life.calls == []
+
+
+@pytest.mark.parametrize("gone", [False, True])
+def test_hosts_of_a_first_up_that_failed_early_go_without_a_manager(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gone: bool
+) -> None:
+    """There is no API yet that could know them."""
+    world = World(tmp_path, monkeypatch, _managers("abc"), _managers("a"))
+
+    def no_api(session: Session, name: str) -> bool:
+        raise ApiUnavailableError("no API server answers")
+
+    monkeypatch.setattr(leaving, "_is_node", no_api)
+    world.hosts = {name: Host(gone=gone and name != "a-1") for name in world.hosts}
+    world.etcd = Etcd(set())
+    session = world.session()
+    planned = [
+        step.plan(session, Target("host", name)) for step in (LeaveHost(), ForgetHost()) for name in session.leaving
+    ]
+    assert planned == [(), (), (), ()]
+
+
+def test_an_api_that_is_still_starting_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not taken for one that does not know the host."""
+    world = World(tmp_path, monkeypatch, _managers("abc"), _managers("abd"))
+    known = leaving._is_node
+    up: list[str] = []
+
+    def starting(session: Session, name: str) -> bool:
+        if not up:
+            raise ApiUnavailableError("no API server answers")
+        return known(session, name)
+
+    monkeypatch.setattr(leaving, "_is_node", starting)
+    monkeypatch.setattr(leaving.manager_api, "await_api", lambda session, report: up.append("up"))
+    world.hosts["c-1"].gone = True
+    world.etcd.up.discard("c-1")
+    world.run()
+    assert world.is_as_wanted

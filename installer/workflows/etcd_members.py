@@ -41,9 +41,8 @@ def look(session: Session, *also: str) -> Mapping[str, Member]:
 def settled(session: Session) -> Mapping[str, Member]:
     """The same without what `up` is in the middle of: members that it lets join, and those that are gone and leave."""
     joining = [name for name in session.managers if joins(session, name)]
-    gone = [name for name in session.leaving if session.gone(name)]
     hosts = {**session.hosts, **session.leaving}
-    apart = {str(hosts[name].cluster_address) for name in (*joining, *gone)}
+    apart = {str(hosts[name].cluster_address) for name in (*joining, *session.gone_for_good)}
     return {
         name: replace(member, members=tuple(one for one in member.members if one.address not in apart))
         for name, member in look(session).items()

@@ -39,6 +39,12 @@ def begin(session: Session, name: str) -> None:
         _patch(session.api, name, draining.begin(datetime.now(UTC).isoformat(timespec="seconds")))
 
 
+def empty(session: Session, name: str, report: StepReport) -> None:
+    """Begin, and return once it is empty; see `await_empty`."""
+    begin(session, name)
+    await_empty(session, name, report)
+
+
 def leave(session: Session, name: str) -> None:
     """It will not come back: datastores replace the members that they have there."""
     _patch(session.api, name, draining.leave(datetime.now(UTC).isoformat(timespec="seconds")))

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import os
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import resources
@@ -18,6 +19,7 @@ from installer.core.secret import Secret
 from installer.kubernetes.roots import Roots
 from installer.provision import outputs
 from installer.provision.changes import ResourceChange, ResourceEvent
+from installer.provision.provider.resource import GONE
 from installer.spec import leaving, specification
 from installer.spec.contract import RegionOutputs
 from installer.spec.platform import OnPremRegion, Platform, Region
@@ -30,7 +32,6 @@ if TYPE_CHECKING:
 _PASSPHRASE_VARIABLES = ("MOORAGE_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE")
 _SECRETS = "secrets"  # output of the platform's stack
 _SPECIFICATION = "specification"  # output of the platform's stack
-_GONE = "MOORAGE_GONE_HOSTS"  # what the provider of on-prem hosts looks at
 _REGION = "region"  # output of a region's stack
 
 Listener = Callable[[ResourceEvent], None]
@@ -91,34 +92,35 @@ class Infrastructure:
             changes[first] = (*secrets_stack.preview(), *changes[first])
         return changes
 
-    def up(self, on_event: Listener) -> Provided:
-        """Bring all stacks to what the specification says; hosts that it no longer has stay until `let_go`."""
+    def up(self, on_event: Listener, gone: Sequence[str] = ()) -> Provided:
+        """Bring all stacks to what the specification says; hosts that it no longer has stay until `let_go`.
+
+        `gone`: hosts that cannot be reached, and are not waited for where they go.
+        """
         made = self._secrets_stack(self._platform).outputs()
         platform = self._kept(made)
         made = self._noted(made, platform, on_event)
-        stacks = [(r, self._region_stack(r, _public_key(made), on_event)) for r in platform.spec.regions]
-        return self._provided(made, [(region, stack.up()) for region, stack in stacks])
+        return self._provided(made, self._regions_up(platform, made, on_event, gone))
 
     def let_go(self, on_event: Listener, gone: Sequence[str] = ()) -> Provided:
-        """Take down the hosts that the specification no longer has; that is noted once they are gone.
+        """Take down the hosts that the specification no longer has; `gone` as for `up`.
 
-        `gone`: those that cannot be reached, and are not waited for.
+        From the note on, `up` would do the same: they are empty.
         """
-        os.environ[_GONE] = ",".join(gone)  # the provider is a process of ours, or of the real engine's
-        try:
-            return self._let_go(on_event)
-        finally:
-            del os.environ[_GONE]
-
-    def _let_go(self, on_event: Listener) -> Provided:
         made = self._secrets_stack(self._platform).outputs() or {}
         wanted = {region.name for region in self._platform.spec.regions}
-        for region in self._kept(made).spec.regions:
-            if region.name not in wanted:
-                self._take_down(self._region_stack(region, _public_key(made), on_event))
-        stacks = [(r, self._region_stack(r, _public_key(made), on_event)) for r in self._platform.spec.regions]
-        given = [(region, stack.up()) for region, stack in stacks]
-        return self._provided(self._noted(made, self._platform, on_event), given)
+        with _passed_by(gone):
+            for region in self._kept(made).spec.regions:
+                if region.name not in wanted:
+                    self._take_down(self._region_stack(region, _public_key(made), on_event))
+        made = self._noted(made, self._platform, on_event)
+        return self._provided(made, self._regions_up(self._platform, made, on_event, gone))
+
+    def _regions_up(
+        self, platform: Platform, made: Mapping[str, Any], on_event: Listener, gone: Sequence[str]
+    ) -> list[tuple[Region, Mapping[str, Any]]]:
+        with _passed_by(gone):
+            return [(r, self._region_stack(r, _public_key(made), on_event).up()) for r in platform.spec.regions]
 
     def destroy(self, on_event: Listener) -> None:
         """Remove everything that the stacks made, the root secrets last."""
@@ -135,10 +137,19 @@ class Infrastructure:
         return self._secrets_stack(platform, on_event).up()
 
     def _kept(self, made: Mapping[str, Any] | None) -> Platform:
-        """The platform with what was provided and is in the specification no longer."""
+        """The platform with what was provided and is in the specification no longer, as far as it is there still."""
         text = str((made or {}).get(_SPECIFICATION, ""))
         before = specification.load_text(text, directory=self._directory).platform if text else None
-        return leaving.keeping(before, self._platform) if before else self._platform
+        if before is None:
+            return self._platform
+        kept = leaving.keeping(before, self._platform)
+        wanted = {region.name for region in self._platform.spec.regions}
+        there = tuple(
+            region
+            for region in kept.spec.regions
+            if region.name in wanted or self._outputs_of(region.provider.kind, self._region_name(region)) is not None
+        )
+        return kept.model_copy(update={"spec": kept.spec.model_copy(update={"regions": there})})
 
     @staticmethod
     def _take_down(stack: ProjectStack) -> None:
@@ -229,6 +240,16 @@ class Infrastructure:
             with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
                 file.write(secrets.token_urlsafe(32) + "\n")
         return Secret(path.read_text().strip())
+
+
+@contextmanager
+def _passed_by(gone: Sequence[str]) -> Iterator[None]:
+    """Tell the provider, a process of ours or of the real engine's, which hosts need not be clean when they go."""
+    os.environ[GONE] = ",".join(gone)
+    try:
+        yield
+    finally:
+        del os.environ[GONE]
 
 
 def _unheard(event: ResourceEvent) -> None:

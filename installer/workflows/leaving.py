@@ -64,8 +64,7 @@ def leave(session: Session, name: str, report: StepReport) -> None:
         raise HostError(f"cannot leave: it has {'; '.join(kept)}", host=name, hint=_HINT)
     if _is_node(session, name):
         report.progress("moving away what runs there")
-        host_drain.begin(session, name)
-        host_drain.await_empty(session, name, report)
+        host_drain.empty(session, name, report)
         host_drain.leave(session, name)
         _await_datastores(session, name, report)
     _forget_member(session, name, report)

@@ -7,6 +7,7 @@ from typing import Final
 
 from installer.engine.plan import Target
 from installer.spec import windows
+from installer.workflows import host_drain, releases
 from installer.workflows.registry import GUARDS
 from installer.workflows.session import Session
 
@@ -26,5 +27,14 @@ def closed(session: Session, now: datetime | None = None) -> str | None:
 
 @GUARDS.guard(NAME, timeout_s=0, streak=1, hint=HINT)
 def window(session: Session, target: Target) -> str | None:
-    """A window of `spec.upgrades.windows` is open; asked anew before each host, so that none is begun after it."""
-    return None if NAME in session.ignore else closed(session)
+    """A window of `spec.upgrades.windows` is open, or the target's change has begun and comes to its end.
+
+    Asked anew before each host, so that none is begun after a window has closed.
+    """
+    if NAME in session.ignore or (reason := closed(session)) is None:
+        return None
+    return None if target.kind == "host" and _begun(session, target.name) else reason
+
+
+def _begun(session: Session, name: str) -> bool:
+    return releases.is_half(session.facts(name)) or bool(host_drain.since(session, name))

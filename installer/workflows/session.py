@@ -118,6 +118,11 @@ class Session:
         return {host.name: host for host in sorted(gone, key=lambda host: host.role == "manager")}
 
     @property
+    def gone_for_good(self) -> tuple[str, ...]:
+        """Those that leave and cannot be reached any more."""
+        return tuple(name for name in self.leaving if self.gone(name))
+
+    @property
     def _provided_hosts(self) -> Mapping[str, HostOutput]:
         return {host.name: host for region in self._regions for host in region.hosts}
 

@@ -18,7 +18,8 @@ from installer.core.secret import Secret
 from installer.hostops import apply, diff, facts
 from installer.hostops.state import Directory, File, HostState, Link, Unit
 from installer.provision.local import machine, network, rootfs
-from installer.provision.provider.onprem import GONE, OnPremHost
+from installer.provision.provider.onprem import OnPremHost
+from installer.provision.provider.resource import GONE
 from installer.provision.provider.secrets import new_ssh_key
 from installer.transport.connection import Connection, connect
 from installer.transport.errors import (

@@ -11,12 +11,11 @@ from typing import Final
 
 from installer.core.secret import Secret
 from installer.hostops import facts, remove
-from installer.provision.provider.resource import Made, Properties
+from installer.provision.provider.resource import GONE, Made, Properties
 from installer.transport.connection import connect, scan_host_key
 from installer.transport.errors import HostKeyChangedError, UnreachableError
 from installer.transport.target import Target
 
-GONE: Final = "MOORAGE_GONE_HOSTS"  # in the environment: names with commas between them
 _FINGERPRINT: Final = "SHA256:"
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 Properties = Mapping[str, Any]
+# A variable of the environment: hosts, with commas between them, that cannot be reached and need not be clean.
+GONE: Final = "MOORAGE_GONE_HOSTS"
 
 
 @dataclass(frozen=True)

@@ -65,8 +65,7 @@ class ProveHost:
             report.emit(Note(f"{target.name} stays as it is: it had no other release"))
             return
         if target.name not in session.managers:
-            host_drain.begin(session, target.name)
-            host_drain.await_empty(session, target.name, report)
+            host_drain.empty(session, target.name, report)
         bundle = changing.put_back(session, target.name, digest, report)
         host_drain.end(session, target.name)
         report.emit(Note(f"{target.name} is back on {bundle.release}"))

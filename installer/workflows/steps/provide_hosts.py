@@ -34,7 +34,7 @@ class ProvideHosts:
         def tell(event: ResourceEvent) -> None:
             report.progress(str(event))
 
-        session.provide(session.infrastructure.up(tell))
+        session.provide(session.infrastructure.up(tell, session.gone_for_good))
 
 
 @STEPS.step("let-hosts-go")
@@ -53,8 +53,7 @@ class LetHostsGo:
         def tell(event: ResourceEvent) -> None:
             report.progress(str(event))
 
-        gone = tuple(name for name in session.leaving if session.gone(name))
-        session.provide(session.infrastructure.let_go(tell, gone))
+        session.provide(session.infrastructure.let_go(tell, session.gone_for_good))
 
 
 def _change(region: str, change: ResourceChange) -> Change:

@@ -30,8 +30,7 @@ class PutBackHost:
         name = target.name
         seen = session.facts(name)
         if name not in session.managers:
-            host_drain.begin(session, name)
-            host_drain.await_empty(session, name, report)
+            host_drain.empty(session, name, report)
         changing.put_back(session, name, releases.goes_back_to(seen), report)
 
     def undo(self, session: Session, target: Target, report: StepReport) -> None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
-from installer.core.errors import KubernetesError
-from installer.engine.events import StepReport
+from installer.core.errors import GuardError, KubernetesError
+from installer.engine import runner
+from installer.engine.events import Silent, StepReport
+from installer.engine.journal import Journal
 from installer.engine.plan import StepId, Target
-from installer.workflows import cluster_upgrade, clusters
+from installer.workflows import cluster_upgrade, clusters, maintenance
 from installer.workflows.clusters import ClusterInfo, Condition
 from installer.workflows.session import Session
 
@@ -67,6 +71,8 @@ class World:
 
 
 class _Session:
+    ignore: frozenset[str] = frozenset()
+
     class bundle:  # noqa: N801 - an attribute of a session
         class info:  # noqa: N801
             class kubernetes:  # noqa: N801
@@ -119,3 +125,40 @@ def test_each_step_is_ready_before_the_next(monkeypatch: pytest.MonkeyPatch) -> 
     step.run(fleet, target, StepReport(StepId("clusters", "a", "upgrade-cluster"), lambda event: None))
     assert world.changed == ["a 1.37.2", "a 1.38.1"]
     assert step.plan(fleet, target) == ()
+
+
+def _run(world: World, folder: Path, monkeypatch: pytest.MonkeyPatch, *, tolerates: int = 0) -> None:
+    monkeypatch.setattr(cluster_upgrade.runs, "locked", lambda session, command: nullcontext())
+
+    def run(session: Any, book: Any, command: str, fleet: Any) -> Any:
+        return runner.run(book, fleet, reporter=Silent(), journal=Journal(folder / "journal", command=command))
+
+    monkeypatch.setattr(cluster_upgrade.runs, "run", run)
+    cluster_upgrade.upgrade(world.fleet(), at_once=1, tolerates=tolerates)
+
+
+@pytest.mark.parametrize(("tolerates", "changed"), [(0, ["a 1.37.2"]), (1, ["a 1.37.2", "c 1.37.2"])])
+def test_as_many_may_fail_as_was_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tolerates: int, changed: list[str]
+) -> None:
+    """Then no other is begun."""
+    world = World(monkeypatch)
+    monkeypatch.setattr(maintenance, "closed", lambda session: None)
+
+    def await_ready(session: Any, wanted: Any, **_: Any) -> None:
+        if world.changed == ["a 1.37.2"]:
+            raise KubernetesError("it does not get ready")
+
+    monkeypatch.setattr(clusters, "await_ready", await_ready)
+    with pytest.raises(KubernetesError, match="does not get ready"):
+        _run(world, tmp_path, monkeypatch, tolerates=tolerates)
+    assert world.changed == changed
+
+
+def test_no_cluster_is_begun_outside_of_a_window(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As no host is."""
+    world = World(monkeypatch)
+    monkeypatch.setattr(maintenance, "closed", lambda session: "the next one opens on Friday")
+    with pytest.raises(GuardError, match="opens on Friday"):
+        _run(world, tmp_path, monkeypatch)
+    assert world.changed == []

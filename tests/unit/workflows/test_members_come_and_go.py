@@ -409,3 +409,25 @@ def test_an_api_that_is_still_starting_is_waited_for(tmp_path: Path, monkeypatch
     world.etcd.up.discard("c-1")
     world.run()
     assert world.is_as_wanted
+
+
+def test_one_that_is_out_of_etcd_already_is_no_ill_member(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that was killed right after it was taken out finds the others well."""
+    world = World(tmp_path, monkeypatch, _managers("abc"), _managers("abd"))
+    world.etcd.remove("c-1")
+    assert set(etcd_members.look(world.session())) == {"a-1", "b-1"}
+
+
+def test_preflight_sees_only_members_that_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that is just joining, or is gone, is what `up` deals with itself."""
+    world = World(tmp_path, monkeypatch, _managers("abc"), _managers("abd"))
+    world.hosts["c-1"].gone = True
+    world.etcd.up.discard("c-1")
+    world.etcd.add("d-1")
+    world.etcd.up.add("d-1")
+    world.hosts["d-1"].manifest = _HALF
+    settled = etcd_members.settled(world.session())
+    assert {name: [one.name for one in member.members] for name, member in settled.items()} == {
+        "a-1": ["a-1", "b-1"],
+        "b-1": ["a-1", "b-1"],
+    }

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from installer.controller.datastores.members import Away, MemberWatch
+from installer.controller.datastores.members import Away, Layout, MemberWatch
+from installer.controller.manager_api import Api
+from installer.kubernetes import draining, host
+from tests.fakes.kubernetes import FakeApi, Life
 
 
 class Watched:
@@ -56,3 +59,16 @@ def test_a_successor_does_not_answer_for_its_predecessor() -> None:
     member.watch.forget("a-0")
     assert member.look(restarts=2) == Away(0.0, 0)
     assert member.look(pod="two", restarts=1).crashes == 1
+
+
+def test_a_manager_that_leaves_is_none_to_be_on() -> None:
+    """One that is only emptied for a while keeps its members."""
+    fake = FakeApi()
+    for name, patch in (("m1", {}), ("m2", draining.begin("now")), ("m3", draining.leave("now"))):
+        annotations = patch.get("metadata", {}).get("annotations", {})
+        meta = {"name": name, "labels": {host.ROLE_LABEL: "manager"}, "annotations": annotations}
+        ready = {"conditions": [{"type": "Ready", "status": "True"}]}
+        fake.put({"apiVersion": "v1", "kind": "Node", "metadata": meta, "status": ready})
+    layout = Layout("shared", Api(fake.client(Life())), None, addresses={})  # type: ignore[arg-type]  # not laid out
+    layout.read({})
+    assert layout.hosts == {"m1": True, "m2": True}

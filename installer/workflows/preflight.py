@@ -16,11 +16,11 @@ from installer.workflows import checks as platform_checks
 from installer.workflows.session import Session
 
 
-def preflight(session: Session, ignore: frozenset[str]) -> Report:
+def preflight(session: Session, ignore: frozenset[str], *, of_platform: bool = True) -> Report:
     """All checks on all hosts there are, in one report; raises SpecError for a name that cannot be ignored.
 
-    With those of the platform, where the hosts carry one. Before the first `up` the hosts are those that the
-    specification gives by address. Raises InfrastructureError when there are none: none is not the same as all well.
+    `of_platform`: with those of the platform, where the hosts carry one. Before the first `up` the hosts are those that
+    the specification gives by address. Raises InfrastructureError when there are none: none is not the same as all well.
     """
     _require_ignorable(ignore)
     if session.hosts:
@@ -35,7 +35,7 @@ def preflight(session: Session, ignore: frozenset[str]) -> Report:
             hint="`moorage up` provides them, and checks them all before it changes anything on one",
         )
     results = checks.HOSTS.run(machines, ignore)
-    if any(seen.manifest.release for _, seen in checks.known(machines)):
+    if of_platform and any(seen.manifest.release for _, seen in checks.known(machines)):
         results += platform_checks.PLATFORM.run(platform_checks.look(session, machines), ignore)
     return Report(results)
 

@@ -22,15 +22,16 @@ class CheckHosts:
 
     def plan(self, session: Session, target: Target) -> Sequence[Change]:
         seen = session.all_facts().values()
-        if seen and all(one.manifest.serves for one in seen):
-            leaving = {releases.name_of(one) for one in seen if one.manifest.release} - {session.target.name}
-            if not leaving or _is_under_way(session, seen):
-                return ()
-            return (Change(target.name, Action.RUN, f"preflight checks of the platform, before {_named(leaving)}"),)
-        return (Change(target.name, Action.RUN, "preflight checks on all hosts"),)
+        if not (seen and all(one.manifest.serves for one in seen)):
+            return (Change(target.name, Action.RUN, "preflight checks on all hosts"),)
+        if left := _releases_left(session, seen):
+            return (Change(target.name, Action.RUN, f"preflight checks of the platform, before {_named(left)}"),)
+        return ()
 
     def run(self, session: Session, target: Target, report: StepReport) -> None:
-        found = preflight.preflight(session, session.ignore)
+        # A host that comes need not find a platform that is well: it may be what mends it.
+        left = _releases_left(session, session.all_facts().values())
+        found = preflight.preflight(session, session.ignore, of_platform=bool(left))
         for line in _lines(found, only_failed=False):
             report.emit(Note(line))
         if found.failed:
@@ -39,6 +40,12 @@ class CheckHosts:
                 last_lines=_lines(found, only_failed=True),
                 hint="mend what is named, or `--ignore CHECK` where that is allowed; `moorage preflight` repeats them",
             )
+
+
+def _releases_left(session: Session, seen: Collection[HostFacts]) -> set[str]:
+    """The releases that hosts run and the specification is not for; none while they are on their way already."""
+    left = {releases.name_of(one) for one in seen if one.manifest.release} - {session.target.name}
+    return set() if _is_under_way(session, seen) else left
 
 
 def _is_under_way(session: Session, seen: Collection[HostFacts]) -> bool:

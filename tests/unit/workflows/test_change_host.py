@@ -13,6 +13,7 @@ from installer.engine.journal import Run
 from installer.engine.plan import StepId, Target
 from installer.hostops.diff import Act, HostChange
 from installer.hostops.facts import HostFacts, Manifest
+from installer.hostops.preflight import Report
 from installer.spec.specification import load
 from installer.workflows import changing, host_drain, releases, runs
 from installer.workflows.session import Session
@@ -166,6 +167,27 @@ def test_when_checks_are_run(world: World, seen: dict[str, HostFacts], cut_off: 
         step = StepId("managers", "manager-1", "change-host")
         world.last = Run(run_id="1", command="", started=None, outcome=None, begun=(step,), failed=())  # type: ignore[arg-type]
     assert world.plan(check_hosts.CheckHosts(), "harbor") == expected
+
+
+@pytest.mark.parametrize(("others", "of_platform"), [(OLD, True), (NEW, False)])
+def test_a_host_that_comes_need_not_find_a_platform_that_is_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, others: Any, of_platform: bool
+) -> None:
+    """It may be what mends it; only a release is not left then."""
+    asked: list[bool] = []
+    world = World(tmp_path, monkeypatch)
+    for name in _NAMES[:-1]:
+        world.see(name, on(others.digest))
+    world.see("worker-2", facts())
+
+    def run(session: Session, ignore: frozenset[str], *, of_platform: bool) -> Report:
+        asked.append(of_platform)
+        return Report(())
+
+    monkeypatch.setattr(check_hosts.preflight, "preflight", run)
+    assert world.plan(check_hosts.CheckHosts(), "harbor")
+    check_hosts.CheckHosts().run(world.session, Target("platform", "harbor"), world.report)
+    assert asked == [of_platform]
 
 
 @pytest.mark.parametrize(

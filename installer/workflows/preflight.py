@@ -19,8 +19,10 @@ from installer.workflows.session import Session
 def preflight(session: Session, ignore: frozenset[str], *, of_platform: bool = True) -> Report:
     """All checks on all hosts there are, in one report; raises SpecError for a name that cannot be ignored.
 
-    `of_platform`: with those of the platform, where the hosts carry one. Before the first `up` the hosts are those that
-    the specification gives by address. Raises InfrastructureError when there are none: none is not the same as all well.
+    `of_platform`: with those of the platform, where the hosts carry one.
+
+    Before the first `up` the hosts are those that the specification gives by address. Raises InfrastructureError when
+    there are none: none is not the same as all well.
     """
     _require_ignorable(ignore)
     if session.hosts:

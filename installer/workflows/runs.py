@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from installer.engine import lock, runner
 from installer.engine.events import Note
 from installer.engine.failures import InterruptedRunError
 from installer.engine.journal import Journal, Run, last_run
 from installer.engine.pause import Pause
+from installer.engine.plan import StepId
 from installer.engine.playbook import Playbook, Selects
 from installer.engine.runner import RunResult
 from installer.workflows.session import Session
 
 C = TypeVar("C", bound=Selects)
+_CHECKS: Final = "check-hosts"
 
 
 @contextmanager
@@ -50,6 +52,15 @@ def run(session: Session, playbook: Playbook[C], command: str, context: C) -> Ru
 def last(session: Session) -> Run | None:
     """The newest run that changed anything, or tried to."""
     return last_run(_folder(session) / "journal")
+
+
+def half_done(session: Session) -> tuple[StepId, ...]:
+    """The steps that the last run was killed in, but for checks, which leave nothing half done.
+
+    While a run is in its checks, that is itself the last one.
+    """
+    before = last(session)
+    return tuple(step for step in before.begun if step.step != _CHECKS) if before else ()
 
 
 def pause(session: Session) -> Pause:

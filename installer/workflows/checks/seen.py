@@ -82,7 +82,7 @@ def look(session: Session, machines: tuple[Machine, ...]) -> PlatformSeen:
     found = fan_out(tuple(asked), lambda name: asked[name]())
     seen = {name: answer for name, answer in found.items() if not isinstance(answer, InstallerError)}
     unknown = {name: answer.what for name, answer in found.items() if isinstance(answer, InstallerError)}
-    last, bundle = runs.last(session), _bundle(session)
+    bundle = _bundle(session)
     return PlatformSeen(
         machines=machines,
         target=session.target,
@@ -91,8 +91,7 @@ def look(session: Session, machines: tuple[Machine, ...]) -> PlatformSeen:
         authorities={name: one.cert_pem for name, one in session.roots.authorities.items()},
         paused_by=runs.pause(session).by,
         closed=maintenance.closed(session) or "",
-        # Of this very run, too; and one that ended in a check has left nothing half done.
-        cut_off=tuple(str(one) for one in last.begun if one.step != "check-hosts") if last else (),
+        cut_off=tuple(map(str, runs.half_done(session))),
         unknown=unknown,
         **seen,
     )

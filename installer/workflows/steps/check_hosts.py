@@ -53,9 +53,9 @@ def _is_under_way(session: Session, seen: Collection[HostFacts]) -> bool:
 
     Guards look before each of its steps.
     """
-    last = runs.last(session)
-    cut_off = bool(last and last.begun)
-    return cut_off or any(releases.is_half(one) or releases.name_of(one) == session.target.name for one in seen)
+    return bool(runs.half_done(session)) or any(
+        releases.is_half(one) or releases.name_of(one) == session.target.name for one in seen
+    )
 
 
 def _named(releases_left: set[str]) -> str:

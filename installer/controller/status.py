@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -11,6 +11,8 @@ PENDING: Final = "Pending"  # the phase of a cluster that has never been ready
 # Reasons of conditions that are on their way: with too little that serves, or with enough of it.
 STARTING: Final = "Starting"
 UPDATING: Final = "Updating"
+# The reason of a condition, and the phase of a cluster: it serves as before, not at the version that was asked for.
+UPGRADE_FAILED: Final = "UpgradeFailed"
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,16 @@ class NodeFound:
     draining: bool = False
 
 
+@dataclass(frozen=True)
+class Attempt:
+    """To bring a control plane to a version; another generation of the cluster or another bundle is another attempt."""
+
+    version: str
+    generation: int
+    bundle: str
+    why: str = field(default="", compare=False)  # it failed
+
+
 @dataclass(frozen=True, kw_only=True)
 class Found:
     """What one look at a cluster found."""
@@ -52,6 +64,8 @@ class Found:
     authority: str = ""  # fingerprint; empty: not known in this pass
     control_plane_ready: int = 0
     control_plane_wanted: int = 1
+    version: str = ""  # that all of the control plane runs, or last ran; empty: not known in this pass
+    failed: Attempt | None = None  # None, where the version is known: there is none
     nodes: tuple[NodeFound, ...] = ()
     nodes_wanted: int = 0
     volumes: Mapping[str, int] | None = None  # by host, those included where there is only room; None: as before
@@ -80,6 +94,7 @@ def status(found: Found, *, generation: int, before: Mapping[str, Any], now: dat
         "controlPlane": {
             "ready": found.control_plane_ready,
             "summary": f"{found.control_plane_ready}/{found.control_plane_wanted}",
+            **_version(found, before.get("controlPlane") or {}),
         },
         "nodes": {
             "ready": found.nodes_ready,
@@ -91,6 +106,13 @@ def status(found: Found, *, generation: int, before: Mapping[str, Any], now: dat
         "volumes": _volumes(found.volumes, before),
         "conditions": [entry(c, generation, times, moment) for c in conditions],
     }
+
+
+def _version(found: Found, before: Mapping[str, Any]) -> dict[str, Any]:
+    """Kept until it is known anew: nodes follow it, and nothing goes further than one minor version from it."""
+    if not found.version:
+        return {key: before[key] for key in ("version", "failed") if key in before}
+    return {"version": found.version, "failed": [vars(found.failed)] if found.failed else []}
 
 
 def _volumes(found: Mapping[str, int] | None, before: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -109,6 +131,8 @@ def phase(found: Found, *, generation: int, before: Mapping[str, Any]) -> str:
         return "Refused"
     if before.get("phase", PENDING) == PENDING:
         return PENDING
+    if lacking == [UPGRADE_FAILED]:
+        return UPGRADE_FAILED
     if (
         all(reason == UPDATING for reason in lacking)
         or before.get("phase") == "Updating"

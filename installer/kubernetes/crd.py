@@ -17,11 +17,27 @@ _MAX_NAME: Final = 32
 _MAX_ITEMS: Final = 100
 # JSON Schema's own names that have another one, or no meaning, in a custom resource definition.
 _FORMATS: Final = {"ipv4network": "cidr"}
-# As core.version.refused_step has it.
+# As core.version.refused_step has it, from the version that the control plane runs: one that did not come up may be
+# left for that one again, and none is skipped.
 _MINOR: Final = "int({}.split('.')[1])"
+_RUNS: Final = "has(self.status) && has(self.status.controlPlane) && has(self.status.controlPlane.version)"
+_BEFORE: Final = f"({_RUNS} ? self.status.controlPlane.version : oldSelf.spec.version)"
 _STEPS: Final = {
-    "rule": f"{_MINOR.format('self')} - {_MINOR.format('oldSelf')} in [0, 1]",
+    "rule": "self.spec.version == oldSelf.spec.version || "
+    f"{_MINOR.format('self.spec.version')} - {_MINOR.format(_BEFORE)} in [0, 1]",
     "message": "goes up one minor version at a time, and never back",
+    "fieldPath": ".spec.version",
+}
+_STATUS: Final = {
+    "type": "object",
+    "properties": {
+        "controlPlane": {
+            "type": "object",
+            "properties": {"version": {"type": "string", "maxLength": 32}},
+            "x-kubernetes-preserve-unknown-fields": True,
+        }
+    },
+    "x-kubernetes-preserve-unknown-fields": True,
 }
 _DROPPED: Final = ("title", "$defs", CHANGE_MARK, QUANTITY_MARK, "propertyNames", "patternProperties", "const")
 
@@ -75,9 +91,9 @@ def _schema() -> dict[str, Any]:
             "kind": {"type": "string"},
             "metadata": {"type": "object", "properties": {"name": _name()}},
             "spec": structural(spec, spec.get("$defs", {})),
-            "status": {"type": "object", "x-kubernetes-preserve-unknown-fields": True},
+            "status": _STATUS,
         },
-        "x-kubernetes-validations": [_not_reserved()],
+        "x-kubernetes-validations": [_not_reserved(), _STEPS],
     }
 
 
@@ -114,8 +130,6 @@ def structural(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str,
             _object(found, schema, definitions)
         case "array":
             _array(found, schema, definitions)
-    if schema.get(CHANGE_MARK) == Changes.STEPS:
-        found[RULES_MARK] = [*found.get(RULES_MARK, ()), _STEPS]
     if schema.get(CHANGE_MARK) == Changes.NEVER:
         fixed = {"rule": "self == oldSelf", "message": "may not change after creation"}
         found[RULES_MARK] = [*found.get(RULES_MARK, ()), fixed]

@@ -26,6 +26,7 @@ CLUSTER_LABEL: Final = "moorage.dev/cluster"
 ROLE_LABEL: Final = "moorage.dev/part"
 _CONFIG: Final = "moorage.dev/config"
 _MOVED: Final = "moorage.dev/moved"
+PROGRESS_S: Final = 120  # an API server that has not started until then is begun anew; a slower one never serves
 _USER: Final = 65532  # nobody in particular; owns nothing on any host
 _THREADS: Final = {"kube-apiserver": "2"}  # that run Go at a time; each more costs wake-ups, also when idle
 # Per cent of what lives that may be garbage before it is collected; Go's default is 100. Most of an idle control plane
@@ -209,6 +210,7 @@ def _deployment(
         "metadata": {"name": CONTROL_PLANE, "namespace": namespace(cluster.name), "labels": mine},
         "spec": {
             "replicas": cluster.spec.control_plane.replicas,
+            "progressDeadlineSeconds": PROGRESS_S,
             "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
             "selector": {"matchLabels": mine},
             "template": {

@@ -171,3 +171,7 @@ class Cluster(Model):
     @property
     def name(self) -> str:
         return self.metadata.name
+
+    def at(self, version: str) -> Cluster:
+        """The same with another version of Kubernetes."""
+        return self.model_copy(update={"spec": self.spec.model_copy(update={"version": version})})

@@ -43,7 +43,7 @@ class UpgradeCluster:
         found = stops(fleet, target.name)
         if not found:
             return ()
-        versions = " -> ".join([_version(fleet, target.name), *found])
+        versions = " -> ".join([clusters.describe(fleet.session, target.name).runs, *found])
         return (Change(target.name, Action.UPDATE, f"Kubernetes {versions}"),)
 
     def run(self, fleet: Fleet, target: Target, report: StepReport) -> None:
@@ -55,8 +55,10 @@ class UpgradeCluster:
 
 def stops(fleet: Fleet, name: str) -> tuple[str, ...]:
     """The versions that a cluster goes through; none: it is there. Raises KubernetesError where there is no way."""
-    offered = fleet.session.bundle.info.kubernetes.all
-    return way(_version(fleet, name), fleet.versions[name], offered)
+    found, target = clusters.describe(fleet.session, name), fleet.versions[name]
+    steps = way(found.runs, target, fleet.session.bundle.info.kubernetes.all)
+    # One that runs what is wanted, and was told to go elsewhere, comes back.
+    return steps or ((target,) if found.version != target else ())
 
 
 def way(current: str, target: str, offered: Sequence[str]) -> tuple[str, ...]:
@@ -130,9 +132,4 @@ def _playbook(at_once: int, tolerates: int = 0) -> Playbook[Fleet]:
 
 
 def _unready(found: ClusterInfo) -> str | None:
-    # One that an earlier run was killed on is on its way: going on is what mends it.
-    return None if found.ready or found.phase == "Updating" else found.waits_for or "it has not been ready yet"
-
-
-def _version(fleet: Fleet, name: str) -> str:
-    return clusters.describe(fleet.session, name).version
+    return None if found.may_be_upgraded else found.waits_for or "it has not been ready yet"

@@ -30,7 +30,10 @@ _NODE_S = 60  # for a node to come up where another is to go
 _FOLLOW_S, _FOLLOW_EACH_S = 240, 60  # drains may take their time, and hosts carry so many changes at once
 _NOT_FOUND = 404
 _CONNECT_TIMEOUT_S = 2
-_REFUSED: Final = "Refused"  # the phase of a cluster that this platform cannot make
+# Phases of clusters.
+_REFUSED: Final = "Refused"  # this platform cannot make it
+_UPDATING: Final = "Updating"
+_UPGRADE_FAILED: Final = "UpgradeFailed"  # it serves at the version that it had before
 MANAGER: Final = "manager"  # no cluster may have this name
 _MANAGER_DAYS = 30
 
@@ -60,7 +63,8 @@ class ClusterInfo:
     """A cluster as its resource tells."""
 
     name: str
-    version: str
+    version: str  # that it is to have
+    runs: str  # that all of its control plane runs, or last ran
     phase: str
     control_plane_ready: int
     control_plane_wanted: int
@@ -76,6 +80,11 @@ class ClusterInfo:
     @property
     def ready(self) -> bool:
         return any(c.type == "Ready" and c.status == "True" for c in self.conditions)
+
+    @property
+    def may_be_upgraded(self) -> bool:
+        """One that an earlier run was killed on, or that did not come up, too: going on is what mends it."""
+        return self.ready or self.phase in {_UPDATING, _UPGRADE_FAILED}
 
     @property
     def waits_for(self) -> str:
@@ -238,6 +247,10 @@ def upgrade(session: Session, name: str, version: str) -> Cluster:
     resource = find(session, name)
     if resource is None:
         raise _unknown(name)
+    seen = info(resource)
+    if seen.version == version and seen.phase == _UPGRADE_FAILED:  # the same once more is no other attempt
+        resource = {**resource, "spec": {**resource["spec"], "version": seen.runs}}
+        _rewrite(session, resource, resource["spec"])
     return _rewrite(session, resource, {**resource["spec"], "version": version})
 
 
@@ -333,6 +346,11 @@ def await_ready(
                 f"cluster {cluster.name} is refused: {seen.waits_for}",
                 hint=f"change the specification, or `moorage cluster delete {cluster.name}`",
             )
+        if looked and (failed := next((c for c in seen.conditions if c.reason == _UPGRADE_FAILED), None)):
+            raise KubernetesError(
+                f"cluster {cluster.name} is not upgraded: {failed.message}",
+                hint=f"`moorage cluster describe {cluster.name}`",
+            )
         reason = seen.waits_for or "the controller has not looked at it yet"
         waiting(reason)
         return reason
@@ -356,6 +374,7 @@ def info(resource: Mapping[str, Any]) -> ClusterInfo:
     return ClusterInfo(
         name=resource["metadata"]["name"],
         version=spec.get("version", ""),
+        runs=plane.get("version") or spec.get("version", ""),
         phase=status.get("phase", "Pending"),
         control_plane_ready=plane.get("ready", 0),
         control_plane_wanted=(spec.get("controlPlane") or {}).get("replicas", 1),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Final
 
 from installer.core.errors import BundleError, KubernetesError
@@ -11,7 +12,7 @@ from installer.spec.changes import check_change
 from installer.spec.source import Fault
 from installer.spec.specification import Specification
 from installer.spec.subject import Finding
-from installer.workflows import leaving, way
+from installer.workflows import clusters, leaving, way
 from installer.workflows.session import Session
 
 _RELEASE: Final = ("spec", "release")
@@ -23,8 +24,21 @@ def require_allowed(session: Session) -> None:
     if session.provided is None:
         return
     before = specification.load_text(session.provided.specification, directory=session.spec.directory)
-    if found := (*check_change(before, session.spec), *_release(session, before), *_hosts(session)):
+    changed = check_change(_as_it_runs(session, before), session.spec)
+    if found := (*changed, *_release(session, before), *_hosts(session)):
         raise faults.spec_error(found)
+
+
+def _as_it_runs(session: Session, before: Specification) -> Specification:
+    """With the versions that control planes run: one that did not come up is no step."""
+    wanted = {cluster.name: cluster.spec.version for cluster in session.spec.clusters}
+    if all(wanted.get(cluster.name, cluster.spec.version) == cluster.spec.version for cluster in before.clusters):
+        return before
+    try:
+        runs = {cluster.name: cluster.runs for cluster in clusters.list_(session)}
+    except KubernetesError:  # it is asked again before the cluster is changed
+        return before
+    return replace(before, clusters=tuple(one.at(runs.get(one.name) or one.spec.version) for one in before.clusters))
 
 
 def _release(session: Session, before: Specification) -> Iterator[Fault]:

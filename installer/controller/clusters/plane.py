@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from lightkube.resources.apps_v1 import Deployment
 from lightkube.resources.core_v1 import Pod, Service
 
-from installer.controller.clusters import waiting
+from installer.controller.clusters import versions, waiting
 from installer.controller.datastores.datastores import Datastores
 from installer.controller.datastores.reconciler import DatastoreNotReadyError
 from installer.controller.drained_hosts import DrainedHosts
@@ -26,6 +26,7 @@ class Seen:
 
     ready: int  # replicas
     condition: Condition
+    given_up: str = ""  # why its newest pods do not come up, once Kubernetes has given them up
 
 
 class Plane:
@@ -120,7 +121,10 @@ class Plane:
         message = f"{ready} of {wanted} replicas are ready, {updated} are up to date{': ' if why else ''}{why}"
         # Enough serve, of the one kind or the other: what is missing is only the change.
         reason = UPDATING if ready >= wanted else STARTING
-        return Seen(ready, Condition("ControlPlaneReady", False, reason, message))
+        given_up = ""
+        if current and status is not None and versions.given_up(status):
+            given_up = why or versions.not_made(status) or f"not ready for {hosted.PROGRESS_S} s"
+        return Seen(ready, Condition("ControlPlaneReady", False, reason, message), given_up)
 
 
 def changes(before: Deployment | None, after: Deployment | None) -> list[Happened]:

@@ -12,7 +12,7 @@ from lightkube.resources.core_v1 import Namespace, Pod, Service
 
 from installer.controller import lost_hosts
 from installer.controller.address_pools import AddressPools
-from installer.controller.clusters import home, nodes, plane
+from installer.controller.clusters import home, nodes, plane, versions
 from installer.controller.clusters.authorities import Authorities, LostError, fingerprint
 from installer.controller.clusters.inside import Inside
 from installer.controller.clusters.load_balancers import LoadBalancers
@@ -24,7 +24,7 @@ from installer.controller.clusters.wanted import parse, refusal
 from installer.controller.datastores.datastores import Datastores
 from installer.controller.drained_hosts import DrainedHosts
 from installer.controller.manager_api import Api, meta_of
-from installer.controller.status import PENDING, Condition, Found, Happened, NodeFound
+from installer.controller.status import PENDING, Attempt, Condition, Found, Happened, NodeFound
 from installer.core import clock
 from installer.core.errors import KubernetesError
 from installer.kubernetes import datastore, hosted, storage
@@ -93,8 +93,12 @@ class ClusterReconciler:
             status = resource.get("status") or {}
             if waits := self._queued(status):
                 return Look(Found(conditions=(waits,)), steady=False)
+            attempt = Attempt(cluster.spec.version, resource["metadata"]["generation"], self._settings.bundle)
+            course = versions.course(status, attempt)
+            if refused := versions.refusal(course):
+                return Look(Found(conditions=(refused,)), steady=True)
             try:
-                look = self._pass(cluster, status)
+                look = self._pass(cluster, status, course, attempt)
             except LostError as exc:
                 look = Look(Found(conditions=(exc.condition,)), steady=True)
             if look.steady:
@@ -110,7 +114,7 @@ class ClusterReconciler:
             return Condition("ControlPlaneReady", False, "Queued", f"{message} before it")
         return None
 
-    def _pass(self, cluster: Cluster, status: Mapping[str, Any]) -> Look:
+    def _pass(self, cluster: Cluster, status: Mapping[str, Any], course: versions.Course, attempt: Attempt) -> Look:
         self._api.apply(
             [
                 hosted.namespace_document(self._name),
@@ -127,10 +131,14 @@ class ClusterReconciler:
         place = nodes.Place(address, roots, frozenset(host for host, count in volumes.items() if count))
         registries = self._registries.keep(cluster)
         # Node pods first: they start while the control plane does, and find it when it answers.
-        happened = self._nodes.grow(cluster, place)
-        happened += self._node_secrets.keep(cluster, place)
-        seen, changed = self._plane.ensure(cluster, where.at, address, port, roots)
-        condition, more = self._inside_cluster(cluster, place, seen)
+        reached = cluster.at(course.whole)
+        happened = self._nodes.grow(reached, place)
+        happened += self._node_secrets.keep(reached, place)
+        seen, changed = self._plane.ensure(cluster.at(course.version), where.at, address, port, roots)
+        if seen.condition.ok:
+            reached = cluster.at(course.version)
+        course, failed = versions.judged(course, attempt, seen.given_up)
+        condition, more = self._inside_cluster(reached, place, seen)
         found_nodes = self._nodes.found()
         served, settled = self._tend_volumes(cluster, found_nodes, volumes, seen)
         balanced = self._tend_load_balancers(cluster, seen)
@@ -143,17 +151,20 @@ class ClusterReconciler:
                 stored,
                 *([registries] if registries else ()),
                 *([balanced] if balanced else ()),
+                *([told] if (told := versions.told(course)) else ()),
             ),
             authority=fingerprint(roots),
             endpoint=f"https://{self._settings.endpoints[0]}:{port}",
             control_plane_ready=seen.ready,
             control_plane_wanted=cluster.spec.control_plane.replicas,
+            version=reached.spec.version,
+            failed=course.failed,
             nodes=found_nodes,
             nodes_wanted=sum(pool.count for pool in cluster.spec.pools),
             volumes=self.volumes.record(volumes, found_nodes),
             bundle=self._settings.bundle,
         )
-        done = (*restored, *happened, *changed, *more, *moved)
+        done = (*restored, *happened, *changed, *failed, *more, *moved)
         well = all(one.ok for one in (seen.condition, condition, served)) and not home.is_moving(stored)
         return Look(found, steady=well and settled and not done, happened=done)
 

@@ -59,6 +59,7 @@ def _require_allowed(session: Session, cluster: Cluster, found: Mapping[str, Any
     """Raise SpecError for fields that may not change any more; the API would refuse them too, but later."""
     try:
         before = Cluster.model_validate({**clusters.document(cluster), "spec": found["spec"]})
+        before = before.at(clusters.info(found).runs)
     except ValidationError:  # written by another version; the API knows what may become of it
         return
     earlier = replace(session.spec, clusters=(before,), platform=None)

@@ -61,6 +61,7 @@ DONE = RunResult(changed=True, seconds=72.4)
 TEAM_A = ClusterInfo(
     name="team-a",
     version="1.36.3",
+    runs="1.36.3",
     phase="Ready",
     control_plane_ready=2,
     control_plane_wanted=2,

@@ -15,6 +15,7 @@ from tests.unit.hostops.hosts import machine, other
 READY = ClusterInfo(
     name="team-a",
     version="1.36.3",
+    runs="1.36.3",
     phase="Ready",
     control_plane_ready=2,
     control_plane_wanted=2,

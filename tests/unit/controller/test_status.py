@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 
-from installer.controller.status import UPDATING, Condition, Found, status
+from installer.controller.status import UPDATING, UPGRADE_FAILED, Attempt, Condition, Found, status
 
 NOW = datetime(2026, 5, 4, 3, 2, 1, tzinfo=UTC)
 GOOD = Condition("ControlPlaneReady", True, "Ready")
 BAD = Condition("NodesReady", False, "Starting", "1 of 2 nodes are ready")
 
 ON_ITS_WAY = Condition("ControlPlaneReady", False, UPDATING, "1 of 2 are up to date")
+NOT_REACHED = Condition("VersionReached", False, UPGRADE_FAILED, "1.37.2 did not come up")
 
 
 def of(*conditions: Condition, before: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -40,6 +41,10 @@ def test_ready_follows_from_the_others() -> None:
         ((ON_ITS_WAY,), "Pending", "Pending"),
         ((ON_ITS_WAY, BAD), "Ready", "Degraded"),
         ((GOOD,), "Degraded", "Ready"),
+        ((GOOD, NOT_REACHED), "Updating", "UpgradeFailed"),
+        ((GOOD, NOT_REACHED), "UpgradeFailed", "UpgradeFailed"),
+        ((ON_ITS_WAY, NOT_REACHED), "Updating", "Updating"),
+        ((BAD, NOT_REACHED), "UpgradeFailed", "Degraded"),
         ((Condition("ControlPlaneReady", False, "VersionRefused"),), "Ready", "Refused"),
     ],
 )
@@ -74,3 +79,16 @@ def test_where_volumes_are_is_never_forgotten() -> None:
     assert of(BAD, before=before)["volumes"] == before["volumes"]
     found = Found(conditions=(GOOD,), volumes={"worker-2": 1})
     assert status(found, generation=3, before=before, now=NOW)["volumes"] == [{"host": "worker-2", "count": 1}]
+
+
+def test_the_version_that_runs_is_never_forgotten() -> None:
+    """Nodes follow it; a pass that fails does not know it. What failed is told until another pass knows better."""
+    failed = Attempt("1.37.2", 3, "sha", "it crashes")
+    found = Found(conditions=(GOOD,), version="1.36.3", failed=failed)
+    plane = status(found, generation=3, before={}, now=NOW)["controlPlane"]
+    assert plane["version"] == "1.36.3"
+    assert plane["failed"] == [{"version": "1.37.2", "generation": 3, "bundle": "sha", "why": "it crashes"}]
+    after = of(BAD, before={"controlPlane": plane})["controlPlane"]
+    assert (after["version"], after["failed"]) == (plane["version"], plane["failed"])
+    found = Found(conditions=(GOOD,), version="1.37.2")
+    assert status(found, generation=3, before={"controlPlane": plane}, now=NOW)["controlPlane"]["failed"] == []

@@ -112,6 +112,7 @@ def _cluster(**changed: Any) -> ClusterInfo:
     well: dict[str, Any] = {
         "name": "team-a",
         "version": "1.36.3",
+        "runs": "1.36.3",
         "phase": "Ready",
         "control_plane_ready": 2,
         "control_plane_wanted": 2,

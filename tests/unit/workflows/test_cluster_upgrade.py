@@ -79,10 +79,11 @@ class _Session:
                 all = _OFFERED
 
 
-def _info(name: str, version: str) -> ClusterInfo:
+def _info(name: str, runs: str, *, version: str = "") -> ClusterInfo:
     return ClusterInfo(
         name=name,
-        version=version,
+        version=version or runs,
+        runs=runs,
         phase="Ready",
         control_plane_ready=1,
         control_plane_wanted=1,
@@ -125,6 +126,23 @@ def test_each_step_is_ready_before_the_next(monkeypatch: pytest.MonkeyPatch) -> 
     step.run(fleet, target, StepReport(StepId("clusters", "a", "upgrade-cluster"), lambda event: None))
     assert world.changed == ["a 1.37.2", "a 1.38.1"]
     assert step.plan(fleet, target) == ()
+
+
+@pytest.mark.parametrize(
+    ("runs", "version", "target", "expected"),
+    [
+        ("1.36.3", "1.37.2", "1.37.2", ("1.37.2",)),
+        ("1.36.3", "1.37.2", "1.36.3", ("1.36.3",)),
+        ("1.37.2", "1.37.2", "1.37.2", ()),
+    ],
+)
+def test_one_that_did_not_come_up(
+    monkeypatch: pytest.MonkeyPatch, runs: str, version: str, target: str, expected: tuple[str, ...]
+) -> None:
+    """It is tried again, or set back to what it runs; what it was told to have does not count."""
+    fleet = World(monkeypatch).fleet("a", to=target)
+    monkeypatch.setattr(clusters, "describe", lambda session, name: _info(name, runs, version=version))
+    assert cluster_upgrade.stops(fleet, "a") == expected
 
 
 def _run(world: World, folder: Path, monkeypatch: pytest.MonkeyPatch, *, tolerates: int = 0) -> None:

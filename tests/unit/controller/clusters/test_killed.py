@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import copy
 import json
 import re
@@ -20,7 +21,7 @@ from installer.controller.datastores import status as datastores_status
 from installer.controller.datastores.datastores import Datastores
 from installer.controller.drained_hosts import DrainedHosts
 from installer.controller.manager_api import Api
-from installer.controller.status import Condition, status
+from installer.controller.status import UPGRADE_FAILED, Condition, status
 from installer.core.clock import SystemClock
 from installer.kubernetes import client, draining, hosted, pki, storage
 from installer.kubernetes.client import ClusterResource
@@ -29,6 +30,7 @@ from tests.unit.kubernetes import fixed
 
 NAME, NAMESPACE = "team-a", "cluster-team-a"
 HOSTS = ("worker-1", "worker-2")
+OLDER, NEWER = "1.36.3", "1.37.2"
 PASSES = 12  # more than any of these takes
 WELL = datastores_status.Found(
     available=Condition("Available", True, "Serving"),
@@ -79,6 +81,7 @@ class World:
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.folder = folder
+        self.broken = ""  # a version whose API server does not come up
         self.etcd = Etcd()
         self.inside = FakeApi()
         self.manager = FakeApi(self._kubernetes)
@@ -102,6 +105,21 @@ class World:
         starts, drained = Starts(lambda: 1), DrainedHosts(api)
         return ClusterReconciler(NAME, api, datastores, fixed.settings(), pools=pools, starts=starts, drained=drained)
 
+    def upgrade(self, version: str) -> None:
+        """Change the cluster's version as a user does."""
+        self.resource["spec"]["version"] = version
+        self.resource["metadata"]["generation"] += 1
+
+    def versions(self) -> set[str]:
+        """That the cluster is made of."""
+        return self.node_versions() | _versions(self.manager.get("Deployment", NAMESPACE, hosted.CONTROL_PLANE))
+
+    def node_versions(self) -> set[str]:
+        """That nodes are made of: their Secrets say what is started."""
+        names = {pod["metadata"]["name"] for pod in self.manager.of("Pod", NAMESPACE)}
+        secrets = [self.manager.get("Secret", NAMESPACE, name)["data"] for name in names]
+        return _versions([base64.b64decode(text).decode() for data in secrets for text in data.values()])
+
     def saved(self) -> Any:
         """All there is, to be restored."""
         return copy.deepcopy((self.manager.held, self.inside.held, self.etcd))
@@ -124,9 +142,10 @@ class World:
         for _ in range(PASSES):
             look = controller.reconcile(self.resource)
             assert look is not None
-            found = status(look.found, generation=1, before=self.resource.get("status") or {})
+            generation = self.resource["metadata"]["generation"]
+            found = status(look.found, generation=generation, before=self.resource.get("status") or {})
             self.manager.client(self.life).patch(ClusterResource.Status, NAME, {"status": found})
-            if look.steady and look.found.ready:
+            if look.steady and (look.found.ready or found["phase"] == UPGRADE_FAILED):
                 return
         raise AssertionError(f"not steady after {PASSES} passes: {look}")
 
@@ -164,6 +183,9 @@ class World:
             count = written["spec"]["replicas"]
             counts = dict.fromkeys(("replicas", "readyReplicas", "updatedReplicas"), count)
             written["status"] = {"observedGeneration": meta["generation"], **counts}
+            if self.broken and self.broken in json.dumps(written["spec"]):
+                late = {"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded"}
+                written["status"] |= {"replicas": count + 1, "updatedReplicas": 1, "conditions": [late]}
             self.etcd.keys.add("/clusters/team-a/registry/namespaces/default")
         if kind == "Pod":
             nodes = {host: self.manager.get("Node", "", host).get("spec") or {} for host in HOSTS}
@@ -178,6 +200,10 @@ class World:
 
 
 READY = {"conditions": [{"type": "Ready", "status": "True"}]}
+
+
+def _versions(found: Any) -> set[str]:
+    return {version for version in (OLDER, NEWER) if version in json.dumps(found)}
 
 
 def _shown(where: str, one: Document) -> str:
@@ -217,8 +243,20 @@ def _host_drained(world: World) -> None:
     node["spec"] = {"unschedulable": True}
 
 
+def _upgrade(world: World) -> None:
+    world.keep(world.controller())
+    world.upgrade(NEWER)
+
+
+def _upgrade_that_fails(world: World) -> None:
+    world.broken = NEWER
+    _upgrade(world)
+
+
 @pytest.mark.parametrize(
-    "begin", [_create, _scale_down, _replace, _host_drained], ids=lambda begin: begin.__name__.strip("_")
+    "begin",
+    [_create, _scale_down, _replace, _host_drained, _upgrade, _upgrade_that_fails],
+    ids=lambda begin: begin.__name__.strip("_"),
 )
 def test_what_was_begun_is_finished(world: World, begin: Callable[[World], None]) -> None:
     """After every call at which the controller may be killed, one that starts anew reaches the same state."""
@@ -232,6 +270,46 @@ def test_what_was_begun_is_finished(world: World, begin: Callable[[World], None]
             world.keep(world.controller(ends=number))
         world.keep(world.controller())
         assert world.shown() == wanted, f"killed after call {number}, {call}"
+
+
+def test_a_version_that_does_not_come_up_is_given_up(world: World) -> None:
+    """The control plane is back on the one before, no node ever left it, and the same is not tried again by itself."""
+    _upgrade_that_fails(world)
+    world.keep(world.controller())
+    assert world.versions() == {OLDER}
+    plane = world.resource["status"]["controlPlane"]
+    assert (plane["version"], plane["failed"][0]["version"]) == (OLDER, NEWER)
+    (told,) = [one for one in world.resource["status"]["conditions"] if one["type"] == "VersionReached"]
+    assert told["status"] == "False"
+    assert NEWER in told["message"]
+    world.broken = ""
+    world.keep(world.controller())
+    assert world.versions() == {OLDER}
+
+
+@pytest.mark.parametrize("then", [OLDER, NEWER])
+def test_after_that_it_goes_where_it_is_told(world: World, then: str) -> None:
+    """Back to what it runs, or once more."""
+    _upgrade_that_fails(world)
+    world.keep(world.controller())
+    world.broken = ""
+    world.upgrade(then)
+    world.keep(world.controller())
+    assert world.versions() == {then}
+    assert world.resource["status"]["phase"] == "Ready"
+
+
+def test_no_node_is_newer_than_the_control_plane(world: World) -> None:
+    """One that is missing while API servers are replaced is made as those that are there."""
+    world.keep(world.controller())
+    world.broken = NEWER
+    world.upgrade(NEWER)
+    pod = world.manager.of("Pod", NAMESPACE)[0]["metadata"]["name"]
+    del world.manager.held["Pod", NAMESPACE, pod]
+    world.controller().reconcile(world.resource)
+    assert world.versions() == {OLDER, NEWER}
+    assert len(world.manager.of("Pod", NAMESPACE)) == 2
+    assert world.node_versions() == {OLDER}
 
 
 def test_a_host_that_is_to_be_empty_is_left(world: World) -> None:

@@ -58,7 +58,7 @@ def clusters(found: Sequence[ClusterInfo]) -> str:
         (
             (
                 one.name,
-                one.version,
+                one.version if one.version == one.runs else f"{one.runs} -> {one.version}",
                 one.phase,
                 f"{one.control_plane_ready}/{one.control_plane_wanted}",
                 f"{one.nodes_ready}/{one.nodes_wanted}",

@@ -70,6 +70,7 @@ def _version() -> dict[str, Any]:
             _column("Phase", ".status.phase"),
             _column("Control plane", ".status.controlPlane.summary"),
             _column("Nodes", ".status.nodes.summary"),
+            _column("Runs", ".status.controlPlane.version", priority=1),
             _column("Endpoint", ".status.endpoint", priority=1),
             _column("Age", ".metadata.creationTimestamp", kind="date"),
         ],

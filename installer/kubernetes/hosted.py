@@ -249,6 +249,7 @@ def _container(process: Process, settings: PlatformSettings) -> dict[str, Any]:
         "image": settings.images["pause"],
         "imagePullPolicy": "Never",
         "command": _command(process),
+        "terminationMessagePolicy": "FallbackToLogsOnError",  # its last words reach the cluster's conditions
         "env": documents.environment({"GOMAXPROCS": _THREADS.get(process.name, "1"), "GOGC": _GARBAGE, **process.env}),
         "resources": {"requests": _REQUESTS[process.name]},
         "securityContext": {

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from lightkube.models.core_v1 import ContainerStatus
 from lightkube.resources.core_v1 import Node, Pod
 
 from installer.controller.clusters import room
 from installer.controller.manager_api import Api, meta_of
 from installer.kubernetes import hosted
 
+_LONGEST = 300  # characters of a program's last words
 _ON_THEIR_WAY = frozenset({"ContainerCreating", "PodInitializing"})
 
 
@@ -24,8 +26,16 @@ def reasons(api: Api, cluster: str, part: str) -> str:
         for container in (status.containerStatuses or []) if status else []:
             waiting = container.state.waiting if container.state else None
             if waiting and waiting.reason not in _ON_THEIR_WAY:
-                found.append(f"{name}: {container.name}: {waiting.reason}: {waiting.message or ''}".rstrip(": "))
+                said = _last_words(container) or waiting.message or ""
+                found.append(f"{name}: {container.name}: {waiting.reason}: {said}".rstrip(": "))
     return "; ".join(found)
+
+
+def _last_words(container: ContainerStatus) -> str:
+    """The last line that it wrote before it ended; empty where none is kept."""
+    ended = container.lastState.terminated if container.lastState else None
+    lines = ((ended.message or "") if ended else "").strip().splitlines()
+    return lines[-1][:_LONGEST] if lines else ""
 
 
 def _unplaced(api: Api, pod: Any) -> str:

@@ -1,13 +1,16 @@
-"""Another size for a cluster: what its resource is to say then."""
+"""Another size or version for a cluster: what its resource is to say then, and whether it got there."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from installer.core.errors import KubernetesError
+from installer.spec.cluster import Cluster
+from installer.workflows import clusters
 from installer.workflows.clusters import scaled
+from installer.workflows.session import Session
 
 ONE = {"name": "general", "count": 2, "labels": {"a": "b"}}
 TWO = {"name": "gpu", "count": 1}
@@ -34,3 +37,56 @@ def test_it_must_be_clear_which_pool_is_meant(pools: list[dict[str, Any]], pool:
     with pytest.raises(KubernetesError, match=said) as caught:
         scaled({"pools": pools}, "team-a", pool=pool, nodes=3)
     assert all(one["name"] in caught.value.hint for one in pools)
+
+
+class World:
+    """One cluster at 1.36.3 that was told to go to 1.37.2."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *, failed: bool) -> None:
+        unready = {"status": "False", "reason": "UpgradeFailed" if failed else "Updating", "message": "it crashes"}
+        self.resource: dict[str, Any] = {
+            "metadata": {"name": "team-a", "generation": 2},
+            "spec": {"version": "1.37.2", "pools": []},
+            "status": {
+                "phase": unready["reason"],
+                "observedGeneration": 2,
+                "controlPlane": {"version": "1.36.3"},
+                "conditions": [{"type": "VersionReached", **unready}, {"type": "Ready", **unready}],
+            },
+        }
+        self.written: list[str] = []
+        monkeypatch.setattr(clusters, "find", lambda session, name: self.resource)
+        monkeypatch.setattr(clusters, "apply", lambda session, cluster: self.written.append(cluster.spec.version))
+
+
+NOBODY = cast(Session, None)
+
+
+@pytest.mark.parametrize(
+    ("failed", "to", "written"),
+    [
+        (False, "1.37.2", ["1.37.2"]),
+        (True, "1.37.2", ["1.36.3", "1.37.2"]),
+        (True, "1.36.3", ["1.36.3"]),
+    ],
+)
+def test_the_same_version_once_more_is_another_attempt(
+    monkeypatch: pytest.MonkeyPatch, failed: bool, to: str, written: list[str]
+) -> None:
+    """The controller makes the same attempt once; a resource that was another in between asks for another."""
+    world = World(monkeypatch, failed=failed)
+    cluster = clusters.upgrade(NOBODY, "team-a", to)
+    assert world.written == written
+    assert cluster.spec.version == to
+
+
+def test_nobody_waits_for_what_was_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The reason is told at once."""
+    world = World(monkeypatch, failed=True)
+    cluster = Cluster.model_validate({"apiVersion": "moorage.dev/v1", "kind": "Cluster", **_known(world.resource)})
+    with pytest.raises(KubernetesError, match="not upgraded: it crashes"):
+        clusters.await_ready(NOBODY, cluster)
+
+
+def _known(resource: dict[str, Any]) -> dict[str, Any]:
+    return {"metadata": {"name": resource["metadata"]["name"]}, "spec": resource["spec"]}

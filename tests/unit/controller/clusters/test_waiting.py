@@ -59,10 +59,11 @@ def unplaced(message: str) -> dict[str, Any]:
     return {"conditions": [{"type": "PodScheduled", "status": "False", "message": message}]}
 
 
-def held_up(reason: str, message: str | None = None) -> dict[str, Any]:
+def held_up(reason: str, message: str | None = None, ended: str | None = None) -> dict[str, Any]:
     state = {"waiting": {"reason": reason, "message": message}}
+    last = {"terminated": {"exitCode": 1, "message": ended}} if ended else {}
     container = {"name": "node", "ready": False, "restartCount": 0, "image": "", "imageID": "", "state": state}
-    return {"containerStatuses": [container]}
+    return {"containerStatuses": [{**container, "lastState": last}]}
 
 
 def reasons(nodes: list[dict[str, Any]], pods: list[dict[str, Any]]) -> str:
@@ -100,6 +101,10 @@ def test_where_room_is_not_what_it_lacks_the_scheduler_is_quoted() -> None:
             'a-1: node: ErrImageNeverPull: image "x" is not present',
         ),
         (held_up("CrashLoopBackOff"), "a-1: node: CrashLoopBackOff"),
+        (
+            held_up("CrashLoopBackOff", "back-off 40s", ended="starting\nno such flag: --x\n"),
+            "a-1: node: CrashLoopBackOff: no such flag: --x",
+        ),
         (
             held_up("CreateContainerConfigError", 'secret "a-1" not found'),
             'a-1: node: CreateContainerConfigError: secret "a-1" not found',

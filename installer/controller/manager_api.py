@@ -17,7 +17,7 @@ from installer.kubernetes import documents
 
 T = TypeVar("T")
 FIELD_MANAGER = "moorage-controller"
-_NOT_FOUND, _CONFLICT = 404, 409
+_CONFLICT = 409
 # What somebody else changed in an object of ours is taken back after so long, even when ours has not changed.
 _RESYNC_S = 300.0
 
@@ -48,7 +48,7 @@ class Api:
 
     def get(self, kind: type[T], name: str, namespace: str | None = None) -> T | None:
         """An object, or None when it is not there."""
-        return found_or_none(lambda: self.client.get(kind, name, namespace=namespace))  # type: ignore[type-var]
+        return kubernetes.found_or_none(lambda: self.client.get(kind, name, namespace=namespace))  # type: ignore[type-var]
 
     def list(self, kind: type[T], namespace: str | None = None, labels: Mapping[str, str] | None = None) -> list[T]:
         """Objects of a kind."""
@@ -87,18 +87,7 @@ class Api:
     def delete(self, kind: type[Any], name: str, namespace: str | None = None, *, grace_s: int | None = None) -> None:
         """Delete an object; nothing happens when it is not there. Applied again, it is made anew."""
         self._applied.pop((kind.__name__, namespace or "", name), None)
-        found_or_none(lambda: self.client.delete(kind, name, namespace=namespace, grace_period=grace_s))
-
-
-def found_or_none(call: Callable[[], T]) -> T | None:
-    """The answer, or None where the API says that there is no such object; raises KubernetesError for the rest."""
-    try:
-        with kubernetes.translated("ask the API"):
-            return call()
-    except KubernetesError as exc:
-        if isinstance(exc.__cause__, ApiError) and exc.__cause__.status.code == _NOT_FOUND:
-            return None
-        raise
+        kubernetes.found_or_none(lambda: self.client.delete(kind, name, namespace=namespace, grace_period=grace_s))
 
 
 def is_ready(node: Any) -> bool:

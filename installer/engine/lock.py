@@ -31,9 +31,17 @@ class Holder:
         return f"{self.user}@{self.host} (process {self.pid}) with `{self.command}` since {self.since}"
 
 
+@dataclass(frozen=True)
+class Held:
+    """The lock, while it is held. `vanished`: who held it before and is gone without having let go of it."""
+
+    holder: Holder
+    vanished: Holder | None
+
+
 @contextmanager
-def hold(path: Path, *, command: str) -> Iterator[Holder | None]:
-    """Hold the lock; yields the holder that vanished without letting go of it, if there was one.
+def hold(path: Path, *, command: str) -> Iterator[Held]:
+    """Hold the lock.
 
     The lock is the kernel's (flock): it ends with its process, however that dies, so nobody ever has to force it.
     The text in the file only tells others who it is. Raises LockError that names the holder.
@@ -43,16 +51,16 @@ def hold(path: Path, *, command: str) -> Iterator[Holder | None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise _held(_read(file)) from None
-        vanished = _read(file)
-        _write(file, json.dumps(asdict(_myself(command))))
+            raise _refused(_read(file)) from None
+        held = Held(_myself(command), _read(file))
+        _write(file, json.dumps(asdict(held.holder)))
         try:
-            yield vanished
+            yield held
         finally:
             _write(file, "")  # emptied, not removed: another process may be waiting on this very file
 
 
-def _held(holder: Holder | None) -> LockError:
+def _refused(holder: Holder | None) -> LockError:
     who = f"by {holder}" if holder else "by another process that has only just taken it"
     hint = "wait for it to end, then repeat"
     if holder and holder.host == socket.gethostname():

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx2
 from lightkube import ApiError, AsyncClient, Client, KubeConfig, codecs
@@ -21,6 +21,7 @@ from installer.core.errors import KubernetesError, RetryableError
 from installer.kubernetes import kinds
 from installer.kubernetes.pki import Credential
 
+T = TypeVar("T")
 FIELD_MANAGER = "moorage"
 _PAUSES_S = (0.2, 0.5, 1.0, 2.0, 2.0)
 _TIMEOUT = httpx2.Timeout(10.0, connect=2.0)
@@ -183,6 +184,17 @@ def name_of(resource: Any) -> str:
     if resource.metadata is None or resource.metadata.name is None:
         raise KubernetesError(f"the API server answered with a {type(resource).__name__} without a name")
     return str(resource.metadata.name)
+
+
+def found_or_none(call: Callable[[], T]) -> T | None:
+    """The answer, or None where the API says that there is no such object; raises KubernetesError for the rest."""
+    try:
+        with translated("ask the API"):
+            return call()
+    except KubernetesError as exc:
+        if isinstance(exc.__cause__, ApiError) and exc.__cause__.status.code == HTTPStatus.NOT_FOUND:
+            return None
+        raise
 
 
 @contextmanager

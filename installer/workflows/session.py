@@ -35,6 +35,7 @@ from installer.spec.specification import Specification
 from installer.transport import target as ssh
 from installer.transport.fleet import Fleet, fan_out
 from installer.workflows import host_state, releases
+from installer.workflows.claim import Claim
 from installer.workflows.infrastructure import Access, Infrastructure, Provided
 from installer.workflows.remembered import Remembered
 from installer.workflows.state_location import StateLocation
@@ -42,7 +43,7 @@ from installer.workflows.state_location import StateLocation
 if TYPE_CHECKING:  # paramiko is slow to load; many a command asks only the manager's API
     from installer.transport.connection import Connection
 
-_ADMIN = pki.Subject(crd_guard.INSTALLER, (control_plane.ADMIN_GROUP,))
+ADMIN = pki.Subject(crd_guard.INSTALLER, (control_plane.ADMIN_GROUP,))
 # Before `bootstrap_rbac` has bound our own group, only Kubernetes' built-in one can do anything.
 BOOTSTRAP_ADMIN = pki.Subject(crd_guard.INSTALLER, ("system:masters",))
 _ADMIN_DAYS = 1  # made anew for every run
@@ -65,6 +66,7 @@ class Session:
         self.state = state
         self.reporter = reporter
         self.ignore = ignore
+        self.claim: Claim | None = None  # of this run on the platform, while it may change anything
         self.renew_before: datetime | None = None  # certificates that begin before are made anew
         self.fleet = Fleet()
         self.facts = Remembered(self._facts)
@@ -154,7 +156,7 @@ class Session:
     @cached_property
     def api(self) -> Client:
         """A client of the manager's API, as its administrator; raises ApiUnavailableError."""
-        return self.api_as(_ADMIN)
+        return self.api_as(ADMIN)
 
     def api_as(self, subject: pki.Subject) -> Client:
         """A client under a certificate made for this run."""

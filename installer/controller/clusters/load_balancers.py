@@ -18,10 +18,10 @@ from installer.controller import events
 from installer.controller.address_pools import AddressPools
 from installer.controller.clusters import balancing
 from installer.controller.clusters.balancing import Waits
-from installer.controller.manager_api import FIELD_MANAGER, Api, found_or_none, is_ready, meta_of
+from installer.controller.manager_api import FIELD_MANAGER, Api, is_ready, meta_of
 from installer.controller.status import Condition, Happened
 from installer.core.errors import KubernetesError
-from installer.kubernetes import hosted, twins
+from installer.kubernetes import client, hosted, twins
 from installer.spec.cluster import Cluster
 
 _READY: Final = "LoadBalancersReady"
@@ -213,7 +213,7 @@ def _address(service: Mapping[str, Any]) -> IPv4Address | None:
 def _write(api: Api, name: str, namespace: str, address: IPv4Address | None) -> None:
     """Say which address a Service has; nothing happens when the Service is gone."""
     ingress = [{"ip": str(address), "ipMode": "VIP"}] if address else None
-    found_or_none(
+    client.found_or_none(
         lambda: api.client.patch(
             Service.Status,
             name,

@@ -30,7 +30,7 @@ from installer.controller.clusters.provisioning import (
     Unselected,
     Wanted,
 )
-from installer.controller.manager_api import FIELD_MANAGER, Api, found_or_none, is_ready, meta_of
+from installer.controller.manager_api import FIELD_MANAGER, Api, is_ready, meta_of
 from installer.controller.status import Happened, NodeFound
 from installer.core import clock
 from installer.core.errors import KubernetesError, RetryableError
@@ -268,7 +268,7 @@ def _change(inside: Api, kind: type[Any], meta: Mapping[str, Any], changed: Mapp
     """Patch an object's metadata, unless somebody changed it since it was read: the next look sees what is so then."""
     patch = {"metadata": {**changed, "resourceVersion": meta["resourceVersion"]}}
     try:
-        found_or_none(
+        client.found_or_none(
             lambda: inside.client.patch(
                 kind,
                 meta["name"],

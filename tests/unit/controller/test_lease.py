@@ -2,74 +2,26 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable
-from typing import Any, cast
+from typing import cast
 
-from lightkube import ApiError, Client
-from lightkube.models.meta_v1 import Status
+from lightkube import Client
 
 from installer.controller.lease import DURATION_S, GIVES_UP_S, RENEWS_S, Lease
+from tests.fakes.lease import LeaseApi
 
 
-class World:
-    """An API with one Lease, and time that passes when somebody sleeps."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-        self.held: Any = None
-        self.away = False
-        self.writes = 0
-        self.on_sleep: Callable[[], None] = lambda: None
+class World(LeaseApi):
+    """What controllers share."""
 
     def lease(self, identity: str) -> Lease:
-        return Lease(
-            cast(Client, self), "controller", "moorage-system", identity, now=lambda: self.now, sleep=self.sleep
-        )
-
-    def sleep(self, seconds: float) -> None:
-        self.now += seconds
-        self.on_sleep()
-
-    @property
-    def holder(self) -> str:
-        return str(self.held.spec.holderIdentity)
-
-    # --- what lightkube's client does -------------------------------------------------------------------------------
-
-    def get(self, *_: Any, **__: Any) -> Any:
-        self._answer()
-        if self.held is None:
-            raise ApiError(status=Status(code=404, message="not found", reason="NotFound"))
-        return copy.deepcopy(self.held)
-
-    def create(self, made: Any) -> None:
-        self._answer()
-        if self.held is not None:
-            raise ApiError(status=Status(code=409, message="it is there", reason="AlreadyExists"))
-        self._keep(made)
-
-    def replace(self, made: Any) -> None:
-        self._answer()
-        if made.metadata.resourceVersion != self.held.metadata.resourceVersion:
-            raise ApiError(status=Status(code=409, message="changed meanwhile", reason="Conflict"))
-        self._keep(made)
-
-    def _keep(self, made: Any) -> None:
-        self.writes += 1
-        self.held = copy.deepcopy(made)
-        self.held.metadata.resourceVersion = str(self.writes)
-
-    def _answer(self) -> None:
-        if self.away:
-            raise ApiError(status=Status(code=503, message="no server answers", reason="ServiceUnavailable"))
+        return Lease(cast(Client, self), "controller", "moorage-system", identity, now=self.now, sleep=self.sleep)
 
 
 def test_the_first_one_works_at_once() -> None:
     """There is no lease yet."""
     world = World()
     world.lease("one").acquire()
-    assert (world.holder, world.now) == ("one", 0.0)
+    assert (world.holder, world.time) == ("one", 0.0)
 
 
 def test_one_that_was_released_is_taken_at_once() -> None:
@@ -79,7 +31,7 @@ def test_one_that_was_released_is_taken_at_once() -> None:
     first.acquire()
     first.release()
     world.lease("two").acquire()
-    assert (world.holder, world.now) == ("two", 0.0)
+    assert (world.holder, world.time) == ("two", 0.0)
 
 
 def test_a_second_one_waits_while_the_first_works() -> None:
@@ -90,7 +42,7 @@ def test_a_second_one_waits_while_the_first_works() -> None:
 
     def works() -> None:
         assert first._try() == "one"
-        if world.now > 10 * DURATION_S:
+        if world.time > 10 * DURATION_S:
             raise TimeoutError
 
     world.on_sleep = works
@@ -108,7 +60,7 @@ def test_a_lease_of_one_that_is_gone_is_taken_over() -> None:
     world.lease("one").acquire()
     world.lease("two").acquire()
     assert world.holder == "two"
-    assert DURATION_S < world.now <= DURATION_S + 2 * RENEWS_S
+    assert DURATION_S < world.time <= DURATION_S + 2 * RENEWS_S
 
 
 def test_one_that_cannot_renew_ends_before_another_begins() -> None:
@@ -117,7 +69,7 @@ def test_one_that_cannot_renew_ends_before_another_begins() -> None:
     first = world.lease("one")
     first.acquire()
     ended: list[float] = []
-    first.watch(lambda: ended.append(world.now))
+    first.watch(lambda: ended.append(world.time))
     assert len(ended) == 1
     assert GIVES_UP_S < ended[0] < DURATION_S
 
@@ -131,14 +83,14 @@ def test_one_whose_api_is_away_for_a_moment_goes_on() -> None:
     tries = iter(range(1000))
 
     def passes() -> None:
-        world.away = 4 < world.now < 4 + GIVES_UP_S - RENEWS_S
+        world.away = 4 < world.time < 4 + GIVES_UP_S - RENEWS_S
         if next(tries) % 4 == 0:  # the watch looks four times as often
             _renew_once(first)
-        if world.now > 60:
+        if world.time > 60:
             first.release()
 
     world.on_sleep = passes
-    first.watch(lambda: lost.append(world.now))
+    first.watch(lambda: lost.append(world.time))
     assert lost == []
     assert world.writes > 20
 
@@ -156,12 +108,14 @@ def test_of_two_that_want_it_at_once_one_gets_it() -> None:
     """The other one's write is refused: it is of an older version."""
     world = World()
     world.lease("gone").acquire()
-    world.now = 100.0
+    world.time = 100.0
     one, two = world.lease("one"), world.lease("two")
-    read = world.get()
+    before = world.get()
     assert one._try() == "gone"
     assert two._try() == "gone"
-    world.now += DURATION_S + 1
+    world.time += DURATION_S + 1
     assert one._try() == "one"
-    assert not two._write(read)
+    world.read = before
+    assert two._try() == ""
+    world.read = None
     assert two._try() == "one"

@@ -44,8 +44,8 @@ def test_after_release_it_can_be_taken_again_and_nobody_is_missed(path: Path) ->
     """Also when the work under it failed."""
     with pytest.raises(RuntimeError), lock.hold(path, command="up"):
         raise RuntimeError
-    with lock.hold(path, command="up") as vanished:
-        assert vanished is None
+    with lock.hold(path, command="up") as held:
+        assert held.vanished is None
 
 
 def test_a_killed_holder_loses_the_lock_and_is_named(path: Path) -> None:
@@ -59,14 +59,15 @@ def test_a_killed_holder_loses_the_lock_and_is_named(path: Path) -> None:
             pass
         holder.send_signal(signal.SIGKILL)
         holder.wait()
-    with lock.hold(path, command="up") as vanished:
-        assert vanished is not None
-        assert vanished.pid == holder.pid
+    with lock.hold(path, command="up") as held:
+        assert held.vanished is not None
+        assert held.vanished.pid == holder.pid
+        assert held.holder.pid == os.getpid()
 
 
 def test_a_torn_text_is_no_obstacle(path: Path) -> None:
     """The text is for people; the lock does not depend on it."""
     path.parent.mkdir()
     path.write_text('{"user": "a')
-    with lock.hold(path, command="up") as vanished:
-        assert vanished is None
+    with lock.hold(path, command="up") as held:
+        assert held.vanished is None

@@ -24,6 +24,8 @@ SHARED: Final = "shared"
 DEDICATED: Final = "dedicated"
 THREE: Final = 3  # managers from which on a member may be lost
 _STATE_KEY: Final = "initial-cluster-state"
+_PEERS_KEY: Final = "initial-cluster"
+_VARIABLES: Final = {"ETCD_INITIAL_CLUSTER_STATE": _STATE_KEY, "ETCD_INITIAL_CLUSTER": _PEERS_KEY}
 _DIRECTORY: Final = f"{layout.STATE}/datastores"
 _MOUNT: Final = "/datastores"
 
@@ -119,14 +121,17 @@ def member_documents(
     member: str,
     *,
     placement: Placement,
-    addresses: Mapping[str, str],
+    address: str,
+    initial_cluster: str,
     quota_bytes: int,
     started: bool,
     settings: PlatformSettings,
     authority: pki.CertificateAuthority,
     seen: Mapping[str, Secret],
 ) -> list[Document]:
-    """Secret and StatefulSet of a member; `addresses`: all members and their Services; `started`: etcd has heard of it.
+    """Secret and StatefulSet of a member; `started`: etcd has heard of it.
+
+    `address`: of its Service; `initial_cluster`: the members that etcd knows, as etcd.initial_cluster has it.
 
     A member that lost its data must not come back as if it had only been away: it might have promised what it no longer
     knows. So only the first start of one that joins says that its peers exist; later ones make etcd refuse it.
@@ -134,8 +139,8 @@ def member_documents(
     rendered = etcd.render(
         etcd.Member(
             name=member,
-            address=addresses[member],
-            peers=addresses,
+            address=address,
+            peers={},
             token=f"{settings.platform}-{name}",
             joining=None,
             quota_bytes=quota_bytes,
@@ -146,7 +151,7 @@ def member_documents(
     names = {f"{etcd.CONFIG}/{n.removesuffix('.crt')}": t.reveal() for n, t in seen.items() if n.endswith(".crt")}
     issued = issue.issue(rendered.certificates, {"etcd": authority}, names)
     state = "existing" if placement.joined and not started else "new"
-    files: dict[str, str | Secret] = {"ca.crt": authority.cert_pem, _STATE_KEY: state}
+    files: dict[str, str | Secret] = {"ca.crt": authority.cert_pem, _STATE_KEY: state, _PEERS_KEY: initial_cluster}
     for stem in issued.kept:
         leaf = stem.removeprefix(f"{etcd.CONFIG}/")
         files |= {f"{leaf}.crt": seen[f"{leaf}.crt"], f"{leaf}.key": seen[f"{leaf}.key"]}
@@ -160,6 +165,11 @@ def member_documents(
 def has_started(seen: Mapping[str, Secret]) -> bool:
     """Whether etcd had heard of a member when its Secret, with these entries, was last written."""
     return _STATE_KEY in seen and seen[_STATE_KEY].reveal() == "new"
+
+
+def told_cluster(seen: Mapping[str, Secret]) -> str:
+    """The `initial_cluster` that a member's Secret was written with; empty where there is none."""
+    return seen[_PEERS_KEY].reveal() if _PEERS_KEY in seen else ""
 
 
 def tenants_role(tenant: Tenant) -> Sequence[Sequence[str]]:
@@ -262,11 +272,10 @@ def _member_pod(member: str, placement: Placement, argv: Sequence[str], settings
         ],
     )
     etcd_container |= {
+        # What may change while it runs, and is looked at only at a start without data.
         "env": [
-            {
-                "name": "ETCD_INITIAL_CLUSTER_STATE",
-                "valueFrom": {"secretKeyRef": {"name": member, "key": _STATE_KEY}},
-            }
+            {"name": variable, "valueFrom": {"secretKeyRef": {"name": member, "key": key}}}
+            for variable, key in _VARIABLES.items()
         ],
         "resources": {"requests": {"cpu": "50m", "memory": "64Mi"}},
         "readinessProbe": {"tcpSocket": {"port": etcd.CLIENT_PORT}, "periodSeconds": 2},

@@ -24,7 +24,7 @@ class Member:
     address: str  # where clients and peers reach it
     peers: Mapping[str, str]  # name -> address of all members, this one included
     token: str  # tells one etcd cluster from another
-    # True: the others run already; None: the variable ETCD_INITIAL_CLUSTER_STATE tells at each start.
+    # True: the others run already; None: the variables ETCD_INITIAL_CLUSTER and _STATE tell at each start.
     joining: bool | None = False
     # Where the members and `joining` are told, for which a member that runs need not start anew; empty: in its flags.
     first_start: str = ""
@@ -45,9 +45,10 @@ def render(member: Member) -> Rendered:
         "key-file": f"{CONFIG}/member.key",
         "client-cert-auth": True,
     }
-    peers = ",".join(f"{n}=https://{a}:{PEER_PORT}" for n, a in sorted(member.peers.items()))
-    state = None if member.joining is None else "existing" if member.joining else "new"
-    told = {"initial-cluster": peers, "initial-cluster-state": state}
+    told = {
+        "initial-cluster": initial_cluster(member.peers),
+        "initial-cluster-state": "existing" if member.joining else "new",
+    }
     argv = flags(
         {
             "name": member.name,
@@ -56,7 +57,7 @@ def render(member: Member) -> Rendered:
             "advertise-client-urls": f"https://{member.address}:{CLIENT_PORT}",
             "listen-peer-urls": f"https://{member.listen}:{PEER_PORT}",
             "initial-advertise-peer-urls": f"https://{member.address}:{PEER_PORT}",
-            **({} if member.first_start else told),
+            **({} if member.first_start or member.joining is None else told),
             "initial-cluster-token": member.token,
             "listen-metrics-urls": f"http://127.0.0.1:{METRICS_PORT}",
             # Hosts that carry many clusters have slow moments; a leader that is merely late must not be replaced.
@@ -92,5 +93,10 @@ def render(member: Member) -> Rendered:
     )
 
 
-def _variables(options: Mapping[str, str | None]) -> str:
-    return "".join(f"ETCD_{name.upper().replace('-', '_')}={value}\n" for name, value in options.items() if value)
+def initial_cluster(peers: Mapping[str, str]) -> str:
+    """Members and their addresses, as etcd is told them: https://etcd.io/docs/v3.6/op-guide/clustering/#static."""
+    return ",".join(f"{name}=https://{address}:{PEER_PORT}" for name, address in sorted(peers.items()))
+
+
+def _variables(options: Mapping[str, str]) -> str:
+    return "".join(f"ETCD_{name.upper().replace('-', '_')}={value}\n" for name, value in options.items())

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Literal
 
-from installer.spec.base import Metadata, Model, always, never
+from installer.spec.base import Metadata, Model, always
 from installer.spec.quantity import Memory
 
 
 class DatastoreSpec(Model):
     """What a datastore consists of."""
 
-    members: Literal[1, 3] = never(3, description="Each on a manager host of its own; of three, one may be lost.")
+    members: Literal[1, 3] = always(3, description="Each on a manager host of its own; of three, one may be lost.")
     quota: Memory = always("2Gi", description="How large its data may grow; when it is full, clusters only read.")
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from lightkube.resources.core_v1 import Node
@@ -13,7 +14,7 @@ from installer.engine.events import Note, StepReport
 from installer.hostops import remove
 from installer.kubernetes import client
 from installer.kubernetes.client import ApiUnavailableError, DatastoreResource
-from installer.kubernetes.datastore import THREE
+from installer.kubernetes.datastore import OWNER_LABEL, SHARED, THREE
 from installer.spec.hosts import wanted_hosts
 from installer.workflows import clusters, datastores, etcd_members, host_drain, manager_api
 from installer.workflows.session import Session
@@ -39,18 +40,22 @@ def has_anything(session: Session, name: str) -> bool:
     return bool(manifest.units or manifest.files) or is_known(session, name)
 
 
-def keeps(session: Session, name: str) -> Sequence[str]:
-    """What is on a host that leaves and can be nowhere else, for people: clusters' volumes, datastores' members."""
+def keeps(session: Session, name: str, *, gone: bool = False) -> Sequence[str]:
+    """What is on a host that leaves and can be nowhere else, for people: clusters' volumes, datastores' members.
+
+    `gone`: nothing can be moved away from it any more.
+    """
     volumes = clusters.hosts_with_volumes(session).get(name, ())
     found = [f"volumes of cluster {cluster}, which would be lost" for cluster in volumes]
     managers = sum(host.role == "manager" for host in wanted_hosts(session.platform))
-    for store, hosts in _members(session).items():
-        if name not in hosts:
+    for store in _datastores(session):
+        if name not in store.hosts:
             continue
-        if len(hosts) < THREE:
-            found.append(f"the only member of datastore {store}: let its clusters go to another datastore")
-        elif managers < len(hosts):
-            found.append(f"one of {len(hosts)} members of datastore {store}, for which too few managers are left")
+        if gone and len(store.hosts) < THREE:
+            found.append(f"the only member of datastore {store.name}")
+        elif managers < len(store.hosts) and not store.ours:
+            few = "for which too few managers are left: give it `spec.members: 1` first"
+            found.append(f"one of {len(store.hosts)} members of datastore {store.name}, {few}")
     return found
 
 
@@ -99,21 +104,31 @@ def _is_node(session: Session, name: str) -> bool:
         return any(client.name_of(node) == name for node in session.api.list(Node))
 
 
-def _members(session: Session) -> Mapping[str, Sequence[str]]:
-    """The hosts of each datastore's members."""
+@dataclass(frozen=True)
+class _Datastore:
+    name: str
+    hosts: Sequence[str]  # of its members
+    ours: bool  # the controller gives it as many members as there are managers for
+
+
+def _datastores(session: Session) -> Sequence[_Datastore]:
     with client.translated("list datastores"):
         found = [resource.to_dict() for resource in session.api.list(DatastoreResource)]
-    return {
-        one["metadata"]["name"]: [member.get("host", "") for member in (one.get("status") or {}).get("members") or ()]
+    return [
+        _Datastore(
+            name=one["metadata"]["name"],
+            hosts=[member.get("host", "") for member in (one.get("status") or {}).get("members") or ()],
+            ours=one["metadata"]["name"] == SHARED or OWNER_LABEL in (one["metadata"].get("labels") or {}),
+        )
         for one in found
-    }
+    ]
 
 
 def _await_datastores(session: Session, name: str, report: StepReport) -> None:
     """Return once all datastores have all their members elsewhere: the next host to leave may have another of them."""
 
     def unwell() -> str | None:
-        there = next((store for store, hosts in _members(session).items() if name in hosts), None)
+        there = next((store.name for store in _datastores(session) if name in store.hosts), None)
         ill = next((one for one in datastores.list_(session) if one.problem), None)
         reason = f"datastore {there} has a member there still" if there else None
         reason = f"datastore {ill.name}: {ill.problem}" if ill else reason

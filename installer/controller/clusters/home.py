@@ -7,7 +7,7 @@ from typing import Final, Protocol
 
 from installer.controller.datastores import datastores, whereabouts
 from installer.controller.datastores.copy import Copying, Progress
-from installer.controller.datastores.reconciler import DatastoreNotReadyError
+from installer.controller.datastores.one_pass import DatastoreNotReadyError
 from installer.controller.datastores.whereabouts import Step, Whereabouts
 from installer.controller.manager_api import Api
 from installer.controller.status import UPDATING, Condition, Happened

@@ -9,7 +9,7 @@ from lightkube.resources.core_v1 import Pod, Service
 
 from installer.controller.clusters import versions, waiting
 from installer.controller.datastores.datastores import Datastores
-from installer.controller.datastores.reconciler import DatastoreNotReadyError
+from installer.controller.datastores.one_pass import DatastoreNotReadyError
 from installer.controller.drained_hosts import DrainedHosts
 from installer.controller.manager_api import Api, meta_of
 from installer.controller.status import STARTING, UPDATING, Condition, Happened

@@ -11,7 +11,8 @@ from lightkube import ApiError, codecs
 
 from installer.controller.datastores import whereabouts
 from installer.controller.datastores.copy import Copy
-from installer.controller.datastores.reconciler import DatastoreNotReadyError, DatastoreReconciler, Look, Serving
+from installer.controller.datastores.one_pass import DatastoreNotReadyError, Look, Serving
+from installer.controller.datastores.reconciler import DatastoreReconciler
 from installer.controller.manager_api import Api
 from installer.controller.status import Condition
 from installer.core.errors import KubernetesError

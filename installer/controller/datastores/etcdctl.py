@@ -64,7 +64,7 @@ class Etcdctl:
             (folder / name).touch(mode=0o600)
             (folder / name).write_text(text)
         self.folder = folder
-        self.servers = tuple(f"https://{address}:{etcd.CLIENT_PORT}" for address in addresses)
+        self.servers = servers(addresses)
 
     def members(self) -> tuple[Member, ...]:
         """All members, as a quorum of them agrees; raises EtcdError without one."""
@@ -75,8 +75,8 @@ class Etcdctl:
         """What each member that answers, of those at `addresses`, says of itself, by its address."""
         if not addresses:
             return {}
-        servers = [f"https://{address}:{etcd.CLIENT_PORT}" for address in addresses]
-        done = self._process(["endpoint", "status", "-w", "json", "--command-timeout=2s"], servers=servers)
+        asked = servers(addresses)
+        done = self._process(["endpoint", "status", "-w", "json", "--command-timeout=2s"], asked=asked)
         found = json.loads(done.stdout) if done.stdout.strip() else []
         return {_host(entry["Endpoint"]): _status(entry["Status"]) for entry in found or ()}
 
@@ -95,6 +95,10 @@ class Etcdctl:
         words = ["member", "add", name, "--learner", f"--peer-urls={url}", "-w", "json"]
         return f"{json.loads(self._run(words))['member']['ID']:x}"
 
+    def hand_over(self, leader: str, successor: str) -> None:
+        """Have the leader at an address leave that to the member with an id: nobody waits for an election."""
+        self._run(["move-leader", successor], asked=servers([leader]))
+
     def run_all(self, commands: Iterable[Sequence[str]]) -> None:
         """Run commands one after the other; what was done before is fine."""
         for command in commands:
@@ -102,20 +106,19 @@ class Etcdctl:
 
     def defragment(self, address: str) -> None:
         """Give the space that a member does not use back to its host; it stands still meanwhile."""
-        server = f"https://{address}:{etcd.CLIENT_PORT}"
-        self._run(["defrag", f"--command-timeout={_DEFRAGMENT_TIMEOUT_S}s"], servers=(server,))
+        self._run(["defrag", f"--command-timeout={_DEFRAGMENT_TIMEOUT_S}s"], asked=servers([address]))
 
-    def _run(self, words: Sequence[str], *, done_before: bool = False, servers: Sequence[str] = ()) -> str:
-        done = self._process(words, servers=servers)
+    def _run(self, words: Sequence[str], *, done_before: bool = False, asked: Sequence[str] = ()) -> str:
+        done = self._process(words, asked=asked)
         if done.returncode and not (done_before and any(known in done.stderr for known in _DONE_BEFORE)):
             raise EtcdError(
                 f"etcdctl {' '.join(words[:2])} failed", last_lines=[plain(x) for x in done.stderr.splitlines()[-3:]]
             )
         return done.stdout
 
-    def _process(self, words: Sequence[str], *, servers: Sequence[str] = ()) -> subprocess.CompletedProcess[str]:
+    def _process(self, words: Sequence[str], *, asked: Sequence[str] = ()) -> subprocess.CompletedProcess[str]:
         options = [
-            f"--endpoints={','.join(servers or self.servers)}",
+            f"--endpoints={','.join(asked or self.servers)}",
             f"--cacert={self.folder / 'ca.crt'}",
             f"--cert={self.folder / 'client.crt'}",
             f"--key={self.folder / 'client.key'}",
@@ -133,6 +136,11 @@ class Etcdctl:
             )
         except subprocess.TimeoutExpired as exc:
             raise EtcdError(f"etcdctl {' '.join(words[:2])} did not end") from exc
+
+
+def servers(addresses: Sequence[str]) -> tuple[str, ...]:
+    """URLs for clients of the members at some addresses."""
+    return tuple(f"https://{address}:{etcd.CLIENT_PORT}" for address in addresses)
 
 
 def _member(entry: dict[str, Any]) -> Member:

@@ -16,7 +16,8 @@ from installer.controller.datastores import etcdctl, membership
 from installer.controller.manager_api import Api, is_ready, meta_of
 from installer.core import clock
 from installer.core.errors import KubernetesError
-from installer.kubernetes import datastore, draining, host, pki
+from installer.core.secret import Secret
+from installer.kubernetes import datastore, draining, etcd, host, pki
 from installer.kubernetes.datastore import NAMESPACE, Placement
 from installer.kubernetes.settings import PlatformSettings
 
@@ -37,8 +38,13 @@ class Layout:
         authority: pki.CertificateAuthority | None = None,
         quota_bytes: int = 0,
     ) -> None:
-        """`authority` and `quota_bytes` are for laying out; one who only removes needs neither."""
-        self.addresses = addresses
+        """`addresses`: of the members that there are, or are to be first.
+
+        `authority` and `quota_bytes` are for laying out; one who only removes needs neither.
+        """
+        self.addresses = dict(addresses)
+        self.leaving = 0  # managers
+        self.peers: Mapping[str, str] | None = None  # members that etcd knows; None: it cannot be asked
         self.hosts: dict[str, bool] = {}  # of managers that do not leave, and whether each is ready
         self.load: dict[str, int] = {}  # members of all datastores on each
         self._name = name
@@ -54,6 +60,7 @@ class Layout:
         nodes = self._api.list(Node, labels={host.ROLE_LABEL: "manager"})
         staying = [node for node in nodes if not draining.leaves(meta_of(node).annotations)]
         self.hosts = {str(meta_of(node).name): is_ready(node) for node in staying}
+        self.leaving = len(nodes) - len(staying)
         sets: list[Any] = self._api.list(StatefulSet, NAMESPACE)
         for found in sets:
             where = _placement(found).host
@@ -129,7 +136,8 @@ class Layout:
                 self._name,
                 name,
                 placement=placement,
-                addresses=self.addresses,
+                address=self.addresses[name],
+                initial_cluster=self._initial_cluster(name, seen),
                 quota_bytes=self._quota_bytes,
                 started=started,
                 settings=self._settings,
@@ -137,6 +145,21 @@ class Layout:
                 seen=seen,
             )
         )
+
+    def address(self, name: str) -> None:
+        """Give a new member its address."""
+        if name in self.addresses:
+            return
+        self._api.apply([datastore.service(self._name, name)])
+        service: Any = self._api.get(Service, name, NAMESPACE)
+        if service is None or not service.spec.clusterIP:
+            raise KubernetesError(f"the Service of datastore member {name} has no address yet")
+        self.addresses[name] = service.spec.clusterIP
+
+    def _initial_cluster(self, name: str, seen: Mapping[str, Secret]) -> str:
+        if self.peers is None:
+            return datastore.told_cluster(seen) or etcd.initial_cluster(self.addresses)
+        return etcd.initial_cluster({**self.peers, name: self.addresses[name]})
 
     def take_away(self, name: str) -> None:
         """Delete a member's StatefulSet and pod; its data stays until a successor starts on that host."""
@@ -151,20 +174,28 @@ class Layout:
         """Have a member's pod made anew."""
         self._api.delete(Pod, _pod_name(name), NAMESPACE)
 
+    def clear(self, name: str) -> None:
+        """Take away what is left of a member: its pod, its data where its host is there, its address, its Secret."""
+        where = placement.host if (placement := _placement_of(self._sets.get(name))) else self.last_host(name)
+        self.take_away(name)
+        self._await_gone(datastore.MEMBER_LABEL, name, f"member {name} is still ending")
+        if self.hosts.get(where):
+            self._remove_data({name: where})
+        self._forget(name)
+
     def remove_all(self) -> None:
         """Take everything away: pods, data on hosts that are there, addresses, Secrets."""
         placed = {**self._recorded, **{name: _placement(found) for name, found in self._sets.items()}}
         for name in {**placed, **self.addresses}:
             self.take_away(name)
-        self._await_gone(datastore.LABEL, "its members are still ending")
+        self._await_gone(datastore.LABEL, self._name, "its members are still ending")
         ready = {name: placement.host for name, placement in placed.items() if self.hosts.get(placement.host)}
         for name in placed.keys() - ready.keys():
             where = f"{datastore.member_directory(name)} on host {placed[name].host}"
             log.warning("datastore %s: %s is not reached, its data stays there", self._name, where)
         self._remove_data(ready)
         for name in self.addresses:
-            self._api.delete(Service, name, NAMESPACE)
-            self._api.delete(SecretResource, name, NAMESPACE)
+            self._forget(name)
         self._api.delete(SecretResource, datastore.authority_secret(self._name), NAMESPACE)
 
     def _remove_data(self, hosts: Mapping[str, str]) -> None:
@@ -179,11 +210,15 @@ class Layout:
         _await(unfinished, f"the data of datastore {self._name} is removed")
         for name in hosts:
             self._api.delete(Pod, f"{name}-removal", NAMESPACE, grace_s=0)
-        self._await_gone(datastore.REMOVAL_LABEL, "what removed its data is still ending")
+        self._await_gone(datastore.REMOVAL_LABEL, self._name, "what removed its data is still ending")
 
-    def _await_gone(self, label: str, reason: str) -> None:
+    def _forget(self, name: str) -> None:
+        self._api.delete(Service, name, NAMESPACE)
+        self._api.delete(SecretResource, name, NAMESPACE)
+
+    def _await_gone(self, label: str, value: str, reason: str) -> None:
         _await(
-            lambda: reason if self._api.list(Pod, NAMESPACE, {label: self._name}) else None,
+            lambda: reason if self._api.list(Pod, NAMESPACE, {label: value}) else None,
             f"the pods of datastore {self._name} are gone",
         )
 

@@ -1,6 +1,8 @@
 """What to do next about the members of a datastore, decided from what is seen of them and of hosts; nothing else.
 
-One step at a time: remove a member that is lost, add a learner in its stead, start it, promote it when it caught up.
+One step at a time: remove a member that is lost or one too many, add a learner where one is missing, start it, promote
+it when it caught up. Of three, a lost member goes before its successor comes; an only one, whose host leaves, stays
+until its successor has all, and whoever reads from it knows that one.
 https://etcd.io/docs/v3.6/op-guide/runtime-configuration/
 """
 
@@ -15,6 +17,7 @@ AWAY_S: Final = 600.0
 # An etcd that ends by itself this often, on a host that is well, has no data that it could start from. Should it have
 # some, all that is lost by replacing it is the time to copy the data from the others.
 CRASHES: Final = 2
+_SPARES_ONE: Final = 3  # members, of which one may be lost
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +34,7 @@ class SeenMember:
     away_s: float = 0.0  # for how long it has not answered
     crashes: int = 0  # how often it has ended by itself since it last answered
     outdated: bool = False  # it was started before its settings last changed
+    told: bool = True  # all who read from the datastore know of it
 
 
 @dataclass(frozen=True)
@@ -75,13 +79,20 @@ class Restart:
 
 
 @dataclass(frozen=True)
+class Clear:
+    """Take away what is left of a member that etcd does not know, and is not to know again."""
+
+    name: str
+
+
+@dataclass(frozen=True)
 class Wait:
     """Nothing can be done now, and why."""
 
     reason: str
 
 
-Action = Remove | Add | Start | Promote | Restart | Wait
+Action = Remove | Add | Start | Promote | Restart | Clear | Wait
 
 
 def quorate(members: Sequence[SeenMember]) -> bool:
@@ -90,11 +101,28 @@ def quorate(members: Sequence[SeenMember]) -> bool:
     return bool(voters) and _answering(voters) >= _majority(len(voters))
 
 
-def decide(members: Sequence[SeenMember], hosts: Mapping[str, bool], load: Mapping[str, int]) -> Action | None:
+def fitting(members: int, *, staying: int, leaving: int) -> int:
+    """How many members a datastore that is to lose one without a gap has, on as many manager hosts.
+
+    A host that is away stays, and so do three members on two hosts: a third may come back.
+    """
+    if staying >= _SPARES_ONE:
+        return _SPARES_ONE
+    return 1 if leaving else members
+
+
+def decide(
+    members: Sequence[SeenMember],
+    hosts: Mapping[str, bool],
+    load: Mapping[str, int],
+    *,
+    count: int,
+    spare: Sequence[str] = (),
+) -> Action | None:
     """The next step, or None when all is well.
 
-    `hosts`: the managers' hosts and whether each is ready; one that is not there is gone for good. `load`: how many
-    members of all datastores each host has.
+    `hosts`: the managers' hosts and whether each is ready; one that is not there is gone for good, or leaves. `load`:
+    how many members of all datastores each host has. `count`: how many members are wanted; `spare`: names for more.
     """
     if stuck := _stuck(members, hosts):
         return Restart(stuck.name)  # who has a vote stays as it is
@@ -103,11 +131,7 @@ def decide(members: Sequence[SeenMember], hosts: Mapping[str, bool], load: Mappi
     places = _Places(members, hosts, load)
     if learner := next((member for member in members if member.learner), None):
         return _of_learner(learner, places)
-    if vacant := next((member for member in members if not member.id), None):
-        return _fill(vacant, places)
-    if lost := next((member for member in members if _loss(member, hosts)), None):
-        return _replace(lost, members, places)
-    return _away(members) or next((Restart(member.name) for member in members if member.outdated), None)
+    return _of_number(places, count, spare) or _of_members(places)
 
 
 @dataclass(frozen=True)
@@ -120,7 +144,7 @@ class _Places:
         """The host that a member had, if that is well, or the emptiest one without a member of this datastore."""
         if self.hosts.get(member.host):
             return member.host
-        taken = {other.host for other in self.members}
+        taken = {other.host for other in self.members if other.id}
         return place(sorted(name for name, ready in self.hosts.items() if ready and name not in taken), self.load)
 
 
@@ -129,9 +153,44 @@ def place(free: Sequence[str], load: Mapping[str, int]) -> str:
     return min(free, key=lambda name: load.get(name, 0), default="")
 
 
+def _of_number(places: _Places, count: int, spare: Sequence[str]) -> Action | None:
+    """Towards as many members as are wanted, with nothing left of others."""
+    joined = [member for member in places.members if member.id]
+    left = [member for member in places.members if not member.id]
+    if len(joined) < count + _moves(joined, places.hosts, count):
+        return _fill(left[0] if left else SeenMember(name=spare[0]), places)
+    if len(joined) > count:
+        return _shed(joined, places.hosts)
+    return Clear(left[0].name) if left else None
+
+
+def _of_members(places: _Places) -> Action | None:
+    """Towards members that all answer, with their present settings."""
+    members, hosts = places.members, places.hosts
+    if lost := next((member for member in members if _loss(member, hosts)), None):
+        return _replace(lost, members, places)
+    return _away(members) or next((Restart(member.name) for member in members if member.outdated), None)
+
+
 def _fill(vacant: SeenMember, places: _Places) -> Action:
     host = places.for_member(vacant)
     return Add(vacant.name, host) if host else Wait(f"no manager host is free for member {vacant.name}")
+
+
+def _moves(joined: Sequence[SeenMember], hosts: Mapping[str, bool], count: int) -> bool:
+    """Whether an only member needs another beside it: its host leaves, and it answers still."""
+    return count == 1 and all(member.host and member.host not in hosts and member.answers for member in joined)
+
+
+def _shed(joined: Sequence[SeenMember], hosts: Mapping[str, bool]) -> Action:
+    """Take one out that is too many: one that is lost or about to be, else the last by name."""
+    member = max(joined, key=lambda one: (bool(_loss(one, hosts)), one.name))
+    others = [other for other in joined if other is not member]
+    if _answering(others) < _majority(len(others)):
+        return Wait(f"the others would be no majority without {member.name}, which is one too many")
+    if not any(other.told and other.answers for other in others):
+        return Wait(f"not all API servers know of {', '.join(other.name for other in others)} yet")
+    return Remove(member.name, member.id, f"member {member.name} on {member.host} is one too many")
 
 
 def _of_learner(member: SeenMember, places: _Places) -> Action:

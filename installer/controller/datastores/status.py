@@ -39,6 +39,7 @@ class Found:
     space: Condition
     members: tuple[MemberFound, ...] = ()
     used_by: tuple[str, ...] = ()
+    served_by: tuple[str, ...] = ()  # the members that API servers are told of
     founded: bool = False  # it has served, so data may be in it
     deletion: Condition | None = None  # what a deletion waits for
 
@@ -72,6 +73,7 @@ def status(found: Found, *, generation: int, before: Mapping[str, Any], now: dat
         "founded": found.founded or bool(before.get("founded")),
         "clusters": len(found.used_by),
         "usedBy": list(found.used_by),
+        "servedBy": list(found.served_by) or list(before.get("servedBy") or ()),
         # Where members were is what they are laid out from again, so it is never forgotten.
         "members": [_member(member) for member in found.members] or list(before.get("members") or ()),
         "conditions": [entry(c, generation, times, moment) for c in (*found.conditions, _ready(found.conditions))],

@@ -37,7 +37,7 @@ class ForgetHost:
         if not session.gone(target.name) or not leaving.is_known(session, target.name):
             return ()
         try:
-            lost = leaving.keeps(session, target.name)
+            lost = leaving.keeps(session, target.name, gone=True)
         except KubernetesError:
             lost = ()
         told = f"; lost with it: {'; '.join(lost)}" if lost else ""

@@ -174,7 +174,7 @@ class World:
         monkeypatch.setattr(host_drain, "since", lambda session, name: "")
         monkeypatch.setattr(host_drain, "await_empty", self._await_empty)
         monkeypatch.setattr(releases, "name_of", lambda seen: NEW.release)
-        monkeypatch.setattr(leaving, "keeps", lambda session, name: ())
+        monkeypatch.setattr(leaving, "keeps", lambda session, name, **_: ())
         monkeypatch.setattr(leaving, "_is_node", lambda session, name: name in self.nodes)
         monkeypatch.setattr(leaving.manager_api, "await_api", lambda session, report: None)
         monkeypatch.setattr(leaving, "_await_datastores", lambda session, name, report: None)

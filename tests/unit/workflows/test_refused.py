@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from installer.core.errors import SpecError, SshError
 from installer.hostops.facts import HostFacts, Manifest
+from installer.kubernetes.client import DatastoreResource
+from installer.kubernetes.datastore import OWNER_LABEL
 from installer.spec.specification import load
 from installer.workflows import leaving, refused, releases, way
 from installer.workflows.session import Session
@@ -96,26 +101,55 @@ def test_a_host_does_not_go_with_data_that_is_nowhere_else(tmp_path: Path, monke
     assert _faults(tmp_path, platform(hosts=_TWO), new, _all(_RUNS) | {"worker-2": SshError("it is gone")}) == []
 
 
+@pytest.fixture
+def platform_of(tmp_path: Path) -> Callable[[str], Session]:
+    """A session on a platform of these hosts, as provided."""
+
+    def make(hosts: str) -> Session:
+        path = tmp_path / "platform.yaml"
+        path.write_text(platform(hosts=hosts))
+        found = load(path)
+        return sessions.provided(found, found, tmp_path, {})
+
+    return make
+
+
+_THREE = ["manager-1", "a", "b"]
+_FEW = "for which too few managers are left: give it `spec.members: 1` first"
+
+
+def _store(name: str, members: list[str], owner: str = "") -> Any:
+    meta = {"name": name, "labels": {OWNER_LABEL: owner} if owner else {}}
+    return DatastoreResource.from_dict({"metadata": meta, "status": {"members": [{"host": host} for host in members]}})
+
+
 @pytest.mark.parametrize(
-    ("members", "managers", "kept"),
+    ("store", "managers", "gone", "kept"),
     [
-        (["manager-1"], 1, "the only member of datastore shared: let its clusters go to another datastore"),
-        (["manager-1", "a", "b"], 1, "one of 3 members of datastore shared, for which too few managers are left"),
-        (["manager-1", "a", "b"], 3, None),
-        (["a"], 1, None),
+        (_store("shared", ["manager-1"]), 1, False, None),
+        (_store("shared", ["manager-1"]), 1, True, "the only member of datastore shared"),
+        (_store("shared", _THREE), 1, False, None),
+        (_store("cluster-x", _THREE, owner="x"), 1, False, None),
+        (_store("large", _THREE), 1, False, f"one of 3 members of datastore large, {_FEW}"),
+        (_store("large", _THREE), 3, False, None),
+        (_store("large", ["a"]), 1, True, None),
     ],
 )
 def test_what_keeps_a_manager(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, members: list[str], managers: int, kept: str | None
+    platform_of: Callable[[str], Session],
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    store: Any,
+    managers: int,
+    gone: bool,
+    kept: str | None,
 ) -> None:
-    """A datastore's member can go where another manager is free for it."""
-    path = tmp_path / "platform.yaml"
-    path.write_text(platform(hosts=f"{{name: other, role: manager, count: {managers}}}"))
-    now = load(path)
-    session = sessions.provided(now, now, tmp_path, {})
+    """A datastore's member goes where another manager is; those of our own making have as many as there are places."""
+    session = platform_of(f"{{name: other, role: manager, count: {managers}}}")
     monkeypatch.setattr(leaving.clusters, "hosts_with_volumes", lambda session: {"manager-2": ("team-a",)})
-    monkeypatch.setattr(leaving, "_members", lambda session: {"shared": members})
-    assert list(leaving.keeps(session, "manager-1")) == ([kept] if kept else [])
+    api = SimpleNamespace(list=lambda kind: [store])
+    monkeypatch.setattr(type(session), "api", api)
+    assert list(leaving.keeps(session, "manager-1", gone=gone)) == ([kept] if kept else [])
     assert leaving.keeps(session, "manager-2") == ["volumes of cluster team-a, which would be lost"]
 
 

@@ -12,7 +12,7 @@ import pytest
 from installer.controller.clusters.home import Home, is_moving
 from installer.controller.datastores.copy import Progress
 from installer.controller.datastores.etcdctl import EtcdError
-from installer.controller.datastores.reconciler import DatastoreNotReadyError
+from installer.controller.datastores.one_pass import DatastoreNotReadyError
 from installer.controller.datastores.whereabouts import Whereabouts
 from installer.controller.status import Condition, Happened
 from installer.core.errors import KubernetesError

@@ -16,7 +16,7 @@ from lightkube import Client
 from installer.controller.address_pools import AddressPools
 from installer.controller.clusters.reconciler import ClusterReconciler
 from installer.controller.clusters.starts import Starts
-from installer.controller.datastores import reconciler as datastores_reconciler
+from installer.controller.datastores import one_pass
 from installer.controller.datastores import status as datastores_status
 from installer.controller.datastores.datastores import Datastores
 from installer.controller.drained_hosts import DrainedHosts
@@ -99,8 +99,8 @@ class World:
         api = Api(cast(Client, self.manager.client(self.life)))
         datastores = Datastores(api, fixed.settings(), self.folder)
         etcdctl: Any = FakeEtcdctl(self.etcd, self.life)
-        serving = datastores_reconciler.Serving(("https://192.0.2.1:2379",), AUTHORITY, etcdctl)
-        datastores.note("shared", datastores_reconciler.Look(WELL, steady=True, serving=serving))
+        serving = one_pass.Serving(("https://192.0.2.1:2379",), AUTHORITY, etcdctl)
+        datastores.note("shared", one_pass.Look(WELL, steady=True, serving=serving))
         pools = AddressPools(api, fixed.settings())
         starts, drained = Starts(lambda: 1), DrainedHosts(api)
         return ClusterReconciler(NAME, api, datastores, fixed.settings(), pools=pools, starts=starts, drained=drained)

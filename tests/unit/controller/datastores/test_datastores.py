@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from installer.controller.datastores.datastores import Datastores
-from installer.controller.datastores.reconciler import DatastoreNotReadyError, Look, parse
+from installer.controller.datastores.one_pass import DatastoreNotReadyError, Look
+from installer.controller.datastores.reconciler import parse
 from installer.controller.datastores.status import Found
 from installer.controller.manager_api import Api
 from installer.controller.status import Condition

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from installer.controller.datastores import membership, one_pass
 from installer.controller.datastores.membership import (
     AWAY_S,
     CRASHES,
+    Action,
     Add,
+    Clear,
     Promote,
     Remove,
     Restart,
     SeenMember,
     Start,
     Wait,
-    decide,
     place,
 )
 
@@ -43,6 +47,11 @@ def away(number: int, seconds: float = 5.0, **changed: Any) -> SeenMember:
 
 def three(third: SeenMember) -> list[SeenMember]:
     return [member(1), member(2), third]
+
+
+def decide(members: Sequence[SeenMember], hosts: dict[str, bool], load: dict[str, int]) -> Action | None:
+    """Of as many members as are seen."""
+    return membership.decide(members, hosts, load, count=len(members))
 
 
 def test_all_is_well() -> None:
@@ -182,3 +191,122 @@ def test_the_emptiest_host_takes_a_member() -> None:
     """The first of equals, so that the choice does not change from pass to pass."""
     assert place(["m1", "m2", "m3"], {"m1": 2, "m2": 1, "m3": 1}) == "m2"
     assert place([], {}) == ""
+
+
+@pytest.mark.parametrize(
+    ("members", "staying", "leaving", "fitting"),
+    [
+        (1, 1, 0, 1),
+        (1, 2, 0, 1),
+        (1, 3, 0, 3),
+        (1, 3, 2, 3),
+        (3, 5, 0, 3),
+        (3, 3, 1, 3),  # one takes another's place
+        (3, 2, 0, 3),  # one is gone, another is to come
+        (3, 2, 1, 1),
+        (3, 1, 2, 1),
+        (1, 1, 2, 1),
+    ],
+)
+def test_as_many_members_as_fit_the_managers(members: int, staying: int, leaving: int, fitting: int) -> None:
+    """Three where one may be lost; one only when a host that goes leaves too few."""
+    assert membership.fitting(members, staying=staying, leaving=leaving) == fitting
+
+
+@pytest.mark.parametrize(
+    ("members", "hosts", "action"),
+    [
+        ([member(1), member(2), member(3)], HOSTS, "3"),
+        ([member(1), member(2), away(3)], HOSTS, "3"),
+        ([away(1, host="m1"), member(2), member(3)], {"m2": True, "m3": True}, "1"),  # its host is gone
+        ([member(1), member(2), member(3)], {"m3": True}, "2"),  # their hosts leave
+        ([member(1), member(3)], HOSTS, "3"),
+        ([member(1), away(3)], HOSTS, "no majority"),
+        ([member(1, told=False), member(3)], {"m1": True}, "not all API servers know of a-1"),
+        ([away(1), member(2, told=False), member(3)], HOSTS, "no majority without a-3"),
+    ],
+)
+def test_one_too_many_goes(members: list[SeenMember], hosts: dict[str, bool], action: str) -> None:
+    """Those that are lost or about to be go first; never without a majority, nor one that is all that readers know."""
+    found = membership.decide(members, hosts, {}, count=1)
+    if action.isdigit():
+        assert isinstance(found, Remove)
+        assert found.name == f"a-{action}"
+    else:
+        assert isinstance(found, Wait)
+        assert action in found.reason
+
+
+class World:
+    """Hosts, and a datastore that does what is decided; readers hear of its members when it settles or has too many."""
+
+    def __init__(self, hosts: str, members: dict[int, str]) -> None:
+        self.hosts = dict.fromkeys(hosts.split(), True)
+        self.members = {f"a-{n}": member(n, name=f"a-{n}", host=host) for n, host in members.items()}
+        self.served = tuple(sorted(self.members))
+        self.ids = iter(range(100, 200))
+        self.steps: list[str] = []
+
+    def settle(self, count: int) -> None:
+        """Step by step; at every moment a majority answers, and readers know a member with a vote."""
+        for _ in range(40):
+            seen = sorted(self.members.values(), key=lambda one: one.name)
+            self.served = one_pass.serving(self.served, seen, count)
+            told = [replace(one, told=one.name in self.served) for one in seen]
+            spare = [name for name in ("a-0", "a-1", "a-2") if name not in self.members]
+            action = membership.decide(told, self.hosts, {}, count=count, spare=spare)
+            if action is None:
+                return
+            assert not isinstance(action, Wait), action.reason
+            self.steps.append(f"{type(action).__name__.lower()} {action.name}")
+            self._do(action)
+            voters = [one for one in self.members.values() if one.id and not one.learner]
+            assert membership.quorate(voters)
+            assert {one.name for one in voters} & set(self.served)
+        raise AssertionError("it never settles")
+
+    def _do(self, action: Action) -> None:
+        match action:
+            case Remove(name):
+                self.members[name] = away(0, name=name, host=self.members[name].host, id="")
+            case Add(name, host):
+                made = str(next(self.ids))
+                self.members[name] = member(0, name=name, host=host, id=made, joined=made, learner=True)
+            case Promote(name):
+                self.members[name] = replace(self.members[name], learner=False)
+            case Clear(name):
+                del self.members[name]
+
+
+@pytest.mark.parametrize(
+    ("hosts", "before", "count", "after", "steps"),
+    [
+        ("x", {0: "x"}, 1, {0: "x"}, 0),
+        ("x y z", {0: "x"}, 3, {0: "x", 1: "y", 2: "z"}, 4),
+        ("x y z", {0: "x", 1: "y", 2: "z"}, 1, {0: "x"}, 4),
+        ("x y z", {1: "y"}, 3, {0: "x", 1: "y", 2: "z"}, 4),
+        ("y", {0: "x", 1: "y", 2: "z"}, 1, {1: "y"}, 4),  # x and z leave
+        ("y z", {0: "x"}, 1, {1: "y"}, 4),  # the only member's host leaves
+        ("w y z", {0: "x", 1: "y", 2: "z"}, 3, {0: "w", 1: "y", 2: "z"}, 3),  # x leaves, w is there for it
+    ],
+)
+def test_another_number_and_other_hosts(
+    hosts: str, before: dict[int, str], count: int, after: dict[int, str], steps: int
+) -> None:
+    """Nothing is left of those that are not wanted any more, and readers know the others."""
+    world = World(hosts, before)
+    world.settle(count)
+    assert {name: one.host for name, one in world.members.items()} == {f"a-{n}": host for n, host in after.items()}
+    assert world.served == tuple(sorted(world.members))
+    assert len(world.steps) == steps, world.steps
+
+
+def test_readers_hear_of_members_that_stay() -> None:
+    """Not while one is replaced, or before all that are wanted have a vote: each list makes API servers start anew."""
+    one = ("a-1",)
+    growing = [member(1), member(2), member(3, learner=True)]
+    assert one_pass.serving(one, growing, 3) == one
+    assert one_pass.serving(one, three(member(3)), 3) == ("a-1", "a-2", "a-3")
+    replaced = [member(1), member(2), away(3, id="")]
+    assert one_pass.serving(("a-1", "a-2", "a-3"), replaced, 3) == ("a-1", "a-2", "a-3")
+    assert one_pass.serving(one, [away(1, id="")], 1) == one

@@ -1,0 +1,258 @@
+"""Passes over a datastore whose etcd and manager are dictionaries: founded, grown, shrunk, moved, killed in between."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from lightkube import Client
+
+from installer.controller.datastores import reconciler
+from installer.controller.datastores.etcdctl import Member, Status, servers
+from installer.controller.datastores.reconciler import DatastoreReconciler
+from installer.controller.datastores.status import status
+from installer.controller.manager_api import Api
+from installer.core.clock import SystemClock
+from installer.kubernetes import datastore, draining, host, pki
+from tests.fakes.kubernetes import Document, FakeApi, Killed, Life
+from tests.unit.kubernetes import fixed
+
+NAME, SPACE = "shared", datastore.NAMESPACE
+PASSES = 40  # more than any of these takes
+
+
+class Etcd:
+    """One etcd: who is a member of it, by address; a member answers while its pod runs."""
+
+    def __init__(self) -> None:
+        self.members: dict[str, Member] = {}
+        self.guarded = False
+        self.made = 0
+
+    def add(self, name: str, address: str, *, learner: bool) -> str:
+        self.made += 1
+        self.members[address] = Member(id=f"{self.made:x}", name=name, address=address, learner=learner)
+        return f"{self.made:x}"
+
+    def by_id(self, member: str) -> str:
+        return next(address for address, one in self.members.items() if one.id == member)
+
+
+class FakeEtcdctl:
+    """etcdctl, as strict as etcd: a member with a vote goes or comes only while a majority runs."""
+
+    def __init__(self, world: World, addresses: Sequence[str]) -> None:
+        self.world = world
+        self.servers = servers(addresses)
+
+    def members(self) -> tuple[Member, ...]:
+        assert self._answers(), f"nobody of {self.servers} answers"
+        return tuple(self.world.etcd.members.values())
+
+    def statuses(self, addresses: Sequence[str]) -> dict[str, Status]:
+        running, etcd = self.world.running(), self.world.etcd
+        return {
+            address: Status(
+                id=etcd.members[address].id,
+                leader="1",
+                revision=5,
+                index=9000,
+                size=2**20,
+                in_use=2**20,
+                troubled=False,
+            )
+            for address in addresses
+            if address in running and address in etcd.members
+        }
+
+    def guarded(self) -> bool:
+        return self.world.etcd.guarded
+
+    def add_learner(self, name: str, address: str) -> str:
+        def effect() -> str:
+            assert address not in self.world.etcd.members
+            assert not any(one.learner for one in self.world.etcd.members.values())
+            return self.world.etcd.add("", address, learner=True)
+
+        return str(self.world.life.call(f"etcdctl member add {name}", effect))
+
+    def hand_over(self, leader: str, successor: str) -> None:
+        assert leader in self.world.running()
+
+    def run_all(self, commands: Iterable[Sequence[str]]) -> None:
+        for command in commands:
+            self.world.life.call(" ".join(("etcdctl", *command)), lambda command=command: self._run(command))  # type: ignore[misc]
+
+    def _run(self, command: Sequence[str]) -> None:
+        etcd = self.world.etcd
+        match list(command):
+            case ["member", "remove", member]:
+                del etcd.members[etcd.by_id(member)]
+                assert self.world.quorum(), f"no majority without {member}"
+            case ["member", "promote", member]:
+                address = etcd.by_id(member)
+                assert address in self.world.running()
+                etcd.members[address] = Member(id=member, name="x", address=address, learner=False)
+            case ["auth", "enable"]:
+                etcd.guarded = True
+            case ["user", *_]:
+                pass
+            case _:
+                raise AssertionError(command)
+
+    def _answers(self) -> bool:
+        return bool(self.world.running() & {server[len("https://") : -len(":2379")] for server in self.servers})
+
+
+class World:
+    """Managers, one datastore that one cluster reads from, and its etcd."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, managers: str) -> None:
+        self.folder = folder
+        self.etcd = Etcd()
+        self.life = Life()
+        self.api = FakeApi(self._kubernetes)
+        for name in managers.split():
+            self.manager(name)
+        resource = {"apiVersion": "moorage.dev/v1", "kind": "Datastore", "metadata": {"name": NAME}}
+        self.api.put({**resource, "spec": {"members": 3 if len(managers.split()) > 2 else 1}, "status": {}})
+        monkeypatch.setattr(reconciler, "Etcdctl", lambda addresses, authority, folder: FakeEtcdctl(self, addresses))
+        monkeypatch.setattr(SystemClock, "sleep", lambda *_: None)
+        self.saved_authority = pki.new_ca("shared")
+        self.api.put(datastore.authority_document(NAME, self.saved_authority))
+
+    def manager(self, name: str, *, leaves: bool = False) -> None:
+        annotations = draining.leave("now")["metadata"]["annotations"] if leaves else {}
+        meta = {"name": name, "labels": {host.ROLE_LABEL: "manager"}, "annotations": annotations}
+        ready = {"conditions": [{"type": "Ready", "status": "True"}]}
+        self.api.put({"apiVersion": "v1", "kind": "Node", "metadata": meta, "status": ready})
+
+    @property
+    def resource(self) -> Document:
+        return self.api.get("Datastore", "", NAME)
+
+    def running(self) -> set[str]:
+        """Addresses of members whose pods run."""
+        names = {pod["metadata"]["labels"].get(datastore.MEMBER_LABEL) for pod in self.api.of("Pod", SPACE)}
+        found = [one for one in self.api.of("Service", SPACE) if one["metadata"]["name"] in names]
+        return {one["spec"]["clusterIP"] for one in found}
+
+    def quorum(self) -> bool:
+        voters = [address for address, one in self.etcd.members.items() if not one.learner]
+        return len(self.running() & set(voters)) > len(voters) // 2
+
+    def settle(self, ends: int | None = None) -> None:
+        """Pass after pass of one controller, each status written, until nothing is under way."""
+        self.life = Life(ends)
+        found = DatastoreReconciler(
+            NAME, Api(cast(Client, self.api.client(self.life))), fixed.settings(managers=3), self.folder
+        )
+        for _ in range(PASSES):
+            look = found.reconcile(self.resource, ["team-a"])
+            told = status(look.found, generation=1, before=self.resource.get("status") or {})
+            self.resource["status"] = json.loads(json.dumps(told))
+            if look.serving:
+                self._readers_follow(look.serving.servers)
+            if look.steady and look.found.ready:
+                return
+        raise AssertionError(f"not settled: {look}")
+
+    def _readers_follow(self, urls: Sequence[str]) -> None:
+        command = ["kube-apiserver", f"--etcd-servers={','.join(urls)}"]
+        pod = {"spec": {"containers": [{"name": "kube-apiserver", "command": command}]}}
+        meta = {"name": "control-plane", "namespace": "cluster-team-a"}
+        counts = dict.fromkeys(("replicas", "readyReplicas", "updatedReplicas"), 1)
+        spec = {"replicas": 1, "selector": {}, "template": pod}
+        made = self.api.put({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": meta, "spec": spec})
+        made["status"] = {"observedGeneration": made["metadata"]["generation"], **counts}
+
+    def placed(self) -> dict[str, str]:
+        """The hosts of members."""
+        sets = self.api.of("StatefulSet", SPACE)
+        hosts = [one["spec"]["template"]["spec"]["nodeSelector"]["kubernetes.io/hostname"] for one in sets]
+        return {one["metadata"]["name"]: where for one, where in zip(sets, hosts, strict=True)}
+
+    def _kubernetes(self, written: Document) -> None:
+        kind, meta = written["kind"], written["metadata"]
+        if kind == "Service":
+            written["spec"].setdefault("clusterIP", f"10.127.0.{20 + int(meta['name'][-1])}")
+        if kind == "Pod":
+            written["status"] = {"phase": "Succeeded"}
+        if kind == "StatefulSet":
+            written["status"] = {"observedGeneration": meta["generation"], "updateRevision": "1", "replicas": 1}
+            self._start(written)
+
+    def _start(self, written: Document) -> None:
+        """A founder is a member at once; one that joins is one already."""
+        name = written["metadata"]["name"]
+        address = self.api.get("Service", SPACE, name)["spec"]["clusterIP"]
+        if not written["metadata"]["annotations"][datastore.JOINED] and not self.etcd.guarded:
+            if address not in self.etcd.members:
+                self.etcd.add(name, address, learner=False)
+        elif (known := self.etcd.members.get(address)) and not known.name:
+            self.etcd.members[address] = Member(id=known.id, name=name, address=address, learner=known.learner)
+        labels = {**written["spec"]["template"]["metadata"]["labels"], "controller-revision-hash": "1"}
+        ready = [{"name": "etcd", "ready": True, "restartCount": 0, "image": "", "imageID": ""}]
+        pod = {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"name": f"{name}-0", "namespace": SPACE, "labels": labels},
+        }
+        self.api.held["Pod", SPACE, f"{name}-0"] = {
+            **pod,
+            "spec": {"containers": []},
+            "status": {"phase": "Running", "containerStatuses": ready},
+        }
+
+    def saved(self) -> Any:
+        return copy.deepcopy((self.api.held, self.etcd))
+
+    def restore(self, saved: Any) -> None:
+        self.api.held, self.etcd = copy.deepcopy(saved)
+
+
+def _grow(world: World) -> dict[str, str]:
+    world.manager("b")
+    world.manager("c")
+    return {"shared-0": "a", "shared-1": "b", "shared-2": "c"}
+
+
+def _shrink(world: World) -> dict[str, str]:
+    _grow(world)
+    world.settle()
+    world.manager("a", leaves=True)
+    world.manager("c", leaves=True)
+    return {"shared-1": "b"}
+
+
+def _move(world: World) -> dict[str, str]:
+    world.manager("a", leaves=True)
+    world.manager("b")
+    return {"shared-1": "b"}
+
+
+@pytest.mark.parametrize("change", [_grow, _shrink, _move], ids=["grow", "shrink", "move"])
+def test_members_follow_the_managers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: Any) -> None:
+    """Killed after any call, the next controller reaches the same; nothing is left of members that are not wanted."""
+    world = World(tmp_path, monkeypatch, "a")
+    world.settle()
+    wanted = change(world)
+    begun = world.saved()
+    world.settle()
+    for number, call in enumerate([*world.life.calls, "nothing"], 1):
+        assert world.placed() == wanted, call
+        assert world.quorum()
+        assert {one["metadata"]["name"] for one in world.api.of("Service", SPACE)} == wanted.keys()
+        secrets = {one["metadata"]["name"] for one in world.api.of("Secret", SPACE)}
+        assert secrets == {*wanted, datastore.authority_secret(NAME)}
+        assert world.resource["status"]["servedBy"] == sorted(wanted)
+        assert world.resource["spec"]["members"] == len(wanted)
+        world.restore(begun)
+        if call != "nothing":
+            with pytest.raises(Killed):
+                world.settle(ends=number)
+            world.settle()

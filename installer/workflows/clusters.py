@@ -13,7 +13,7 @@ from lightkube import ApiError
 from lightkube.resources.core_v1 import Secret as SecretResource
 
 from installer.core import clock
-from installer.core.errors import KubernetesError
+from installer.core.errors import InfrastructureError, KubernetesError
 from installer.core.secret import Secret
 from installer.kubernetes import client, control_plane, datastore, hosted, pki
 from installer.kubernetes import kubeconfig as access
@@ -172,6 +172,11 @@ def kubeconfig(session: Session, name: str) -> Secret:
 def _managers(session: Session) -> Secret:
     authority = session.roots.authorities["kubernetes"]
     servers = session.api_servers
+    if not servers:
+        raise InfrastructureError(
+            f"none of the managers that the specification names is a host of {session.platform.name} yet",
+            hint="`moorage up`, or ask with the specification that it was brought up with",
+        )
     user = "moorage-admin"
     return access.embedded(
         server=next((url for url in servers if client.not_ready(url, authority.cert_pem) is None), servers[0]),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
-from installer.core.errors import KubernetesError
+from installer.core.errors import InfrastructureError, KubernetesError
 from installer.spec.cluster import Cluster
 from installer.workflows import clusters
 from installer.workflows.clusters import scaled
@@ -90,3 +91,11 @@ def test_nobody_waits_for_what_was_given_up(monkeypatch: pytest.MonkeyPatch) -> 
 
 def _known(resource: dict[str, Any]) -> dict[str, Any]:
     return {"metadata": {"name": resource["metadata"]["name"]}, "spec": resource["spec"]}
+
+
+def test_managers_that_are_named_and_not_there_yet() -> None:
+    """Others of the same platform may serve; this specification does not know them."""
+    roots = SimpleNamespace(authorities={"kubernetes": None})
+    session: Any = SimpleNamespace(roots=roots, api_servers=(), platform=SimpleNamespace(name="harbor"))
+    with pytest.raises(InfrastructureError, match="none of the managers .* is a host of harbor yet"):
+        clusters.kubeconfig(session, "manager")

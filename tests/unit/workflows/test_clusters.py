@@ -97,5 +97,5 @@ def test_managers_that_are_named_and_not_there_yet() -> None:
     """Others of the same platform may serve; this specification does not know them."""
     roots = SimpleNamespace(authorities={"kubernetes": None})
     session: Any = SimpleNamespace(roots=roots, api_servers=(), platform=SimpleNamespace(name="harbor"))
-    with pytest.raises(InfrastructureError, match="none of the managers .* is a host of harbor yet"):
+    with pytest.raises(InfrastructureError, match=r"none of the managers .* is a host of harbor yet"):
         clusters.kubeconfig(session, "manager")

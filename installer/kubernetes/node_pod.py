@@ -142,7 +142,7 @@ def _render(
             name=name,
             version=cluster.spec.version,
             server=f"https://{address}:{hosted.API_PORT}",
-            ca_pem=roots.authorities["kubernetes"].cert_pem if roots else "",
+            ca_pem=roots.authorities["kubernetes"].trusted if roots else "",
             pods=network.pods,
             dns=network.dns_service,
             domain=network.domain,

@@ -28,17 +28,14 @@ class CertificateInfo:
     name: str
     ends: datetime
     days: int  # that are left; negative: it has ended
-
-    @property
-    def due(self) -> bool:
-        return self.days < SOON_DAYS
+    due: bool  # it ends soon, and ought to have been renewed
 
 
 def list_(session: Session, *, now: datetime | None = None) -> tuple[CertificateInfo, ...]:
     """All of them, those that end first first; raises the error of a host that cannot be looked at."""
     now = now or datetime.now(UTC)
     found = [*_authorities(session), *_on_hosts(session), *_of_clusters(session)]
-    listed = [CertificateInfo(of=of, name=name, ends=ends, days=(ends - now).days) for of, name, ends in found]
+    listed = [_info(of, name, pem, now) for of, name, pem in found]
     return tuple(sorted(listed, key=lambda one: (one.ends, one.of, one.name)))
 
 
@@ -51,8 +48,7 @@ def due(session: Session) -> tuple[CertificateInfo, ...]:
             found += _on_host(session, name)
         except InstallerError:  # told as a problem of that host
             continue
-    listed = [CertificateInfo(of=of, name=name, ends=ends, days=(ends - now).days) for of, name, ends in found]
-    return tuple(one for one in listed if one.due)
+    return tuple(one for one in (_info(of, name, pem, now) for of, name, pem in found) if one.due)
 
 
 def renew(session: Session) -> RunResult:
@@ -61,27 +57,35 @@ def renew(session: Session) -> RunResult:
     return up.up(session, command=COMMAND)
 
 
-def _authorities(session: Session) -> Iterator[tuple[str, str, datetime]]:
+def _info(of: str, name: str, pem: str, now: datetime) -> CertificateInfo:
+    ends = pki.ends(pem)
+    days = (ends - now).days
+    return CertificateInfo(
+        of=of, name=name, ends=ends, days=days, due=days < SOON_DAYS and now >= pki.renewal_time(pem)
+    )
+
+
+def _authorities(session: Session) -> Iterator[tuple[str, str, str]]:
     for name, authority in session.roots.authorities.items():
-        yield "manager", f"authority {name}", pki.ends(authority.cert_pem)
+        yield "manager", f"authority {name}", authority.cert_pem
 
 
-def _on_hosts(session: Session) -> Iterator[tuple[str, str, datetime]]:
+def _on_hosts(session: Session) -> Iterator[tuple[str, str, str]]:
     session.all_facts()
     for name in session.hosts:
         yield from _on_host(session, name)
 
 
-def _on_host(session: Session, name: str) -> Iterator[tuple[str, str, datetime]]:
+def _on_host(session: Session, name: str) -> Iterator[tuple[str, str, str]]:
     for path, pem in session.facts(name).certificates.items():
-        yield name, path, pki.ends(pem)
+        yield name, path, pem
 
 
-def _of_clusters(session: Session) -> Iterator[tuple[str, str, datetime]]:
+def _of_clusters(session: Session) -> Iterator[tuple[str, str, str]]:
     for name in clusters.labels(session):
         with client.translated(f"read the certificates of cluster {name}"):
             secrets = {client.name_of(s): s for s in session.api.list(Secret, namespace=hosted.namespace(name))}
         plane = secrets.get(hosted.CONTROL_PLANE)
         for key, text in sorted(((plane.data if plane else None) or {}).items()):
             if key.endswith(".crt"):
-                yield f"cluster {name}", key, pki.ends(base64.b64decode(text).decode())
+                yield f"cluster {name}", key, base64.b64decode(text).decode()

@@ -133,7 +133,7 @@ class Session:
     @property
     def roots(self) -> Roots:
         """The manager's root secrets; raises InfrastructureError before there are any."""
-        return self._required.roots
+        return self._required.roots.issuing(self.platform.spec.certificates.days)
 
     @property
     def _required(self) -> Provided:
@@ -160,7 +160,7 @@ class Session:
         """A client under a certificate made for this run."""
         authority = self.roots.authorities["kubernetes"]
         return client.connect(
-            self.api_servers, ca_pem=authority.cert_pem, credential=authority.issue(subject, days=_ADMIN_DAYS)
+            self.api_servers, ca_pem=authority.trusted, credential=authority.issue(subject, days=_ADMIN_DAYS)
         )
 
     @property

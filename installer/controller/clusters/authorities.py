@@ -13,6 +13,7 @@ from installer.controller.status import Condition, Happened
 from installer.core.secret import Secret
 from installer.kubernetes import documents, hosted, pki
 from installer.kubernetes.roots import Roots
+from installer.kubernetes.settings import PlatformSettings
 
 _CONDITION: Final = "ControlPlaneReady"
 
@@ -49,8 +50,9 @@ class LostError(Exception):
 class Authorities:
     """The roots of one cluster."""
 
-    def __init__(self, name: str, api: Api) -> None:
+    def __init__(self, name: str, api: Api, settings: PlatformSettings) -> None:
         self._name = name
+        self._settings = settings
         self._namespace = hosted.namespace(name)
         self._api = api
         self._known: Roots | None = None
@@ -72,7 +74,7 @@ class Authorities:
             case Do.MISS:
                 raise LostError(self._lost("RootsMissing", f"is gone, with the cluster's authorities ({noted})"))
             case Do.MAKE:
-                seen = self._write(Roots.generate(self._name))
+                seen = self._write(Roots.generate(self._name, days=self._settings.authority_days))
             case Do.PUT_BACK if self._known is not None:
                 seen = self._write(self._known)
         happened = []
@@ -81,7 +83,7 @@ class Authorities:
         if seen is None:  # what is made or put back is there afterwards
             raise LostError(self._lost("RootsDamaged", "does not hold what it must"))
         self._known = seen
-        return seen, happened
+        return seen.issuing(self._settings.certificate_days), happened
 
     def _began(self) -> bool:
         return self._api.get(Deployment, hosted.CONTROL_PLANE, self._namespace) is not None

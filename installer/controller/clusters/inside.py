@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Final
 
@@ -60,7 +61,8 @@ class Inside:
         authority = roots.authorities["kubernetes"]
         self._server = f"https://{address}:{hosted.API_PORT}"
         credential = authority.issue(_SUBJECT)
-        self._api = Api(client.connect([self._server], ca_pem=authority.cert_pem, credential=credential))
+        self._renewal = pki.renewal_time(credential.cert_pem)
+        self._api = Api(client.connect([self._server], ca_pem=authority.trusted, credential=credential))
         self._cluster = cluster
         self._address = address
         self._dropped: set[str] = set()  # nodes whose pods may still stand in the API
@@ -71,10 +73,14 @@ class Inside:
         """For those who look after one kind of thing in the cluster."""
         return self._api
 
+    def serves(self, roots: Roots) -> bool:
+        """Whether it may be used still: by the same authorities, with a certificate that is not due."""
+        return self._authority == roots.authorities["kubernetes"] and datetime.now(UTC) < self._renewal
+
     def watcher(self) -> AsyncClient:
         """The same API for an event loop."""
         authority = self._authority
-        return client.watcher(self._server, ca_pem=authority.cert_pem, credential=authority.issue(_SUBJECT))
+        return client.watcher(self._server, ca_pem=authority.trusted, credential=authority.issue(_SUBJECT))
 
     def furnish(self, settings: PlatformSettings, cluster: Cluster) -> None:
         """Access rules, the endpoint of the API, cluster DNS, metrics, the default StorageClass."""
@@ -103,7 +109,7 @@ class Inside:
         return metrics.render(
             image=settings.images["pause"],
             release=addons.NODE_RELEASE,
-            ca_pem=self._authority.cert_pem,
+            ca_pem=self._authority.trusted,
             credential=seen if issued.kept else documents.credential_files("", issued.new),
         )
 

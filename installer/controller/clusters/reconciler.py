@@ -70,7 +70,7 @@ class ClusterReconciler:
         self.load_balancers = LoadBalancers(name, api, pools)
         self._node_secrets = NodeSecrets(name, api, settings)
         self._registries = Registries(name, api)
-        self._authorities = Authorities(name, api)
+        self._authorities = Authorities(name, api, settings)
         self._inside: Inside | None = None
         # A pass that is under way when the resource is deleted must not make again what goes.
         self._one_at_a_time = threading.Lock()
@@ -164,7 +164,7 @@ class ClusterReconciler:
         if not seen.ready:
             return Condition("NodesReady", False, "NoControlPlane", "the nodes wait for the control plane"), []
         try:
-            if self._inside is None:
+            if self._inside is None or not self._inside.serves(place.roots):
                 self._inside = Inside(cluster, place.address, place.roots)
             self._inside.furnish(self._settings, cluster)
             # No node is newer than any API server: kubelets may be older, never younger.

@@ -11,6 +11,7 @@ from installer.controller.clusters.authorities import Authorities, Do, LostError
 from installer.core.secret import Secret
 from installer.kubernetes import documents
 from installer.kubernetes.roots import Roots
+from tests.unit.kubernetes import fixed
 
 ROOTS = Roots.generate("team-a")
 
@@ -54,7 +55,7 @@ class Namespace:
 
 
 def authorities(namespace: Namespace) -> Authorities:
-    return Authorities("team-a", namespace)  # type: ignore[arg-type]
+    return Authorities("team-a", namespace, fixed.settings())  # type: ignore[arg-type]
 
 
 def test_roots_are_made_once_and_put_back() -> None:

@@ -14,7 +14,7 @@ from cryptography.x509.oid import NameOID
 from lightkube import ApiError, AsyncClient, codecs
 from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.certificates_v1 import CertificateSigningRequest
-from lightkube.resources.core_v1 import Node, Pod, ServiceAccount
+from lightkube.resources.core_v1 import ConfigMap, Node, Pod, ServiceAccount
 from lightkube.resources.storage_v1 import StorageClass
 from lightkube.types import PatchType
 
@@ -30,6 +30,8 @@ from installer.spec.cluster import Cluster
 
 _SERVING: Final = "kubernetes.io/kubelet-serving"
 _INVALID: Final = HTTPStatus.UNPROCESSABLE_ENTITY
+_PUBLISHED: Final = "kube-root-ca.crt"  # ConfigMap in every namespace, mounted into every pod that may ask the API
+_OURS: Final = ("kube-dns", metrics.NAME)  # values of the label k8s-app
 _ON_NODE: Final = "spec.nodeName"
 # Before its own roles are bound, only this group of Kubernetes' may do anything in a cluster.
 _SUBJECT: Final = pki.Subject("moorage-controller", ("system:masters",))
@@ -82,8 +84,13 @@ class Inside:
         authority = self._authority
         return client.watcher(self._server, ca_pem=authority.trusted, credential=authority.issue(_SUBJECT))
 
-    def furnish(self, settings: PlatformSettings, cluster: Cluster) -> None:
-        """Access rules, the endpoint of the API, cluster DNS, metrics, the default StorageClass."""
+    def furnish(self, settings: PlatformSettings, cluster: Cluster, *, rotating: bool = False) -> None:
+        """Access rules, the endpoint of the API, cluster DNS, metrics, the default StorageClass.
+
+        `rotating`: the authorities change, and pods that start anew for it must find the new ones; till then all stays.
+        """
+        if rotating and not self._published():
+            return
         network = cluster.spec.network
         self._api.apply(
             [
@@ -92,6 +99,7 @@ class Inside:
                     address=network.dns_service,
                     domain=network.domain,
                     nodes=sum(pool.count for pool in cluster.spec.pools),
+                    authorities=documents.digest(self._authority.trusted),
                 ),
                 *endpoint(self._address),
             ]
@@ -101,6 +109,25 @@ class Inside:
         elif self._api.get(ServiceAccount, metrics.NAME, metrics.NAMESPACE) is not None:
             self._remove_metrics(settings)
         self._furnish_storage(cluster)
+
+    def behind(self) -> list[str]:
+        """What of ours in the cluster has not come to its authorities yet, for people."""
+        if not self._published():
+            return ["its controller manager has not told all namespaces yet"]
+        wanted = documents.digest(self._authority.trusted)
+        pods = [pod.metadata for pod in self._api.list(Pod, metrics.NAMESPACE) if pod.metadata]
+        return [
+            f"{meta.name} starts anew"
+            for meta in pods
+            if (meta.labels or {}).get("k8s-app") in _OURS
+            and meta.deletionTimestamp is None
+            and (meta.annotations or {}).get(addons.AUTHORITIES) != wanted
+        ]
+
+    def _published(self) -> bool:
+        """Whether pods that start now are told of these authorities."""
+        found = self._api.get(ConfigMap, _PUBLISHED, metrics.NAMESPACE)
+        return found is not None and (found.data or {}).get("ca.crt", "").strip() == self._authority.trusted.strip()
 
     def _metrics(self, settings: PlatformSettings) -> list[Document]:
         seen = self._api.secret(metrics.NAME, metrics.NAMESPACE)
@@ -135,9 +162,13 @@ class Inside:
         if found is not None and found.provisioner == storage.PROVISIONER:
             self._api.delete(StorageClass, storage.CLASS)
 
-    def tend(self, pods: Mapping[str, PodOfNode]) -> dict[str, NodeSeen]:
-        """Admit nodes of ours, give them their labels and taints, drop those whose pod is gone; returns the others."""
-        self._approve(pods)
+    def tend(self, pods: Mapping[str, PodOfNode], *, admitting: bool = True) -> dict[str, NodeSeen]:
+        """Admit nodes of ours, give them their labels and taints, drop those whose pod is gone; returns the others.
+
+        Not `admitting`: who signs what they ask for is not sure.
+        """
+        if admitting:
+            self._approve(pods)
         found = {}
         for node in self._nodes():
             name = _name(node)

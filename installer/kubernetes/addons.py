@@ -294,7 +294,10 @@ def _controller(settings: PlatformSettings) -> Documents:
                 "strategy": {"type": "Recreate"},
                 "selector": {"matchLabels": labels},
                 "template": {
-                    "metadata": {"labels": labels, "annotations": {"moorage.dev/config": _digest(text)}},
+                    "metadata": {
+                        "labels": labels,
+                        "annotations": {"moorage.dev/config": _digest(text), AUTHORITIES: settings.authorities},
+                    },
                     "spec": {
                         "serviceAccountName": CONTROLLER,
                         "priorityClassName": "system-cluster-critical",

@@ -20,6 +20,7 @@ from installer.spec.cluster_settings import ApiServer
 CONTROL_PLANE: Final = "control-plane"  # Service, Deployment and Secret
 NODE: Final = "node"  # the part that node pods are
 ROOTS: Final = "roots"
+ROTATION: Final = "rotation"  # entry of that Secret: the text that asked for the last rotation that was begun
 ADMIN_KUBECONFIG: Final = "admin-kubeconfig"
 # Annotations of a Cluster: any text, another one asks for other authorities; and whether both stay trusted meanwhile.
 ROTATE: Final = "moorage.dev/rotate-authorities"

@@ -15,7 +15,7 @@ from installer.kubernetes import pki
 from installer.kubernetes.rendering import Authority
 
 _AUTHORITIES: tuple[Authority, ...] = ("kubernetes", "etcd", "front-proxy")
-_STAGE: Final = "stage"
+STAGE: Final = "stage"  # the name of that value in the flat form
 
 
 class Stage(StrEnum):
@@ -63,7 +63,7 @@ class Roots:
             found[f"{kind}-ca.key"] = authority.key_pem
             if authority.next_key:
                 found[f"{kind}-ca.next.key"] = authority.next_key
-        return found | ({_STAGE: Secret(self.stage)} if self.stage else {})
+        return found | ({STAGE: Secret(self.stage)} if self.stage else {})
 
     @classmethod
     def from_mapping(cls, mapping: Mapping[str, Secret]) -> Roots:
@@ -72,7 +72,7 @@ class Roots:
             authorities={kind: _authority(kind, mapping) for kind in _AUTHORITIES},
             service_account_key=mapping["service-account.key"],
             encryption_key=mapping["encryption.key"],
-            stage=Stage(mapping[_STAGE].reveal()) if _STAGE in mapping else Stage.SETTLED,
+            stage=Stage(mapping[STAGE].reveal()) if STAGE in mapping else Stage.SETTLED,
         )
 
 

@@ -103,7 +103,11 @@ class Session:
         return self._provided
 
     def provide(self, provided: Provided | None) -> None:
-        """Take note of new outputs of the stacks."""
+        """Take note of new outputs of the stacks, and forget what was found out with other root secrets."""
+        if self._provided and provided and self._provided.roots != provided.roots:
+            self.__dict__.pop("api", None)
+            for name in self.hosts:
+                self.forget(name)
         self._provided, self._provided_known = provided, True
 
     @property

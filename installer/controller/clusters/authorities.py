@@ -23,7 +23,6 @@ from installer.kubernetes.roots import Roots, Stage
 from installer.kubernetes.settings import PlatformSettings
 
 _CONDITION: Final = "ControlPlaneReady"
-_ROTATION: Final = "rotation"  # entry of the Secret
 
 
 class Do(Enum):
@@ -63,7 +62,7 @@ class _Kept:
     rotation: str
 
     def entries(self) -> dict[str, Secret]:
-        return {**self.roots.to_mapping(), **({_ROTATION: Secret(self.rotation)} if self.rotation else {})}
+        return {**self.roots.to_mapping(), **({hosted.ROTATION: Secret(self.rotation)} if self.rotation else {})}
 
 
 class Authorities:
@@ -165,4 +164,4 @@ def _read(entries: Mapping[str, Secret]) -> _Kept | None:
         fingerprints(roots)
     except (KeyError, ValueError):
         return None
-    return _Kept(roots, entries[_ROTATION].reveal() if _ROTATION in entries else "")
+    return _Kept(roots, entries[hosted.ROTATION].reveal() if hosted.ROTATION in entries else "")

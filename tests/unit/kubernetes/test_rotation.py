@@ -7,6 +7,7 @@ import ssl
 import threading
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Network
 from itertools import pairwise
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import pytest
 
 from installer.core.errors import InfrastructureError
 from installer.core.secret import Secret
-from installer.kubernetes import pki, rotation
+from installer.kubernetes import host, issue, node, pki, rotation
 from installer.kubernetes.pki import CertificateAuthority, Credential, Subject
 from installer.kubernetes.roots import Roots, Stage
 from installer.provision.provider.secrets import PlatformSecrets
@@ -171,3 +172,53 @@ def test_authorities_of_one_name_are_told_by_their_keys(tmp_path: Path) -> None:
         server = _context(ssl.Purpose.CLIENT_AUTH, both.trusted, both.issue(SERVER), tmp_path)
         client = _context(ssl.Purpose.SERVER_AUTH, both.trusted, other.issue(CLIENT), tmp_path)
         assert _speak(server, client)
+
+
+# --- what starts anew on a host --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("step", list(pairwise(STAGES)), ids=lambda step: step[1].stage or "settled")
+@pytest.mark.parametrize("role", ["manager", "worker"])
+def test_whoever_reads_authorities_at_start_starts_anew_in_each_stage(step: tuple[Roots, Roots], role: str) -> None:
+    """By that it has its new certificate, too; containers and the way to the API servers stay as they are."""
+    before, after = (host.render(_host(role), _PLAN, roots) for roots in step)
+    restarted = {
+        process.name
+        for process in before.processes
+        if any(before.files[path] != after.files[path] for path in process.reads)
+    }
+    on_all = {"kubelet", "kube-proxy", "flanneld"}
+    on_managers = {"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"}
+    if step[1].stage is Stage.SETTLED:
+        assert not restarted
+    else:
+        assert restarted == on_all | (on_managers if role == "manager" else set())
+
+
+def test_certificates_are_issued_anew_in_one_stage_alone() -> None:
+    """Those on hosts stay in the others, as they fit the authority that issues."""
+    seen: dict[str, str] = {}
+    issued = []
+    for roots in STAGES:
+        requests = host.render(_host("manager"), _PLAN, roots).certificates
+        found = issue.issue(requests, roots.authorities, seen)
+        issued.append(len(found.new) / len(requests))
+        seen |= {stem: credential.cert_pem for stem, credential in found.new.items()}
+    assert issued == [1, 0, 1, 0, 0]
+
+
+_PLAN = host.ManagerPlan(
+    platform="harbor",
+    kubernetes_version="1.37.2",
+    pods=IPv4Network("10.128.0.0/14"),
+    services=IPv4Network("10.127.0.0/16"),
+    domain="manager.local",
+    node_ports=(30000, 32767),
+    managers={"a": "192.0.2.1"},
+    images={name: f"moorage.local/{name}:1" for name in ("pause", "node", "controller")},
+    workers=1,
+)
+
+
+def _host(role: str) -> host.ManagerHost:
+    return host.ManagerHost(name="a", address="192.0.2.1", role=role, region="r", zone="z", traits=node.Traits())

@@ -125,7 +125,7 @@ class Infrastructure:
     def enter(self, stage: Stage, on_event: Listener) -> Provided | None:
         """Take the authorities to the stage after theirs; where that is theirs already, nothing happens."""
         made = self._secrets_stack(self._platform).outputs() or {}
-        self._secrets_stack(self._platform, on_event, stage=stage, text=str(made.get(_SPECIFICATION, ""))).up()
+        self._secrets_stack(self._platform, on_event, stage=stage.value, text=str(made.get(_SPECIFICATION, ""))).up()
         return self.outputs()
 
     def destroy(self, on_event: Listener) -> None:

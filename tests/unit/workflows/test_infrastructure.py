@@ -81,6 +81,7 @@ class Stack:
     def up(self) -> Mapping[str, Any]:
         config = self.given[0]
         if self.project == "platform":
+            assert {type(value) for value in config.values()} == {str}, "it is written as YAML"
             stage = {key: value for key, value in config.items() if key == "stage"}
             values = json.dumps({**_SECRETS, **stage})
             made: dict[str, Any] = {"secrets": values, "specification": config["specification"]}

@@ -45,4 +45,6 @@ def authorities(seen: PlatformSeen) -> Iterable[Finding]:
     """The manager's authorities last half a year at least."""
     for name, pem in sorted(seen.authorities.items()):
         if (left := _left(pem, seen)) < _AUTHORITY:
-            yield Finding("manager", f"authority {name}: {_days(left)}", f"at least {_AUTHORITY.days}")
+            yield Finding(
+                "manager", f"authority {name}: {_days(left)}", f"at least {_AUTHORITY.days}", "moorage certs rotate"
+            )

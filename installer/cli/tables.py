@@ -140,7 +140,7 @@ def times(larger: int, smaller: int) -> str:
 
 def certificates(found: Sequence[CertificateInfo]) -> str:
     """Until when each is valid."""
-    rows = ((one.of, one.name, f"{one.ends:%Y-%m-%d}", one.days, "soon" if one.due else "") for one in found)
+    rows = ((one.of, one.name, f"{one.ends:%Y-%m-%d}", one.days, "soon" if one.due else one.note) for one in found)
     return table(("OF", "CERTIFICATE", "ENDS", "DAYS", ""), rows)
 
 

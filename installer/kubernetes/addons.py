@@ -15,6 +15,7 @@ SYSTEM: Final = "moorage-system"  # the manager's namespace for what is ours
 CONTROLLER: Final = "moorage-controller"
 SETTINGS_MOUNT: Final = f"{layout.CONFIG}/controller"
 SETTINGS_FILE: Final = f"{SETTINGS_MOUNT}/settings.json"
+AUTHORITIES: Final = "moorage.dev/authorities"  # on pods: digest of those that their API is trusted by
 NODES_LABEL: Final = "moorage.dev/cluster"  # on everything that belongs to a tenant cluster
 # A host counts as lost only after several leases were missed: from then on there is little to wait for.
 _LOST_S: Final = 5
@@ -32,6 +33,7 @@ def manager(settings: PlatformSettings) -> Documents:
         address=settings.services[10],
         domain=settings.domain,
         replicas=min(2, settings.managers + settings.workers),
+        authorities=settings.authorities,
     )
     return [
         *access(),
@@ -45,10 +47,17 @@ def manager(settings: PlatformSettings) -> Documents:
     ]
 
 
-def tenant(*, image: str, address: IPv4Address, domain: str, nodes: int) -> Documents:
-    """Everything that Moorage runs inside a tenant's cluster."""
-    replicas = max(1, min(2, nodes))
-    return [*access(), *_dns(image=image, release=NODE_RELEASE, address=address, domain=domain, replicas=replicas)]
+def tenant(*, image: str, address: IPv4Address, domain: str, nodes: int, authorities: str) -> Documents:
+    """Everything that Moorage runs inside a tenant's cluster; `authorities`: digest of those to be trusted there."""
+    dns = _dns(
+        image=image,
+        release=NODE_RELEASE,
+        address=address,
+        domain=domain,
+        replicas=max(1, min(2, nodes)),
+        authorities=authorities,
+    )
+    return [*access(), *dns]
 
 
 def access() -> Documents:
@@ -70,7 +79,9 @@ def access() -> Documents:
     ]
 
 
-def _dns(*, image: str, release: dict[str, Any], address: IPv4Address, domain: str, replicas: int) -> Documents:
+def _dns(
+    *, image: str, release: dict[str, Any], address: IPv4Address, domain: str, replicas: int, authorities: str
+) -> Documents:
     """CoreDNS as Kubernetes' own documentation has it: Service kube-dns at the address that kubelets hand out.
 
     Its program is the release's, like that of a control plane: nothing large is brought into each node's containerd.
@@ -134,7 +145,11 @@ def _dns(*, image: str, release: dict[str, Any], address: IPv4Address, domain: s
                 "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 1, "maxSurge": 1}},
                 "selector": {"matchLabels": labels},
                 "template": {
-                    "metadata": {"labels": labels, "annotations": {"moorage.dev/config": _digest(corefile)}},
+                    "metadata": {
+                        "labels": labels,
+                        # It reads at start whom it trusts as its API server.
+                        "annotations": {"moorage.dev/config": _digest(corefile), AUTHORITIES: authorities},
+                    },
                     "spec": {
                         "serviceAccountName": "coredns",
                         "priorityClassName": "system-cluster-critical",
@@ -279,7 +294,10 @@ def _controller(settings: PlatformSettings) -> Documents:
                 "strategy": {"type": "Recreate"},
                 "selector": {"matchLabels": labels},
                 "template": {
-                    "metadata": {"labels": labels, "annotations": {"moorage.dev/config": _digest(text)}},
+                    "metadata": {
+                        "labels": labels,
+                        "annotations": {"moorage.dev/config": _digest(text), AUTHORITIES: settings.authorities},
+                    },
                     "spec": {
                         "serviceAccountName": CONTROLLER,
                         "priorityClassName": "system-cluster-critical",

@@ -61,12 +61,18 @@ class ControlPlane:
 def render(plane: ControlPlane, roots: Roots) -> Rendered:
     """Processes, files and certificates of `plane`."""
     return Rendered(
-        processes=(_apiserver(plane), _controller_manager(plane), _scheduler(plane)),
+        processes=(
+            _apiserver(plane),
+            _controller_manager(plane, days=roots.authorities["kubernetes"].days),
+            _scheduler(plane),
+        ),
         files={
-            f"{CONFIG}/ca.crt": roots.authorities["kubernetes"].cert_pem,
+            f"{CONFIG}/ca.crt": roots.authorities["kubernetes"].trusted,
+            # The signer of requests refuses a file of several.
+            f"{CONFIG}/signing-ca.crt": roots.authorities["kubernetes"].cert_pem,
             f"{CONFIG}/ca.key": roots.authorities["kubernetes"].key_pem,
-            f"{CONFIG}/etcd-ca.crt": roots.authorities["etcd"].cert_pem,
-            f"{CONFIG}/front-proxy-ca.crt": roots.authorities["front-proxy"].cert_pem,
+            f"{CONFIG}/etcd-ca.crt": roots.authorities["etcd"].trusted,
+            f"{CONFIG}/front-proxy-ca.crt": roots.authorities["front-proxy"].trusted,
             f"{CONFIG}/service-account.key": roots.service_account_key,
             f"{CONFIG}/service-account.pub": public_key_pem(roots.service_account_key),
             f"{CONFIG}/encryption.json": _encryption(roots.encryption_key),
@@ -151,12 +157,19 @@ def _apiserver(plane: ControlPlane) -> Process:
         env=plane.env,
         after=("etcd",),
         notifies=True,
-        # Certificates and the encryption and authentication configurations are read again while it runs; these are not.
-        reads=(f"{CONFIG}/service-account.key", f"{CONFIG}/service-account.pub", f"{CONFIG}/audit.json"),
+        # Certificates and the encryption and authentication configurations are read again while it runs; these are not,
+        # nor are the authorities of etcd and of kubelets.
+        reads=(
+            f"{CONFIG}/ca.crt",
+            f"{CONFIG}/etcd-ca.crt",
+            f"{CONFIG}/service-account.key",
+            f"{CONFIG}/service-account.pub",
+            f"{CONFIG}/audit.json",
+        ),
     )
 
 
-def _controller_manager(plane: ControlPlane) -> Process:
+def _controller_manager(plane: ControlPlane, *, days: int) -> Process:
     options: dict[str, str | int | bool | None] = {
         **_client_flags("controller-manager"),
         "bind-address": plane.probe_address,
@@ -164,7 +177,8 @@ def _controller_manager(plane: ControlPlane) -> Process:
         "allocate-node-cidrs": True,
         "cluster-cidr": str(plane.pods),
         "service-cluster-ip-range": str(plane.services),
-        "cluster-signing-cert-file": f"{CONFIG}/ca.crt",
+        "cluster-signing-cert-file": f"{CONFIG}/signing-ca.crt",
+        "cluster-signing-duration": f"{days * 24}h",
         "cluster-signing-key-file": f"{CONFIG}/ca.key",
         "root-ca-file": f"{CONFIG}/ca.crt",
         "service-account-private-key-file": f"{CONFIG}/service-account.key",
@@ -201,6 +215,7 @@ def _scheduler(plane: ControlPlane) -> Process:
         argv=(_binary(plane, "kube-scheduler"), *flags(options)),
         env=plane.env,
         after=("kube-apiserver",),
+        reads=(f"{CONFIG}/ca.crt",),
     )
 
 

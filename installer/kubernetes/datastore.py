@@ -151,7 +151,7 @@ def member_documents(
     names = {f"{etcd.CONFIG}/{n.removesuffix('.crt')}": t.reveal() for n, t in seen.items() if n.endswith(".crt")}
     issued = issue.issue(rendered.certificates, {"etcd": authority}, names)
     state = "existing" if placement.joined and not started else "new"
-    files: dict[str, str | Secret] = {"ca.crt": authority.cert_pem, _STATE_KEY: state, _PEERS_KEY: initial_cluster}
+    files: dict[str, str | Secret] = {"ca.crt": authority.trusted, _STATE_KEY: state, _PEERS_KEY: initial_cluster}
     for stem in issued.kept:
         leaf = stem.removeprefix(f"{etcd.CONFIG}/")
         files |= {f"{leaf}.crt": seen[f"{leaf}.crt"], f"{leaf}.key": seen[f"{leaf}.key"]}

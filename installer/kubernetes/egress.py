@@ -19,6 +19,7 @@ PORT: Final = 7445
 RUN: Final = "/run/moorage"  # directory of the socket
 USERS: Final = ("kube-apiserver", NAME)  # processes that share it
 SELECTOR_CONFIG: Final = f"{control_plane.CONFIG}/egress.json"
+_AUTHORITY: Final = f"{control_plane.CONFIG}/front-proxy-ca.crt"
 _SOCKET: Final = f"{RUN}/egress.sock"
 _PROGRAM: Final = f"{layout.CURRENT}/{layout.BIN}/moorage-host"
 
@@ -44,7 +45,7 @@ def beside_api_server(network: ClusterNetwork, address: str) -> Rendered:
             "to": _inside(network),
             "via": f"{address}:{PORT}",
             "server-name": PROXY,
-            "ca": f"{control_plane.CONFIG}/front-proxy-ca.crt",
+            "ca": _AUTHORITY,
             "certificate": f"{control_plane.CONFIG}/front-proxy-client.crt",
             "key": f"{control_plane.CONFIG}/front-proxy-client.key",
         }
@@ -52,7 +53,7 @@ def beside_api_server(network: ClusterNetwork, address: str) -> Rendered:
     return Rendered(
         processes=(
             # The API server reads its selector at start only, and is in the same pod.
-            Process(name=NAME, argv=(_PROGRAM, "egress", *argv), reads=(SELECTOR_CONFIG,)),
+            Process(name=NAME, argv=(_PROGRAM, "egress", *argv), reads=(SELECTOR_CONFIG, _AUTHORITY)),
         ),
         files={SELECTOR_CONFIG: _selector()},
         certificates={},
@@ -73,7 +74,7 @@ def on_node(network: ClusterNetwork, roots: Roots | None) -> Rendered:
     )
     return Rendered(
         processes=(Process(name=PROXY, argv=(_PROGRAM, "proxy", *argv)),),
-        files={f"{node.CONFIG}/front-proxy-ca.crt": roots.authorities["front-proxy"].cert_pem if roots else ""},
+        files={f"{node.CONFIG}/front-proxy-ca.crt": roots.authorities["front-proxy"].trusted if roots else ""},
         certificates={
             f"{node.CONFIG}/{PROXY}": CertificateRequest(
                 "front-proxy", Subject(PROXY, names=(PROXY,), server=True, client=False)

@@ -88,7 +88,7 @@ def render(host: ManagerHost, plan: ManagerPlan, roots: Roots) -> Rendered:
         audit_log=AUDIT_LOG,
         node_grace=f"{LEASE_S}s",
     )
-    etcd_trust = {f"{etcd.CONFIG}/ca.crt": roots.authorities["etcd"].cert_pem}
+    etcd_trust = {f"{etcd.CONFIG}/ca.crt": roots.authorities["etcd"].trusted}
     extra = Rendered(processes=(), files=etcd_trust, certificates={}, directories=("/var/log/moorage",))
     return etcd.render(member) | control_plane.render(plane, roots) | extra | rendered
 
@@ -98,7 +98,7 @@ def _node(host: ManagerHost, plan: ManagerPlan, roots: Roots) -> node.Node:
         name=host.name,
         version=plan.kubernetes_version,
         server=f"https://127.0.0.1:{BALANCER_PORT}",
-        ca_pem=roots.authorities["kubernetes"].cert_pem,
+        ca_pem=roots.authorities["kubernetes"].trusted,
         pods=plan.pods,
         dns=plan.services[10],
         domain=plan.domain,

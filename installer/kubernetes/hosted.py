@@ -20,7 +20,11 @@ from installer.spec.cluster_settings import ApiServer
 CONTROL_PLANE: Final = "control-plane"  # Service, Deployment and Secret
 NODE: Final = "node"  # the part that node pods are
 ROOTS: Final = "roots"
+ROTATION: Final = "rotation"  # entry of that Secret: the text that asked for the last rotation that was begun
 ADMIN_KUBECONFIG: Final = "admin-kubeconfig"
+# Annotations of a Cluster: any text, another one asks for other authorities; and whether both stay trusted meanwhile.
+ROTATE: Final = "moorage.dev/rotate-authorities"
+HOLD: Final = "moorage.dev/hold-authorities"
 API_PORT: Final = 6443
 CLUSTER_LABEL: Final = "moorage.dev/cluster"
 ROLE_LABEL: Final = "moorage.dev/part"
@@ -185,11 +189,12 @@ def admin_kubeconfig(
     """
     authority, subject = roots.authorities["kubernetes"], pki.Subject(f"{cluster}-admin", (control_plane.ADMIN_GROUP,))
     certificate = kubeconfig.certificate_of(seen["kubeconfig"]) if "kubeconfig" in seen else ""
-    if pki.fits(certificate, subject, authority, now=now):
+    trusted = kubeconfig.authority_of(seen["kubeconfig"]) if "kubeconfig" in seen else ""
+    if pki.fits(certificate, subject, authority, now=now) and trusted == authority.trusted:
         return None
     text = kubeconfig.embedded(
         server=f"https://{settings.endpoints[0]}:{place.node_port}",
-        ca_pem=authority.cert_pem,
+        ca_pem=authority.trusted,
         credential=authority.issue(subject, now=now),
         context=cluster,
         user=subject.common_name,

@@ -42,9 +42,18 @@ def server_of(config: Secret) -> str:
 
 def certificate_of(config: Secret) -> str:
     """The client certificate, PEM, in a kubeconfig that carries one; empty where it was not made by us."""
+    return _carried(config, "users", "user", "client-certificate-data")
+
+
+def authority_of(config: Secret) -> str:
+    """The authorities, PEM, by which its server is trusted; empty where it was not made by us."""
+    return _carried(config, "clusters", "cluster", "certificate-authority-data")
+
+
+def _carried(config: Secret, *place: str) -> str:
+    several, one, key = place
     try:
-        user = json.loads(config.reveal())["users"][0]["user"]
-        return base64.b64decode(user["client-certificate-data"]).decode()
+        return base64.b64decode(json.loads(config.reveal())[several][0][one][key]).decode()
     except (ValueError, LookupError, TypeError):
         return ""
 

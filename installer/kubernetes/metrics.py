@@ -6,7 +6,7 @@ import base64
 from typing import Any, Final
 
 from installer.core import layout
-from installer.kubernetes import documents
+from installer.kubernetes import addons, documents
 from installer.kubernetes.documents import Document
 from installer.kubernetes.pki import Subject
 from installer.kubernetes.rendering import CertificateRequest
@@ -37,6 +37,7 @@ def render(*, image: str, release: dict[str, Any], ca_pem: str, credential: docu
     `credential`: tls.crt and tls.key, signed by the authority `ca_pem` as SERVING says.
     """
     meta = {"name": NAME, "namespace": NAMESPACE, "labels": _LABELS}
+    trusts = {addons.AUTHORITIES: documents.digest(ca_pem)}  # read at start
     return [
         {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": meta},
         *_access(),
@@ -49,7 +50,7 @@ def render(*, image: str, release: dict[str, Any], ca_pem: str, credential: docu
                 "replicas": 1,
                 "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
                 "selector": {"matchLabels": _LABELS},
-                "template": {"metadata": {"labels": _LABELS}, "spec": _pod(image, release)},
+                "template": {"metadata": {"labels": _LABELS, "annotations": trusts}, "spec": _pod(image, release)},
             },
         },
         {

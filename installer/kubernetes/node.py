@@ -18,6 +18,7 @@ CONTAINERD_SOCKET = "/run/containerd/containerd.sock"
 KUBELET_PORT = 10250
 PROXY_HEALTH_PORT = 10256
 NETWORK_READY_PORT = 10247  # beside the kubelet's and kube-proxy's own, and nobody's by habit
+AUTHORITIES_TOLD = "/run/moorage/authorities"  # which ones processes were started with, told at the same port
 FLANNEL_USER = "moorage:flannel"
 PROXY_USER = "system:kube-proxy"
 CGROUP_V2 = 2
@@ -148,6 +149,7 @@ def _flannel(node: Node) -> Process:
             "node-name": node.name,
             "public-ip": node.address,
             "ready-address": f":{NETWORK_READY_PORT}" if node.tells_network_ready else None,
+            "authorities": AUTHORITIES_TOLD if node.tells_network_ready else None,
         }
     )
     return Process(

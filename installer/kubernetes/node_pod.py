@@ -42,6 +42,13 @@ table inet moorage {
 _VETH_MTU = 50  # bytes that the manager's own VXLAN takes from each packet
 _SUFFIX_BYTES = 3
 _VOLUMES: Final = {"containerd": "/var/lib/containerd", "kubelet": "/var/lib/kubelet", "run": "/run"}
+# Of a node pod: changed, its kubelet looks at its Secrets at once. And the entry of its Secret that tells which
+# authorities the others are of: with another one, the processes below start anew.
+AUTHORITIES: Final = "moorage.dev/authorities"
+_AUTHORITIES: Final = "authorities"
+_READ_AT_START: Final = ("kubelet", "kube-proxy", "flanneld")
+# The kubelet would keep the certificate that it was given on request, whoever signed it.
+_SERVING: Final = "/var/lib/kubelet/pki/kubelet-server-current.pem"
 _FAREWELL_S: Final = 3  # until every host's kube-proxy has heard that a node goes
 _PREPARE: Final = "prepare.sh"
 _RUN: Final = "run.json"
@@ -101,6 +108,7 @@ def secret_document(
     issued = issue.issue(made.certificates, roots.authorities, {})
     files = documents.below(node.CONFIG, made.files) | documents.credential_files(node.CONFIG, issued.new)
     files |= {_RUN: json.dumps(_supervised(made), indent=1), _PREPARE: _prepare(pool)}
+    files |= {_AUTHORITIES: roots.marker}
     files |= {"import-images.sh": host.import_script({"pause": settings.images["pause"]})}
     return _secret(cluster, pool, name, files)
 
@@ -116,15 +124,23 @@ def renewed(
     roots: Roots,
     now: datetime | None = None,
 ) -> Document | None:
-    """The Secret of a node that runs, with new certificates for those that do not fit or are due; None: all are well.
+    """The Secret of a node that runs, with new certificates for those that do not fit or are due, and the authorities
+    that are trusted now; None: all are well.
 
     Everything else in it stays: a node that was made differently goes on as it was made until it is replaced.
     """
     made = _render(cluster, pool, name, address, settings, roots=roots)
     issued = issue.issue(made.certificates, roots.authorities, documents.certificates(node.CONFIG, seen), now=now)
-    if not issued.new:
+    if not issued.new and follows(seen, roots):
         return None
-    return _secret(cluster, pool, name, {**seen, **documents.credential_files(node.CONFIG, issued.new)})
+    authorities = {path: text for path, text in made.files.items() if path.endswith("ca.crt")}
+    new = {**documents.below(node.CONFIG, authorities), **documents.credential_files(node.CONFIG, issued.new)}
+    return _secret(cluster, pool, name, {**seen, **new, _AUTHORITIES: roots.marker})
+
+
+def follows(seen: Mapping[str, Secret], roots: Roots) -> bool:
+    """Whether the Secret of a node, with these entries, is of the authorities as they are."""
+    return _AUTHORITIES in seen and seen[_AUTHORITIES].reveal() == roots.marker
 
 
 def _secret(cluster: Cluster, pool: SharedPool, name: str, files: Mapping[str, str | Secret]) -> Document:
@@ -142,7 +158,7 @@ def _render(
             name=name,
             version=cluster.spec.version,
             server=f"https://{address}:{hosted.API_PORT}",
-            ca_pem=roots.authorities["kubernetes"].cert_pem if roots else "",
+            ca_pem=roots.authorities["kubernetes"].trusted if roots else "",
             pods=network.pods,
             dns=network.dns_service,
             domain=network.domain,
@@ -189,6 +205,12 @@ def _supervised(made: Rendered) -> dict[str, Any]:
             "to": registries.DIRECTORY,
             "file": registries.FILE,
             "suffix": registries.SUFFIX,
+        },
+        "follow": {
+            "file": f"{node.CONFIG}/{_AUTHORITIES}",
+            "processes": _READ_AT_START,
+            "remove": [_SERVING],
+            "tell": node.AUTHORITIES_TOLD,
         },
         "processes": [
             _process(by_name["containerd"], ready={"unix": node.CONTAINERD_SOCKET}),

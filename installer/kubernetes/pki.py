@@ -31,6 +31,7 @@ LEAF_DAYS = 365
 RENEW_AFTER = 2 / 3
 # Hosts' clocks may be behind the one that signs.
 BACKDATE = timedelta(minutes=10)
+_END = "-----END CERTIFICATE-----\n"
 
 
 @dataclass(frozen=True)
@@ -54,13 +55,21 @@ class Credential:
 
 @dataclass(frozen=True)
 class CertificateAuthority:
-    """A certificate authority that can issue."""
+    """A certificate authority that can issue. While another follows it, both are trusted: see rotation.py."""
 
     cert_pem: str
     key_pem: Secret
+    beside: str = ""  # PEM: the authority that is trusted beside it, its successor or its predecessor
+    next_key: Secret | None = None  # of the successor, as long as that issues nothing yet
+    days: int = LEAF_DAYS  # how long what it issues is valid
 
-    def issue(self, subject: Subject, *, days: int = LEAF_DAYS, now: datetime | None = None) -> Credential:
-        """A new key and a certificate for `subject`, valid for `days` but never longer than the authority."""
+    @property
+    def trusted(self) -> str:
+        """What is to be trusted, PEM: whoever checks certificates of this authority is given this."""
+        return self.cert_pem + self.beside
+
+    def issue(self, subject: Subject, *, days: int | None = None, now: datetime | None = None) -> Credential:
+        """A new key and a certificate for `subject`, valid for `days`, its own by default, but never longer than it."""
         authority = x509.load_pem_x509_certificate(self.cert_pem.encode())
         signer = _private_key(self.key_pem)
         now = now or datetime.now(UTC)
@@ -72,7 +81,7 @@ class CertificateAuthority:
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
             .not_valid_before(now - BACKDATE)
-            .not_valid_after(min(now + timedelta(days=days), authority.not_valid_after_utc))
+            .not_valid_after(min(now + timedelta(days=days or self.days), authority.not_valid_after_utc))
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(_key_usage(signs=False), critical=True)
             .add_extension(x509.ExtendedKeyUsage(list(_usages(subject))), critical=False)
@@ -119,6 +128,18 @@ def new_ca(common_name: str, *, days: int = CA_DAYS, now: datetime | None = None
     return CertificateAuthority(_pem(cert), _key_pem(key))
 
 
+def common_name(cert_pem: str) -> str:
+    """Whom a certificate names."""
+    found = x509.load_pem_x509_certificate(cert_pem.encode()).subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    return str(found[0].value) if found else ""
+
+
+def split(trusted: str) -> tuple[str, str]:
+    """The first certificate of several, PEM, and the others."""
+    first, end, others = trusted.partition(_END)
+    return first + end, others
+
+
 def new_signing_key() -> Secret:
     """A private key, PEM, with which the API server signs service account tokens (ES256)."""
     return _key_pem(ec.generate_private_key(ec.SECP256R1()))
@@ -131,7 +152,10 @@ def public_key_pem(private_key_pem: Secret) -> str:
 
 
 def fits(cert_pem: str, subject: Subject, authority: CertificateAuthority, *, now: datetime | None = None) -> bool:
-    """Whether a certificate seen somewhere still serves: same subject, names and authority, not close to its end."""
+    """Whether a certificate seen somewhere still serves: same subject, names and authority, not close to its end.
+
+    Nor may it live longer than what the authority issues now.
+    """
     try:
         cert = x509.load_pem_x509_certificate(cert_pem.encode())
         cert.verify_directly_issued_by(x509.load_pem_x509_certificate(authority.cert_pem.encode()))
@@ -140,6 +164,8 @@ def fits(cert_pem: str, subject: Subject, authority: CertificateAuthority, *, no
     if cert.subject != _name(subject.common_name, subject.organizations) or _names_of(cert) != set(subject.names):
         return False
     if set(_usages(subject)) != set(cert.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value):
+        return False
+    if cert.not_valid_after_utc - cert.not_valid_before_utc > timedelta(days=authority.days) + BACKDATE:
         return False
     return (now or datetime.now(UTC)) < renewal_time(cert_pem)
 

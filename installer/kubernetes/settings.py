@@ -30,6 +30,9 @@ class PlatformSettings(BaseModel):
     endpoints: tuple[str, ...]  # where users reach ports of the hosts, the best first; also in clusters' certificates
     cgroup_version: int  # the lowest of all hosts
     mtu: int  # the lowest of all hosts, on the interface that carries node traffic
+    certificate_days: int  # how long certificates live
+    authority_days: int  # how long authorities do that are made from now on
+    authorities: str  # digest of those of the manager that are trusted: who reads them at start starts anew
 
     @classmethod
     def from_json(cls, text: str) -> PlatformSettings:

@@ -156,7 +156,11 @@ def daemons(settings: PlatformSettings) -> list[Document]:
             "spec": {
                 "selector": {"matchLabels": _LABELS},
                 "updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 1}},
-                "template": {"metadata": {"labels": _LABELS}, "spec": _pod(settings)},
+                "template": {
+                    # It reads at start whom it trusts as its API server.
+                    "metadata": {"labels": _LABELS, "annotations": {addons.AUTHORITIES: settings.authorities}},
+                    "spec": _pod(settings),
+                },
             },
         },
     ]

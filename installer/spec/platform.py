@@ -191,6 +191,23 @@ class Upgrades(Model):
     )
 
 
+class Certificates(Model):
+    """How long certificates live: those on hosts, and those of clusters' control planes and nodes."""
+
+    days: Annotated[int, Field(ge=1, le=3650)] = always(
+        365, description="Those that are issued from now on; ones that live longer are issued anew."
+    )
+    authority_days: Annotated[int, Field(ge=2, le=36500)] = always(
+        3650, description="Authorities that are made from now on: of a new platform or cluster, and by `certs rotate`."
+    )
+
+    @model_validator(mode="after")
+    def _outlive(self) -> Certificates:
+        if self.authority_days <= self.days:
+            raise ValueError("authorityDays must be more than days: no certificate outlives its authority")
+        return self
+
+
 class PlatformSpec(Model):
     """What a platform consists of."""
 
@@ -198,6 +215,7 @@ class PlatformSpec(Model):
     regions: tuple[Region, ...] = always(min_length=1, description="Where hosts are.")
     manager: Manager = always(default_factory=Manager, description="The cluster that hosts all others.")
     upgrades: Upgrades = always(default_factory=Upgrades, description="How hosts that serve are changed.")
+    certificates: Certificates = always(default_factory=Certificates, description="How long certificates live.")
     report: Report = always(default_factory=Report, description="What `moorage report density` compares with.")
 
 

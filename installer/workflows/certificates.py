@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,11 +11,14 @@ from lightkube.resources.core_v1 import Secret
 
 from installer.core.errors import InstallerError
 from installer.engine.runner import RunResult
-from installer.kubernetes import client, hosted, pki
+from installer.kubernetes import client, documents, hosted, pki
+from installer.kubernetes.roots import Roots, Stage
 from installer.workflows import clusters, up
 from installer.workflows.session import Session
 
 COMMAND: Final = "moorage certs renew"
+_DATASTORES: Final = "etcd-ca.crt"  # the one authority there that is not the cluster's
+_Found = tuple[str, str, str, str]  # whose, its name, PEM, a note
 SOON_DAYS: Final = 30  # from then on `status` speaks of it
 
 
@@ -28,17 +30,14 @@ class CertificateInfo:
     name: str
     ends: datetime
     days: int  # that are left; negative: it has ended
-
-    @property
-    def due(self) -> bool:
-        return self.days < SOON_DAYS
+    due: bool  # it ends soon, and ought to have been renewed
+    note: str = ""  # of an authority that another follows: what it does meanwhile
 
 
 def list_(session: Session, *, now: datetime | None = None) -> tuple[CertificateInfo, ...]:
     """All of them, those that end first first; raises the error of a host that cannot be looked at."""
     now = now or datetime.now(UTC)
-    found = [*_authorities(session), *_on_hosts(session), *_of_clusters(session)]
-    listed = [CertificateInfo(of=of, name=name, ends=ends, days=(ends - now).days) for of, name, ends in found]
+    listed = [_info(*each, now=now) for each in (*_authorities(session), *_on_hosts(session), *_of_clusters(session))]
     return tuple(sorted(listed, key=lambda one: (one.ends, one.of, one.name)))
 
 
@@ -51,8 +50,7 @@ def due(session: Session) -> tuple[CertificateInfo, ...]:
             found += _on_host(session, name)
         except InstallerError:  # told as a problem of that host
             continue
-    listed = [CertificateInfo(of=of, name=name, ends=ends, days=(ends - now).days) for of, name, ends in found]
-    return tuple(one for one in listed if one.due)
+    return tuple(one for one in (_info(*each, now=now) for each in found) if one.due)
 
 
 def renew(session: Session) -> RunResult:
@@ -61,27 +59,46 @@ def renew(session: Session) -> RunResult:
     return up.up(session, command=COMMAND)
 
 
-def _authorities(session: Session) -> Iterator[tuple[str, str, datetime]]:
-    for name, authority in session.roots.authorities.items():
-        yield "manager", f"authority {name}", pki.ends(authority.cert_pem)
+def _info(of: str, name: str, pem: str, note: str = "", *, now: datetime) -> CertificateInfo:
+    ends = pki.ends(pem)
+    days = (ends - now).days
+    due = days < SOON_DAYS and now >= pki.renewal_time(pem)
+    return CertificateInfo(of=of, name=name, ends=ends, days=days, due=due, note=note)
 
 
-def _on_hosts(session: Session) -> Iterator[tuple[str, str, datetime]]:
+def _authorities(session: Session) -> Iterator[_Found]:
+    yield from _of_roots("manager", session.roots)
+
+
+def _of_roots(of: str, roots: Roots) -> Iterator[_Found]:
+    stage = f"stage {roots.stage}: " if roots.stage else ""
+    for name, authority in roots.authorities.items():
+        yield of, f"authority {name}", authority.cert_pem, f"{stage}issues" if stage else ""
+        if authority.beside:
+            follows = roots.stage is Stage.TRUST
+            note = "trusted, issues in the next stage" if follows else "trusted, no more in the next stage"
+            yield of, f"authority {name}, {'next' if follows else 'before'}", authority.beside, f"{stage}{note}"
+
+
+def _on_hosts(session: Session) -> Iterator[_Found]:
     session.all_facts()
     for name in session.hosts:
         yield from _on_host(session, name)
 
 
-def _on_host(session: Session, name: str) -> Iterator[tuple[str, str, datetime]]:
+def _on_host(session: Session, name: str) -> Iterator[_Found]:
     for path, pem in session.facts(name).certificates.items():
-        yield name, path, pki.ends(pem)
+        yield name, path, pem, ""
 
 
-def _of_clusters(session: Session) -> Iterator[tuple[str, str, datetime]]:
+def _of_clusters(session: Session) -> Iterator[_Found]:
     for name in clusters.labels(session):
         with client.translated(f"read the certificates of cluster {name}"):
             secrets = {client.name_of(s): s for s in session.api.list(Secret, namespace=hosted.namespace(name))}
+        of = f"cluster {name}"
+        if hosted.ROOTS in secrets:
+            yield from _of_roots(of, Roots.from_mapping(documents.entries(secrets[hosted.ROOTS].data)))
         plane = secrets.get(hosted.CONTROL_PLANE)
-        for key, text in sorted(((plane.data if plane else None) or {}).items()):
-            if key.endswith(".crt"):
-                yield f"cluster {name}", key, pki.ends(base64.b64decode(text).decode())
+        for key, text in sorted(documents.entries(plane.data if plane else None).items()):
+            if key.endswith(".crt") and (not key.endswith("ca.crt") or key == _DATASTORES):
+                yield of, key, text.reveal(), ""

@@ -122,7 +122,7 @@ def await_units(session: Session, name: str, names: tuple[str, ...], report: Ste
             etcd_members.promote(session, name)
             reason = members.behind(name, etcd_members.look(session, name))
         if reason is None and _API_SERVER in names:
-            reason = client.not_ready(session.api_server(name), session.roots.authorities["kubernetes"].cert_pem)
+            reason = client.not_ready(session.api_server(name), session.roots.authorities["kubernetes"].trusted)
         return reason
 
     _wait(unready, f"{short} on {name} run", report)

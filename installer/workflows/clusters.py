@@ -179,8 +179,8 @@ def _managers(session: Session) -> Secret:
         )
     user = "moorage-admin"
     return access.embedded(
-        server=next((url for url in servers if client.not_ready(url, authority.cert_pem) is None), servers[0]),
-        ca_pem=authority.cert_pem,
+        server=next((url for url in servers if client.not_ready(url, authority.trusted) is None), servers[0]),
+        ca_pem=authority.trusted,
         credential=authority.issue(pki.Subject(user, (control_plane.ADMIN_GROUP,)), days=_MANAGER_DAYS),
         context=MANAGER,
         user=user,

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from installer.core.errors import InfrastructureError
 from installer.core.secret import Secret
-from installer.kubernetes.roots import Roots
+from installer.kubernetes.roots import Roots, Stage
 from installer.provision import outputs
 from installer.provision.changes import ResourceChange, ResourceEvent
 from installer.provision.provider.resource import GONE
@@ -122,6 +122,12 @@ class Infrastructure:
         with _passed_by(gone):
             return [(r, self._region_stack(r, _public_key(made), on_event).up()) for r in platform.spec.regions]
 
+    def enter(self, stage: Stage, on_event: Listener) -> Provided | None:
+        """Take the authorities to the stage after theirs; where that is theirs already, nothing happens."""
+        made = self._secrets_stack(self._platform).outputs() or {}
+        self._secrets_stack(self._platform, on_event, stage=stage.value, text=str(made.get(_SPECIFICATION, ""))).up()
+        return self.outputs()
+
     def destroy(self, on_event: Listener) -> None:
         """Remove everything that the stacks made, the root secrets last."""
         secrets_stack = self._secrets_stack(self._platform, on_event)
@@ -134,7 +140,8 @@ class Infrastructure:
         """The outputs of the stack of the root secrets once they are made, and `platform` is noted beside them."""
         if made is not None and made.get(_SPECIFICATION) == self._text(platform):
             return made
-        return self._secrets_stack(platform, on_event).up()
+        stage = _values(made).get("stage", "") if made else ""
+        return self._secrets_stack(platform, on_event, stage=stage).up()
 
     def _kept(self, made: Mapping[str, Any] | None) -> Platform:
         """The platform with what was provided and is in the specification no longer, as far as it is there still."""
@@ -156,8 +163,16 @@ class Infrastructure:
         stack.destroy()
         stack.remove()
 
-    def _secrets_stack(self, platform: Platform, on_event: Listener | None = None) -> ProjectStack:
-        config = {"platform": platform.name, "specification": self._text(platform)}
+    def _secrets_stack(
+        self, platform: Platform, on_event: Listener | None = None, *, stage: str = "", text: str = ""
+    ) -> ProjectStack:
+        """`stage`: the one that the authorities are in, or enter; `text`: what is noted, if not `platform`."""
+        config = {
+            "platform": platform.name,
+            "specification": text or self._text(platform),
+            "authorityDays": str(self._platform.spec.certificates.authority_days),
+            **({"stage": stage} if stage else {}),
+        }
         return self._stack("platform", self._platform.name, config, {}, on_event)
 
     def _region_stack(self, region: Region, public_key: str, on_event: Listener | None = None) -> ProjectStack:
@@ -208,7 +223,7 @@ class Infrastructure:
         )
 
     def _provided(self, made: Mapping[str, Any], given: Sequence[tuple[Region, Mapping[str, Any]]]) -> Provided:
-        values = {name: _as_secret(value) for name, value in _plain(made[_SECRETS]).items()}
+        values = {name: _as_secret(value) for name, value in _values(made).items()}
         access = {region.name: self._access(region, values["ssh.key"]) for region, _ in given}
         outputs = tuple(RegionOutputs.model_validate(_plain(made[_REGION])) for _, made in given)
         return Provided(outputs, Roots.from_mapping(values), access, str(made.get(_SPECIFICATION, "")))
@@ -258,7 +273,11 @@ def _unheard(event: ResourceEvent) -> None:
 
 def _public_key(made: Mapping[str, Any] | None) -> str:
     """Our SSH public key; empty before there is one, which only a first preview sees."""
-    return "" if made is None else _as_secret(_plain(made[_SECRETS])["ssh.pub"]).reveal()
+    return "" if made is None else _as_secret(_values(made)["ssh.pub"]).reveal()
+
+
+def _values(made: Mapping[str, Any]) -> dict[str, Any]:
+    return dict(_plain(made[_SECRETS]))
 
 
 def _plain(value: Any) -> Any:

@@ -9,7 +9,7 @@ from typing import Any, Final
 from lightkube.resources.apiextensions_v1 import CustomResourceDefinition
 
 from installer.core import layout
-from installer.kubernetes import addons, crd
+from installer.kubernetes import addons, crd, documents
 from installer.kubernetes.settings import PlatformSettings
 from installer.workflows.session import Session
 
@@ -38,6 +38,9 @@ def of(session: Session) -> PlatformSettings:
         endpoints=session.endpoints,
         cgroup_version=min(facts.cgroup_version for facts in seen.values()),
         mtu=min(mtus),
+        certificate_days=platform.spec.certificates.days,
+        authority_days=platform.spec.certificates.authority_days,
+        authorities=documents.digest(session.roots.authorities["kubernetes"].trusted),
     )
 
 

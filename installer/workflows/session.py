@@ -105,7 +105,11 @@ class Session:
         return self._provided
 
     def provide(self, provided: Provided | None) -> None:
-        """Take note of new outputs of the stacks."""
+        """Take note of new outputs of the stacks, and forget what was found out with other root secrets."""
+        if self._provided and provided and self._provided.roots != provided.roots:
+            self.__dict__.pop("api", None)
+            for name in self.hosts:
+                self.forget(name)
         self._provided, self._provided_known = provided, True
 
     @property
@@ -135,7 +139,7 @@ class Session:
     @property
     def roots(self) -> Roots:
         """The manager's root secrets; raises InfrastructureError before there are any."""
-        return self._required.roots
+        return self._required.roots.issuing(self.platform.spec.certificates.days)
 
     @property
     def _required(self) -> Provided:
@@ -162,7 +166,7 @@ class Session:
         """A client under a certificate made for this run."""
         authority = self.roots.authorities["kubernetes"]
         return client.connect(
-            self.api_servers, ca_pem=authority.cert_pem, credential=authority.issue(subject, days=_ADMIN_DAYS)
+            self.api_servers, ca_pem=authority.trusted, credential=authority.issue(subject, days=_ADMIN_DAYS)
         )
 
     @property

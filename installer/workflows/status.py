@@ -37,7 +37,7 @@ def status(session: Session) -> PlatformStatus:
     """Look at everything; what cannot be reached is a problem, not an error."""
     machines = hosts.list_(session)
     problems = [f"host {host.name}: {host.problem}" for host in machines if host.problem]
-    authority = session.roots.authorities["kubernetes"].cert_pem
+    authority = session.roots.authorities["kubernetes"].trusted
     servers = fan_out(session.api_servers, lambda server: client.not_ready(server, authority) or "")
     api = {server: str(reason) for server, reason in servers.items()}
     problems += [f"API server {server}: {reason}" for server, reason in api.items() if reason]

@@ -9,12 +9,16 @@ import pulumi
 
 
 class PlatformSecrets(pulumi.CustomResource):  # type: ignore[misc]  # the SDK has no types
-    """A platform's root secrets: certificate authorities, keys, an SSH key pair; made once."""
+    """A platform's root secrets: certificate authorities, keys, an SSH key pair; made once.
+
+    The authorities change where another `stage` is given: see PlatformSecrets of the provider.
+    """
 
     values: pulumi.Output[dict[str, str]]
 
-    def __init__(self, name: str, *, platform: str) -> None:
-        super().__init__("moorage:platform:Secrets", name, {"platform": platform, "values": None})
+    def __init__(self, name: str, *, platform: str, days: str | None, stage: str | None) -> None:
+        props = {"platform": platform, "authorityDays": days, "stage": stage, "values": None}
+        super().__init__("moorage:platform:Secrets", name, props)
 
 
 class LocalNetwork(pulumi.CustomResource):  # type: ignore[misc]  # the SDK has no types

@@ -145,6 +145,13 @@ def test_the_platforms_stack_makes_its_secrets_and_keeps_them_secret() -> None:
     assert ran.secret == {"secrets": False, "specification": False}  # the mock does not mark it; our provider does
 
 
+def test_the_platforms_secrets_are_told_their_stage() -> None:
+    """And how long authorities live that are made for it; neither is an input where nothing is said."""
+    config = {"platform": "t", "specification": "{}", "authorityDays": "30", "stage": "trust"}
+    ran = _run("platform", config, outputs={"secrets": {"values": {"ssh.key": "k"}}})
+    assert ran.inputs("secrets") == {"platform": "t", "authorityDays": "30", "stage": "trust"}
+
+
 def test_the_local_stack_makes_a_network_and_every_host_in_it() -> None:
     """Groups are counted out; each host gets the network's name and range, routes and key, and its limits."""
     ran = _run(

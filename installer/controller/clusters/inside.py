@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Final
 
@@ -13,7 +14,7 @@ from cryptography.x509.oid import NameOID
 from lightkube import ApiError, AsyncClient, codecs
 from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.certificates_v1 import CertificateSigningRequest
-from lightkube.resources.core_v1 import Node, Pod, ServiceAccount
+from lightkube.resources.core_v1 import ConfigMap, Node, Pod, ServiceAccount
 from lightkube.resources.storage_v1 import StorageClass
 from lightkube.types import PatchType
 
@@ -29,6 +30,8 @@ from installer.spec.cluster import Cluster
 
 _SERVING: Final = "kubernetes.io/kubelet-serving"
 _INVALID: Final = HTTPStatus.UNPROCESSABLE_ENTITY
+_PUBLISHED: Final = "kube-root-ca.crt"  # ConfigMap in every namespace, mounted into every pod that may ask the API
+_OURS: Final = ("kube-dns", metrics.NAME)  # values of the label k8s-app
 _ON_NODE: Final = "spec.nodeName"
 # Before its own roles are bound, only this group of Kubernetes' may do anything in a cluster.
 _SUBJECT: Final = pki.Subject("moorage-controller", ("system:masters",))
@@ -60,7 +63,8 @@ class Inside:
         authority = roots.authorities["kubernetes"]
         self._server = f"https://{address}:{hosted.API_PORT}"
         credential = authority.issue(_SUBJECT)
-        self._api = Api(client.connect([self._server], ca_pem=authority.cert_pem, credential=credential))
+        self._renewal = pki.renewal_time(credential.cert_pem)
+        self._api = Api(client.connect([self._server], ca_pem=authority.trusted, credential=credential))
         self._cluster = cluster
         self._address = address
         self._dropped: set[str] = set()  # nodes whose pods may still stand in the API
@@ -71,13 +75,22 @@ class Inside:
         """For those who look after one kind of thing in the cluster."""
         return self._api
 
+    def serves(self, roots: Roots) -> bool:
+        """Whether it may be used still: by the same authorities, with a certificate that is not due."""
+        return self._authority == roots.authorities["kubernetes"] and datetime.now(UTC) < self._renewal
+
     def watcher(self) -> AsyncClient:
         """The same API for an event loop."""
         authority = self._authority
-        return client.watcher(self._server, ca_pem=authority.cert_pem, credential=authority.issue(_SUBJECT))
+        return client.watcher(self._server, ca_pem=authority.trusted, credential=authority.issue(_SUBJECT))
 
-    def furnish(self, settings: PlatformSettings, cluster: Cluster) -> None:
-        """Access rules, the endpoint of the API, cluster DNS, metrics, the default StorageClass."""
+    def furnish(self, settings: PlatformSettings, cluster: Cluster, *, rotating: bool = False) -> None:
+        """Access rules, the endpoint of the API, cluster DNS, metrics, the default StorageClass.
+
+        `rotating`: the authorities change, and pods that start anew for it must find the new ones; till then all stays.
+        """
+        if rotating and not self._published():
+            return
         network = cluster.spec.network
         self._api.apply(
             [
@@ -86,6 +99,7 @@ class Inside:
                     address=network.dns_service,
                     domain=network.domain,
                     nodes=sum(pool.count for pool in cluster.spec.pools),
+                    authorities=documents.digest(self._authority.trusted),
                 ),
                 *endpoint(self._address),
             ]
@@ -96,6 +110,25 @@ class Inside:
             self._remove_metrics(settings)
         self._furnish_storage(cluster)
 
+    def behind(self) -> list[str]:
+        """What of ours in the cluster has not come to its authorities yet, for people."""
+        if not self._published():
+            return ["its controller manager has not told all namespaces yet"]
+        wanted = documents.digest(self._authority.trusted)
+        pods = [pod.metadata for pod in self._api.list(Pod, metrics.NAMESPACE) if pod.metadata]
+        return [
+            f"{meta.name} starts anew"
+            for meta in pods
+            if (meta.labels or {}).get("k8s-app") in _OURS
+            and meta.deletionTimestamp is None
+            and (meta.annotations or {}).get(addons.AUTHORITIES) != wanted
+        ]
+
+    def _published(self) -> bool:
+        """Whether pods that start now are told of these authorities."""
+        found = self._api.get(ConfigMap, _PUBLISHED, metrics.NAMESPACE)
+        return found is not None and (found.data or {}).get("ca.crt", "").strip() == self._authority.trusted.strip()
+
     def _metrics(self, settings: PlatformSettings) -> list[Document]:
         seen = self._api.secret(metrics.NAME, metrics.NAMESPACE)
         certificates = {"tls": seen["tls.crt"].reveal()} if {"tls.crt", "tls.key"} <= seen.keys() else {}
@@ -103,7 +136,7 @@ class Inside:
         return metrics.render(
             image=settings.images["pause"],
             release=addons.NODE_RELEASE,
-            ca_pem=self._authority.cert_pem,
+            ca_pem=self._authority.trusted,
             credential=seen if issued.kept else documents.credential_files("", issued.new),
         )
 
@@ -129,9 +162,13 @@ class Inside:
         if found is not None and found.provisioner == storage.PROVISIONER:
             self._api.delete(StorageClass, storage.CLASS)
 
-    def tend(self, pods: Mapping[str, PodOfNode]) -> dict[str, NodeSeen]:
-        """Admit nodes of ours, give them their labels and taints, drop those whose pod is gone; returns the others."""
-        self._approve(pods)
+    def tend(self, pods: Mapping[str, PodOfNode], *, admitting: bool = True) -> dict[str, NodeSeen]:
+        """Admit nodes of ours, give them their labels and taints, drop those whose pod is gone; returns the others.
+
+        Not `admitting`: who signs what they ask for is not sure.
+        """
+        if admitting:
+            self._approve(pods)
         found = {}
         for node in self._nodes():
             name = _name(node)

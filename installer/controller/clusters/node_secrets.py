@@ -34,10 +34,16 @@ class NodeSecrets:
         self._settings = settings
         self._now = now
         self._next = 0.0
+        self._followed = ""  # the authorities of the last look
 
-    def keep(self, cluster: Cluster, place: Place) -> list[Happened]:
-        """Look once a minute; apply what is missing or due, delete what nobody reads."""
-        if self._now() < self._next:
+    def keep(self, cluster: Cluster, place: Place, *, signs: bool) -> list[Happened]:
+        """Look once a minute; apply what is missing or due, delete what nobody reads.
+
+        Other authorities are brought to nodes once `signs`: the control plane has them, and nodes ask it for some of
+        their certificates.
+        """
+        followed = place.roots.marker if signs else self._followed
+        if self._now() < self._next and followed == self._followed:
             return []
         seen = {
             meta_of(secret).name: documents.entries(secret.data)
@@ -52,8 +58,10 @@ class NodeSecrets:
             meta = meta_of(pod)
             if meta.deletionTimestamp is None:
                 pool = (meta.labels or {}).get(node_pod.POOL_LABEL, "")
-                happened += self._keep(cluster, pool, meta.name, place, seen.get(meta.name, {}))
-        self._next = self._now() + _EVERY_S
+                entries = seen.get(meta.name, {})
+                if signs or not entries or node_pod.follows(entries, place.roots):
+                    happened += self._keep(cluster, pool, meta.name, place, entries)
+        self._next, self._followed = self._now() + _EVERY_S, followed
         return happened
 
     def _keep(self, cluster: Cluster, pool: str, name: str, place: Place, seen: Mapping[str, Secret]) -> list[Happened]:
@@ -67,4 +75,7 @@ class NodeSecrets:
         self._api.apply([wanted])
         if not seen:
             return [Happened("NodeSecretRestored", f"node {name}: its Secret was gone", warning=True)]
+        if not node_pod.follows(seen, place.roots):  # the kubelet of its host looks at once
+            change = {"metadata": {"annotations": {node_pod.AUTHORITIES: place.roots.marker}}}
+            self._api.patch(Pod, name, self._namespace, change)
         return [Happened("NodeCertificatesRenewed", f"node {name}")]

@@ -19,7 +19,7 @@ from installer.controller.drained_hosts import DrainedHosts
 from installer.controller.manager_api import Api, meta_of
 from installer.controller.status import STARTING, UPDATING, Condition, Happened, NodeFound
 from installer.kubernetes import client, hosted, node_pod, storage
-from installer.kubernetes.roots import Roots
+from installer.kubernetes.roots import Roots, Stage
 from installer.kubernetes.settings import PlatformSettings
 from installer.spec.cluster import Cluster, SharedPool
 from installer.spec.quantity import seconds
@@ -79,7 +79,9 @@ class Nodes:
     def tend(self, cluster: Cluster, place: Place, inside: Inside, *, replacing: bool) -> list[Happened]:
         """Look at the nodes through the cluster's API, and go on with what is to be replaced or taken away."""
         listed = self._pods()
-        self._seen = inside.tend(self._pods_of_nodes(cluster, listed))
+        # While authorities change, a controller manager from before might sign with the old one.
+        admitting = replacing or place.roots.stage is Stage.SETTLED
+        self._seen = inside.tend(self._pods_of_nodes(cluster, listed), admitting=admitting)
         inside.bury([meta_of(pod).name for pod in listed])
         pods = [self._pod(pod, place) for pod in listed]
         happened: list[Happened] = []

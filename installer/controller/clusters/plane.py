@@ -60,7 +60,7 @@ class Plane:
             node_port=port,
             egress=self._egress(),
             etcd_servers=store.servers,
-            etcd_ca=store.authority.cert_pem,
+            etcd_ca=store.authority.trusted,
             etcd_user=tenant.user,
             etcd_prefix=tenant.registry,
         )

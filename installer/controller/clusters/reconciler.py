@@ -18,6 +18,7 @@ from installer.controller.clusters.inside import Inside
 from installer.controller.clusters.load_balancers import LoadBalancers
 from installer.controller.clusters.node_secrets import NodeSecrets
 from installer.controller.clusters.registries import Registries
+from installer.controller.clusters.rotation import Rotation, Seen, Wish
 from installer.controller.clusters.starts import Starts
 from installer.controller.clusters.volumes import Volumes
 from installer.controller.clusters.wanted import parse, refusal
@@ -28,6 +29,7 @@ from installer.controller.status import PENDING, Attempt, Condition, Found, Happ
 from installer.core import clock
 from installer.core.errors import KubernetesError
 from installer.kubernetes import datastore, hosted, storage
+from installer.kubernetes.roots import Stage
 from installer.kubernetes.settings import PlatformSettings
 from installer.spec.cluster import Cluster
 
@@ -70,7 +72,8 @@ class ClusterReconciler:
         self.load_balancers = LoadBalancers(name, api, pools)
         self._node_secrets = NodeSecrets(name, api, settings)
         self._registries = Registries(name, api)
-        self._authorities = Authorities(name, api)
+        self._authorities = Authorities(name, api, settings)
+        self._rotation = Rotation(name, api, self._authorities)
         self._inside: Inside | None = None
         # A pass that is under way when the resource is deleted must not make again what goes.
         self._one_at_a_time = threading.Lock()
@@ -98,7 +101,8 @@ class ClusterReconciler:
             if refused := versions.refusal(course):
                 return Look(Found(conditions=(refused,)), steady=True)
             try:
-                look = self._pass(cluster, status, course, attempt)
+                wish = Wish.of(resource["metadata"].get("annotations"))
+                look = self._pass(cluster, status, wish, course)
             except LostError as exc:
                 look = Look(Found(conditions=(exc.condition,)), steady=True)
             if look.steady:
@@ -114,17 +118,13 @@ class ClusterReconciler:
             return Condition("ControlPlaneReady", False, "Queued", f"{message} before it")
         return None
 
-    def _pass(self, cluster: Cluster, status: Mapping[str, Any], course: versions.Course, attempt: Attempt) -> Look:
-        self._api.apply(
-            [
-                hosted.namespace_document(self._name),
-                hosted.service(self._name),
-                hosted.egress_service(self._name),
-            ]
-        )
+    def _pass(self, cluster: Cluster, status: Mapping[str, Any], wish: Wish, course: versions.Course) -> Look:
+        name = self._name
+        self._api.apply([hosted.namespace_document(name), hosted.service(name), hosted.egress_service(name)])
         volumes = recorded(status)
         where = self._home.where(cluster)
-        roots, restored = self._authorities.keep(status.get("authority", ""))
+        noted = status.get("authority", "")
+        roots, restored = self._authorities.keep(noted, wish.asked)
         address, port = self._service()
         if not address:
             return Look(Found(conditions=(Condition("ControlPlaneReady", False, "NoAddress"),)), steady=False)
@@ -133,12 +133,14 @@ class ClusterReconciler:
         # Node pods first: they start while the control plane does, and find it when it answers.
         reached = cluster.at(course.whole)
         happened = self._nodes.grow(reached, place)
-        happened += self._node_secrets.keep(reached, place)
         seen, changed = self._plane.ensure(cluster.at(course.version), where.at, address, port, roots)
         if seen.condition.ok:
             reached = cluster.at(course.version)
-        course, failed = versions.judged(course, attempt, seen.given_up)
+        course, failed = versions.judged(course, seen.given_up)
+        happened += self._node_secrets.keep(reached, place, signs=seen.condition.ok)
         condition, more = self._inside_cluster(reached, place, seen)
+        waits = [one.message or one.reason for one in (seen.condition, condition) if not one.ok]
+        rotating, advanced = self._rotation.go_on(wish, Seen(roots, noted, waits), self._inside)
         found_nodes = self._nodes.found()
         served, settled = self._tend_volumes(cluster, found_nodes, volumes, seen)
         balanced = self._tend_load_balancers(cluster, seen)
@@ -152,6 +154,7 @@ class ClusterReconciler:
                 *([registries] if registries else ()),
                 *([balanced] if balanced else ()),
                 *([told] if (told := versions.told(course)) else ()),
+                *([rotating] if rotating else ()),
             ),
             authority=fingerprint(roots),
             endpoint=f"https://{self._settings.endpoints[0]}:{port}",
@@ -164,8 +167,9 @@ class ClusterReconciler:
             volumes=self.volumes.record(volumes, found_nodes),
             bundle=self._settings.bundle,
         )
-        done = (*restored, *happened, *changed, *failed, *more, *moved)
-        well = all(one.ok for one in (seen.condition, condition, served)) and not home.is_moving(stored)
+        done = (*restored, *happened, *changed, *failed, *more, *moved, *advanced)
+        well = all(one.ok for one in (seen.condition, condition, served, *([rotating] if rotating else ())))
+        well = well and not home.is_moving(stored)
         return Look(found, steady=well and settled and not done, happened=done)
 
     def _inside_cluster(
@@ -175,9 +179,9 @@ class ClusterReconciler:
         if not seen.ready:
             return Condition("NodesReady", False, "NoControlPlane", "the nodes wait for the control plane"), []
         try:
-            if self._inside is None:
+            if self._inside is None or not self._inside.serves(place.roots):
                 self._inside = Inside(cluster, place.address, place.roots)
-            self._inside.furnish(self._settings, cluster)
+            self._inside.furnish(self._settings, cluster, rotating=place.roots.stage is not Stage.SETTLED)
             # No node is newer than any API server: kubelets may be older, never younger.
             happened = self._nodes.tend(cluster, place, self._inside, replacing=seen.condition.ok)
         except KubernetesError as exc:

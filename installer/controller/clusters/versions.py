@@ -20,8 +20,13 @@ class Course:
     """What a control plane is at, and where it is to go."""
 
     whole: str  # the version that all of it last ran; before the first time, the one that it is made with
-    wanted: str
-    failed: Attempt | None  # to reach another version, and the last
+    attempt: Attempt  # what is asked for
+    failed: Attempt | None  # the same, made before, and why it failed
+
+    @property
+    def wanted(self) -> str:
+        """The version that is asked for."""
+        return self.attempt.version
 
     @property
     def version(self) -> str:
@@ -38,7 +43,7 @@ def course(status: Mapping[str, Any], attempt: Attempt) -> Course:
     """From the status of a cluster. `attempt`: what is asked for; it is made once, as long as it is the same."""
     plane = status.get("controlPlane") or {}
     failed = next((found for noted in plane.get("failed") or () if (found := Attempt(**noted)) == attempt), None)
-    return Course(plane.get("version") or attempt.version, attempt.version, failed)
+    return Course(plane.get("version") or attempt.version, attempt, failed)
 
 
 def refusal(found: Course) -> Condition | None:
@@ -77,10 +82,10 @@ def told(found: Course) -> Condition | None:
     return Condition("VersionReached", False, UPGRADE_FAILED, message)
 
 
-def judged(found: Course, attempt: Attempt, given_up: str) -> tuple[Course, list[Happened]]:
+def judged(found: Course, given_up: str) -> tuple[Course, list[Happened]]:
     """The course after a look at the pods; `given_up`: why Kubernetes no longer expects them, empty while it does."""
     if not (given_up and found.tries):
         return found, []
-    after = replace(found, failed=replace(attempt, why=given_up))
+    after = replace(found, failed=replace(found.attempt, why=given_up))
     message = f"Kubernetes {found.wanted} does not come up: {given_up}; back to {found.whole}"
     return after, [Happened(UPGRADE_FAILED, message, warning=True)]

@@ -6,6 +6,7 @@ import json
 import subprocess
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -55,7 +56,7 @@ class Etcdctl:
         """`folder` is this etcd's own: it keeps the certificate of the root user, which etcdctl reads from files."""
         credential = authority.issue(pki.Subject(datastore.ROOT_USER))
         texts = {
-            "ca.crt": authority.cert_pem,
+            "ca.crt": authority.trusted,
             "client.crt": credential.cert_pem,
             "client.key": credential.key_pem.reveal(),
         }
@@ -64,7 +65,13 @@ class Etcdctl:
             (folder / name).touch(mode=0o600)
             (folder / name).write_text(text)
         self.folder = folder
+        self._renewal = pki.renewal_time(credential.cert_pem)
         self.servers = servers(addresses)
+
+    @property
+    def due(self) -> bool:
+        """Whether its certificate is to be renewed: time for another one of this class."""
+        return datetime.now(UTC) >= self._renewal
 
     def members(self) -> tuple[Member, ...]:
         """All members, as a quorum of them agrees; raises EtcdError without one."""

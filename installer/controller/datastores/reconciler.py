@@ -127,18 +127,21 @@ class DatastoreReconciler:
         if not entries:
             if self._authority is None and founded:
                 raise _authority_lost(self._name, "is gone")
-            made = self._authority or pki.new_ca(f"{self._settings.platform} datastore {self._name}")
+            name = f"{self._settings.platform} datastore {self._name}"
+            made = self._authority or pki.new_ca(name, days=self._settings.authority_days)
             entries = self._api.secret_once(datastore.authority_document(self._name, made))
         if not {"ca.crt", "ca.key"} <= entries.keys():
             raise _authority_lost(self._name, "does not hold what it must")
-        found = pki.CertificateAuthority(entries["ca.crt"].reveal(), entries["ca.key"])
+        found = pki.CertificateAuthority(
+            entries["ca.crt"].reveal(), entries["ca.key"], days=self._settings.certificate_days
+        )
         if self._authority not in (None, found):
             raise _authority_lost(self._name, "has another authority than before")
         self._authority = found
         return found
 
     def _etcdctl_of(self, addresses: Sequence[str], authority: pki.CertificateAuthority) -> Etcdctl:
-        if self._etcdctl is None or self._etcdctl.servers != servers(addresses):
+        if self._etcdctl is None or self._etcdctl.due or self._etcdctl.servers != servers(addresses):
             self._etcdctl = Etcdctl(addresses, authority, self._folder)
         return self._etcdctl
 

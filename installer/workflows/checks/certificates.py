@@ -33,10 +33,10 @@ def ended(seen: PlatformSeen) -> Iterable[Finding]:
 
 @PLATFORM.check("certificates-soon", group="certificates", severity=Severity.WARNING)
 def soon(seen: PlatformSeen) -> Iterable[Finding]:
-    """None ends within a month; the change renews those that are due."""
+    """None ends within a month that ought to be renewed by now; the change does that."""
     for machine, facts in known(seen.machines):
         for path, pem in sorted(facts.certificates.items()):
-            if timedelta(0) <= (left := _left(pem, seen)) < _SOON:
+            if timedelta(0) <= (left := _left(pem, seen)) < _SOON and seen.now >= pki.renewal_time(pem):
                 yield Finding(machine.name, f"{path}: {_days(left)}", f"at least {_SOON.days}", "moorage up")
 
 
@@ -45,4 +45,6 @@ def authorities(seen: PlatformSeen) -> Iterable[Finding]:
     """The manager's authorities last half a year at least."""
     for name, pem in sorted(seen.authorities.items()):
         if (left := _left(pem, seen)) < _AUTHORITY:
-            yield Finding("manager", f"authority {name}: {_days(left)}", f"at least {_AUTHORITY.days}")
+            yield Finding(
+                "manager", f"authority {name}: {_days(left)}", f"at least {_AUTHORITY.days}", "moorage certs rotate"
+            )

@@ -110,7 +110,7 @@ def _listed(session: Session, kind: type[Any], namespace: str | None) -> tuple[A
 
 
 def _api_servers(session: Session) -> Mapping[str, str]:
-    authority = session.roots.authorities["kubernetes"].cert_pem
+    authority = session.roots.authorities["kubernetes"].trusted
     serving = [name for name in session.managers if session.may_serve(name)]  # others are about to join
     servers = tuple(map(session.api_server, serving))
     found = fan_out(servers, lambda server: client.not_ready(server, authority) or "")

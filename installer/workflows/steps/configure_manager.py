@@ -14,7 +14,8 @@ from installer.core.errors import KubernetesError
 from installer.engine.events import StepReport
 from installer.engine.plan import Action, Change, Target
 from installer.kubernetes import addons, client, speakers
-from installer.workflows import clusters, manager_api, manager_settings
+from installer.kubernetes.roots import Stage
+from installer.workflows import clusters, manager_api, manager_settings, manager_trust
 from installer.workflows.registry import STEPS
 from installer.workflows.session import BOOTSTRAP_ADMIN, Session
 
@@ -39,6 +40,8 @@ class ConfigureManager:
 
     def run(self, session: Session, target: Target, report: StepReport) -> None:
         manager_api.await_api(session, report)
+        if session.roots.stage is not Stage.SETTLED:  # else pods would start anew with what they had
+            manager_trust.await_published(session, report.waiting)
         documents = _documents(session)
         report.progress("applying what runs in the manager")
         client.apply(session.api_as(BOOTSTRAP_ADMIN), documents)

@@ -53,6 +53,9 @@ def settings(**changed: Any) -> PlatformSettings:
         "endpoints": ("192.0.2.11", "192.0.2.21"),
         "cgroup_version": 2,
         "mtu": 1500,
+        "certificate_days": 365,
+        "authority_days": 3650,
+        "authorities": "a" * 16,
     }
     return PlatformSettings(**{**values, **changed})
 

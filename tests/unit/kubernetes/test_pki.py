@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -77,3 +78,20 @@ def test_a_certificate_of_another_authority_is_replaced(authority: pki.Certifica
     """The same subject from an authority of the same name does not count."""
     other = pki.new_ca("test", now=NOW).issue(NODE, now=NOW)
     assert not pki.fits(other.cert_pem, NODE, authority, now=NOW)
+
+
+@pytest.mark.parametrize(("issued_for", "wanted", "kept"), [(365, 365, True), (365, 30, False), (30, 365, True)])
+def test_a_certificate_lives_no_longer_than_is_said_now(
+    authority: pki.CertificateAuthority, issued_for: int, wanted: int, *, kept: bool
+) -> None:
+    """One that is to live longer is issued anew; one that ends sooner stays."""
+    seen = replace(authority, days=issued_for).issue(NODE, now=NOW).cert_pem
+    assert pki.fits(seen, NODE, replace(authority, days=wanted), now=NOW) == kept
+
+
+@pytest.mark.parametrize(("hours", "kept"), [(0, True), (15, True), (17, False)])
+def test_a_day_is_long_enough_for_a_certificate(authority: pki.CertificateAuthority, hours: int, *, kept: bool) -> None:
+    """It fits at once, and is renewed after two thirds of the day."""
+    daily = replace(authority, days=1)
+    seen = daily.issue(NODE, now=NOW).cert_pem
+    assert pki.fits(seen, NODE, daily, now=NOW + timedelta(hours=hours)) == kept

@@ -106,7 +106,7 @@ def test_a_tenants_documents(golden: Golden) -> None:
     network = fixed.cluster().spec.network
     image = "moorage.local/pause:1"
     found = [
-        *addons.tenant(image=image, address=network.dns_service, domain="cluster.local", nodes=2),
+        *addons.tenant(image=image, address=network.dns_service, domain="cluster.local", nodes=2, authorities="a" * 16),
         *metrics.render(
             image=image,
             release=addons.NODE_RELEASE,

@@ -13,6 +13,7 @@ from pydantic import TypeAdapter
 
 from installer.core.errors import InfrastructureError
 from installer.core.secret import Secret
+from installer.kubernetes.roots import Stage
 from installer.provision.provider.resource import GONE
 from installer.spec import specification
 from installer.spec.hosts import hosts_of
@@ -80,7 +81,10 @@ class Stack:
     def up(self) -> Mapping[str, Any]:
         config = self.given[0]
         if self.project == "platform":
-            made: dict[str, Any] = {"secrets": json.dumps(_SECRETS), "specification": config["specification"]}
+            assert {type(value) for value in config.values()} == {str}, "it is written as YAML"
+            stage = {key: value for key, value in config.items() if key == "stage"}
+            values = json.dumps({**_SECRETS, **stage})
+            made: dict[str, Any] = {"secrets": values, "specification": config["specification"]}
         else:
             if self.name.endswith(self.world.broken or "/"):
                 raise InfrastructureError("the engine was killed")
@@ -173,3 +177,26 @@ def test_destroy_takes_everything_whatever_is_named_now(world: World) -> None:
     world.of("home: m=1 w=2", "north: n=1").up(_silent)
     world.of("home: m=1").destroy(_silent)
     assert world.stacks == {}
+
+
+def test_authorities_stay_in_their_stage_until_another_is_entered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever else changes meanwhile; and to enter one notes nothing else: the specification is not provided yet."""
+    world = World(tmp_path, monkeypatch)
+
+    def stage() -> str:
+        return str(json.loads(world.stacks["platform", "harbor"]["secrets"]).get("stage", ""))
+
+    world.of("home: m=1 w=1").up(_silent)
+    assert stage() == ""
+    world.of("home: m=1 w=2").enter(Stage.TRUST, _silent)
+    assert stage() == Stage.TRUST
+    assert world.noted == ["m-1", "w-1"]
+    world.of("home: m=1 w=2").up(_silent)
+    assert stage() == Stage.TRUST
+    assert world.noted == ["m-1", "w-1", "w-2"]
+    world.of("home: m=1 w=1").let_go(_silent)
+    assert stage() == Stage.TRUST
+    world.of("home: m=1 w=1").enter(Stage.SETTLED, _silent)
+    assert stage() == ""

@@ -32,7 +32,7 @@ const annotationPrefix = "flannel.alpha.coreos.com"
 type options struct {
 	config, kubeconfig, nodeName, publicIP, iface string
 	masquerade                                    bool
-	readyAddress                                  string
+	readyAddress, authorities                     string
 }
 
 func main() {
@@ -44,6 +44,7 @@ func main() {
 	flag.StringVar(&opts.iface, "iface", "", "interface towards the other nodes; the one with the public IP if empty")
 	flag.BoolVar(&opts.masquerade, "masquerade", true, "what leaves the pod network takes the node's address")
 	flag.StringVar(&opts.readyAddress, "ready-address", "", "where /readyz tells whether connections may be led to this node")
+	flag.StringVar(&opts.authorities, "authorities", "", "a file whose content /authorities tells, at the same address")
 	flag.Parse()
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -57,7 +58,7 @@ func main() {
 // run keeps the network up until ctx ends.
 func run(ctx context.Context, opts options) error {
 	state := &readiness{}
-	if err := state.serve(ctx, opts.readyAddress); err != nil {
+	if err := state.serve(ctx, opts.readyAddress, opts.authorities); err != nil {
 		return err
 	}
 	if err := waitForPodRange(ctx, opts); err != nil {

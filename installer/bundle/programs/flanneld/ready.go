@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"os"
 	"sync/atomic"
 	"time"
 
@@ -27,8 +28,9 @@ type readiness struct {
 	joined atomic.Bool
 }
 
-// serve answers at address, as long as ctx lasts; with no address it does nothing.
-func (r *readiness) serve(ctx context.Context, address string) error {
+// serve answers at address, as long as ctx lasts; with no address it does nothing. The file authorities says which
+// ones the node's processes were started with.
+func (r *readiness) serve(ctx context.Context, address, authorities string) error {
 	if address == "" {
 		return nil
 	}
@@ -45,6 +47,14 @@ func (r *readiness) serve(ctx context.Context, address string) error {
 		if err := answers(request.Context(), "127.0.0.1", http.StatusOK); err != nil {
 			http.Error(w, "kube-proxy: "+err.Error(), http.StatusServiceUnavailable)
 		}
+	})
+	mux.HandleFunc("GET /authorities", func(w http.ResponseWriter, _ *http.Request) {
+		content, err := os.ReadFile(authorities)
+		if err != nil {
+			http.Error(w, "not all is started yet", http.StatusServiceUnavailable)
+			return
+		}
+		_, _ = w.Write(content) // whoever asked is gone, otherwise
 	})
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: answersWithin}
 	go func() {

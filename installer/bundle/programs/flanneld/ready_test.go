@@ -5,6 +5,8 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 )
@@ -58,7 +60,7 @@ func TestANodeIsReadyOnceItHasJoinedAndItsProxyIsWell(t *testing.T) {
 			address := free(t)
 			state := &readiness{}
 			state.joined.Store(c.joined)
-			if err := state.serve(t.Context(), address); err != nil {
+			if err := state.serve(t.Context(), address, ""); err != nil {
 				t.Fatal(err)
 			}
 			if status, text := told(t, address); status != c.want {
@@ -76,8 +78,29 @@ func TestWhatDoesNotAnswerIsAsked(t *testing.T) {
 	}
 }
 
+func TestItTellsTheAuthoritiesThatTheNodeWasStartedWith(t *testing.T) {
+	address, file := free(t), filepath.Join(t.TempDir(), "authorities")
+	if err := (&readiness{}).serve(t.Context(), address, file); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []int{http.StatusServiceUnavailable, http.StatusOK} {
+		answer, err := http.Get("http://" + address + "/authorities")
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, _ := io.ReadAll(answer.Body)
+		answer.Body.Close()
+		if answer.StatusCode != want || (want == http.StatusOK && string(text) != "these") {
+			t.Errorf("%d %s", answer.StatusCode, text)
+		}
+		if err := os.WriteFile(file, []byte("these"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestNoAddressNoAnswer(t *testing.T) {
-	if err := (&readiness{}).serve(t.Context(), ""); err != nil {
+	if err := (&readiness{}).serve(t.Context(), "", ""); err != nil {
 		t.Error(err)
 	}
 }

@@ -15,7 +15,7 @@ func proxyCommand(ctx context.Context, args []string) error {
 	listen := flags.String("listen", ":7445", "address to listen on")
 	certificate := flags.String("certificate", "", "file with our certificate, PEM; read again for each connection")
 	key := flags.String("key", "", "file with its key, PEM")
-	clientCA := flags.String("client-ca", "", "file with the authority of clients, PEM")
+	clientCA := flags.String("client-ca", "", "file with the authority of clients, PEM; read again for each connection")
 	clientName := flags.String("client-name", "", "common name of the clients of that authority that may use the proxy")
 	to := flags.String("to", "", "networks that may be reached, CIDR with commas in between")
 	if err := flags.Parse(args); err != nil {
@@ -50,6 +50,14 @@ func mutualTLS(certificate, key, clientCA, clientName string) (*tls.Config, erro
 	if clientName == "" {
 		return nil, errors.New("--client-name is missing: any client of the authority would be let in")
 	}
+	// Read again for each connection: authorities change, and to start anew would cut those that are open.
+	accepting := func(*tls.ClientHelloInfo) (*tls.Config, error) { return accept(certificate, key, clientCA, clientName) }
+	_, err := accepting(nil)
+	return &tls.Config{MinVersion: tls.VersionTLS12, GetConfigForClient: accepting}, err
+}
+
+// accept is for one connection.
+func accept(certificate, key, clientCA, clientName string) (*tls.Config, error) {
 	pool, err := certificatesOf(clientCA)
 	if err != nil {
 		return nil, err

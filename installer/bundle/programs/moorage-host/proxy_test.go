@@ -2,8 +2,10 @@ package main
 
 import (
 	"crypto/tls"
+	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 )
@@ -44,6 +46,38 @@ func TestWhoIsNoAPIServerOfTheClusterReachesNothing(t *testing.T) {
 		if err == nil || err == io.EOF {
 			t.Errorf("%s is let in: %v", who, err)
 		}
+	}
+}
+
+func TestTheAuthorityOfClientsIsReadForEachConnection(t *testing.T) {
+	a, next := cluster(t), cluster(t)
+	address, servers := proxying(t, a, loopback), a.client(t, "api-server").RootCAs
+	lets := func(clients *authority) bool {
+		config := clients.client(t, "api-server")
+		config.RootCAs = servers
+		conn, err := tls.Dial("tcp", address, config)
+		if err != nil {
+			return false
+		}
+		defer conn.Close()
+		_, err = fmt.Fprint(conn, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+		if err == nil { // with TLS 1.3 a client learns by its first read that it is refused
+			_, err = conn.Read(make([]byte, 1))
+		}
+		return err == nil
+	}
+	if !lets(a) || lets(next) {
+		t.Error("it does not let in clients of its authority, and nobody else")
+	}
+	ca, err := os.ReadFile(next.path("ca.crt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(a.path("ca.crt"), ca, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if lets(a) || !lets(next) {
+		t.Error("it does not follow its file")
 	}
 }
 

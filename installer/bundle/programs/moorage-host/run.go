@@ -17,7 +17,8 @@ type runConfig struct {
 	Prepare   [][]string       `json:"prepare"`   // commands; one that fails ends everything
 	Processes []*processConfig `json:"processes"` // each starts once the one before it is ready; stopped in reverse
 
-	Links *linksConfig `json:"links"` // made before the processes, and kept
+	Links  *linksConfig  `json:"links"`  // made before the processes, and kept
+	Follow *followConfig `json:"follow"` // from when all processes are ready
 
 	ReadyTimeoutSeconds float64 `json:"readyTimeoutSeconds"` // 60 by default
 	StopTimeoutSeconds  float64 `json:"stopTimeoutSeconds"`  // 10 by default, of each process, then it is killed
@@ -74,13 +75,11 @@ func supervise(ctx context.Context, config runConfig) error {
 	}
 	failed := make(chan error, len(config.Processes))
 	var kept []*process
+	said := config.Follow.read()
 	err := startAll(ctx, config, &kept, failed)
 	if err == nil {
 		log.Printf("all %d processes are ready", len(config.Processes))
-		select {
-		case <-ctx.Done():
-		case err = <-failed:
-		}
+		err = follow(ctx, config, kept, said, failed)
 	}
 	for _, p := range slices.Backward(kept) {
 		p.stop(seconds(config.StopTimeoutSeconds))

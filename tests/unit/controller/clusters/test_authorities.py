@@ -11,6 +11,7 @@ from installer.controller.clusters.authorities import Authorities, Do, LostError
 from installer.core.secret import Secret
 from installer.kubernetes import documents
 from installer.kubernetes.roots import Roots
+from tests.unit.kubernetes import fixed
 
 ROOTS = Roots.generate("team-a")
 
@@ -18,19 +19,22 @@ ROOTS = Roots.generate("team-a")
 @pytest.mark.parametrize(
     ("found", "known", "noted", "began", "does"),
     [
-        (None, None, "", False, Do.MAKE),  # a new cluster
-        (None, None, "", True, Do.MISS),  # its status was lost, too
-        (None, None, "a", False, Do.MISS),
-        (None, "a", "a", True, Do.PUT_BACK),
-        (None, "a", "", False, Do.PUT_BACK),  # made a moment ago
+        ("", None, "", False, Do.MAKE),  # a new cluster
+        ("", None, "", True, Do.MISS),  # its status was lost, too
+        ("", None, "a", False, Do.MISS),
+        ("", "a", "a", True, Do.PUT_BACK),
+        ("", "a", "", False, Do.PUT_BACK),  # made a moment ago
         ("a", None, "", False, Do.USE),  # a pass ended before it noted them
         ("a", None, "a", True, Do.USE),
         ("a", "a", "a", True, Do.USE),
         ("b", None, "a", True, Do.DOUBT),
         ("b", "a", "", True, Do.DOUBT),
+        ("ba", "a", "a", True, Do.USE),  # b issues since a moment ago
+        ("ba", None, "b", True, Do.USE),
+        ("ba", None, "c", True, Do.DOUBT),
     ],
 )
-def test_what_to_do(*, found: str | None, known: str | None, noted: str, began: bool, does: Do) -> None:
+def test_what_to_do(*, found: str, known: str | None, noted: str, began: bool, does: Do) -> None:
     """New ones are made only where there never were any."""
     assert decide(found=found, known=known, noted=noted, began=began) is does
 
@@ -54,7 +58,7 @@ class Namespace:
 
 
 def authorities(namespace: Namespace) -> Authorities:
-    return Authorities("team-a", namespace)  # type: ignore[arg-type]
+    return Authorities("team-a", namespace, fixed.settings())  # type: ignore[arg-type]
 
 
 def test_roots_are_made_once_and_put_back() -> None:

@@ -18,7 +18,7 @@ from lightkube.models.meta_v1 import Status
 from lightkube.resources.core_v1 import Node, Pod
 
 from installer.controller.clusters.inside import Inside, PodOfNode, endpoint, refusal
-from installer.kubernetes import client, storage
+from installer.kubernetes import client, pki, rotation, storage
 from installer.kubernetes.roots import Roots
 from tests.unit.kubernetes import fixed
 
@@ -138,3 +138,15 @@ def test_the_class_is_as_the_cluster_says(
     addons = {"storage": wanted, "metricsServer": False}
     inside().furnish(fixed.settings(), fixed.cluster(addons=addons))
     assert api.classes == after
+
+
+def test_another_way_in_is_made_for_other_authorities_and_before_a_certificate_ends(
+    api: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Certificates may live for a day, and controllers for months."""
+    roots = Roots.generate("team-a")
+    one = Inside(fixed.cluster(), "10.127.0.9", roots)
+    assert one.serves(roots)
+    assert not one.serves(rotation.advanced(roots))
+    monkeypatch.setattr(pki, "renewal_time", pki.begins)
+    assert not Inside(fixed.cluster(), "10.127.0.9", roots).serves(roots)

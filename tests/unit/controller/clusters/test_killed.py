@@ -14,6 +14,7 @@ import pytest
 from lightkube import Client
 
 from installer.controller.address_pools import AddressPools
+from installer.controller.clusters import rotation
 from installer.controller.clusters.reconciler import ClusterReconciler
 from installer.controller.clusters.starts import Starts
 from installer.controller.datastores import one_pass
@@ -23,15 +24,16 @@ from installer.controller.drained_hosts import DrainedHosts
 from installer.controller.manager_api import Api
 from installer.controller.status import UPGRADE_FAILED, Condition, status
 from installer.core.clock import SystemClock
-from installer.kubernetes import client, draining, hosted, pki, storage
+from installer.kubernetes import client, documents, draining, hosted, pki, storage
 from installer.kubernetes.client import ClusterResource
+from installer.kubernetes.roots import Roots
 from tests.fakes.kubernetes import Document, FakeApi, Killed, Life
 from tests.unit.kubernetes import fixed
 
 NAME, NAMESPACE = "team-a", "cluster-team-a"
 HOSTS = ("worker-1", "worker-2")
 OLDER, NEWER = "1.36.3", "1.37.2"
-PASSES = 12  # more than any of these takes
+PASSES = 20  # more than any of these takes
 WELL = datastores_status.Found(
     available=Condition("Available", True, "Serving"),
     members_ready=Condition("MembersReady", True, "Ready"),
@@ -91,6 +93,8 @@ class World:
         self.manager.put({**store, "spec": {"members": 3}, "status": {"founded": True}})
         self.manager.put(json.loads(fixed.cluster().model_dump_json(by_alias=True)))
         self.life = Life()
+        self.nodes: dict[str, str] = {}  # by their addresses
+        monkeypatch.setattr(rotation, "authorities_of", self._told)
         monkeypatch.setattr(client, "connect", lambda *_, **__: self.inside.client(self.life, "inside:"))
 
     def controller(self, ends: int | None = None) -> ClusterReconciler:
@@ -137,6 +141,14 @@ class World:
         self.resource["spec"]["pools"][0] |= pool
         self.resource["metadata"]["generation"] += 1
 
+    def ask(self, annotation: str, text: str) -> None:
+        """As `kubectl annotate` does."""
+        self.resource["metadata"].setdefault("annotations", {})[annotation] = text
+
+    def roots(self) -> Roots:
+        """As they are kept."""
+        return Roots.from_mapping(documents.entries(self.manager.get("Secret", NAMESPACE, hosted.ROOTS)["data"]))
+
     def keep(self, controller: ClusterReconciler) -> None:
         """Pass after pass, with what each found in the status, until nothing is under way."""
         for _ in range(PASSES):
@@ -179,6 +191,10 @@ class World:
             written["spec"].setdefault("clusterIP", f"10.127.0.{len(meta['name'])}")
             for port in written["spec"]["ports"]:
                 port.setdefault("nodePort", 30001)
+        if kind == "Secret" and meta["name"] == hosted.CONTROL_PLANE:
+            published = {"ca.crt": documents.entries(written["data"])["ca.crt"].reveal()}
+            where = {"name": "kube-root-ca.crt", "namespace": "kube-system"}
+            self.inside.put({"apiVersion": "v1", "kind": "ConfigMap", "metadata": where, "data": published})
         if kind == "Deployment":
             count = written["spec"]["replicas"]
             counts = dict.fromkeys(("replicas", "readyReplicas", "updatedReplicas"), count)
@@ -193,10 +209,17 @@ class World:
             host = (written["spec"].get("nodeSelector") or {}).get("kubernetes.io/hostname", open_host)
             written["spec"]["nodeName"] = host
             done = meta["namespace"] != NAMESPACE
-            written["status"] = {"phase": "Succeeded" if done else "Running", "podIP": "10.128.1.2"}
+            address = next((ip for ip, name in self.nodes.items() if name == meta["name"]), f"ip-{len(self.nodes)}")
+            self.nodes[address] = meta["name"]
+            written["status"] = {"phase": "Succeeded" if done else "Running", "podIP": address}
             if not done and ("Node", "", meta["name"]) not in self.inside.held:
                 node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": meta["name"]}, "status": READY}
                 self.inside.put({**node, "spec": {"taints": [{"key": "moorage.dev/starting", "effect": "NoSchedule"}]}})
+
+    def _told(self, address: str) -> str:
+        """A node follows its Secret at once."""
+        secret = self.manager.get("Secret", NAMESPACE, self.nodes[address])
+        return documents.entries(secret["data"])["authorities"].reveal()
 
 
 READY = {"conditions": [{"type": "Ready", "status": "True"}]}
@@ -211,7 +234,7 @@ def _shown(where: str, one: Document) -> str:
     meta = {key: one["metadata"].get(key) for key in ("namespace", "name", "labels", "deletionTimestamp")}
     told = {"keys": sorted(one.get("data") or ())} if one["kind"] == "Secret" else {"spec": one.get("spec")}
     text = json.dumps([where, one["kind"], meta, told], sort_keys=True, default=str)
-    return re.sub(r'"(moorage.dev/config|caBundle)": "[^"]+"', "", text)
+    return re.sub(r'"(moorage.dev/config|moorage.dev/authorities|caBundle)": "[^"]+"', "", text)
 
 
 @pytest.fixture
@@ -253,9 +276,14 @@ def _upgrade_that_fails(world: World) -> None:
     _upgrade(world)
 
 
+def _rotate(world: World) -> None:
+    world.keep(world.controller())
+    world.ask(hosted.ROTATE, "once")
+
+
 @pytest.mark.parametrize(
     "begin",
-    [_create, _scale_down, _replace, _host_drained, _upgrade, _upgrade_that_fails],
+    [_create, _scale_down, _replace, _host_drained, _upgrade, _upgrade_that_fails, _rotate],
     ids=lambda begin: begin.__name__.strip("_"),
 )
 def test_what_was_begun_is_finished(world: World, begin: Callable[[World], None]) -> None:

@@ -45,7 +45,7 @@ def test_the_same_is_tried_once(plane: dict[str, Any], version: str, whole: str)
 )
 def test_steps_are_counted_from_what_runs(whole: str, wanted: str, why: str) -> None:
     """Whatever the resource said in between."""
-    refused = versions.refusal(versions.Course(whole, wanted, None))
+    refused = versions.refusal(versions.Course(whole, Attempt(wanted, 4, "sha-1"), None))
     assert bool(refused) == bool(why)
     assert why in (refused.message if refused else "")
 
@@ -69,10 +69,10 @@ def test_when_pods_are_given_up(status: dict[str, Any], given_up: bool) -> None:
 def test_only_another_version_is_given_up() -> None:
     """Pods that are replaced at the same version, or made for the first time, have nowhere to go back to."""
     first = versions.course({}, ASKED)
-    assert versions.judged(first, ASKED, "it crashes") == (first, [])
+    assert versions.judged(first, "it crashes") == (first, [])
     on_its_way = versions.course({"controlPlane": {"version": "1.36.3"}}, ASKED)
-    assert versions.judged(on_its_way, ASKED, "") == (on_its_way, [])
-    after, (told,) = versions.judged(on_its_way, ASKED, "it crashes")
+    assert versions.judged(on_its_way, "") == (on_its_way, [])
+    after, (told,) = versions.judged(on_its_way, "it crashes")
     assert (after.version, after.failed) == ("1.36.3", ASKED)
     assert told.warning
     assert told.message == "Kubernetes 1.37.2 does not come up: it crashes; back to 1.36.3"

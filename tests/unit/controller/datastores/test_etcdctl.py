@@ -122,3 +122,11 @@ def test_the_key_of_root_is_for_its_owner_alone(answering: Etcdctl, tmp_path: Pa
 def test_the_reason_in_a_line_of_etcds_log(line: str, reason: str) -> None:
     """Without what only engineers of etcd want."""
     assert plain(line) == reason
+
+
+def test_another_one_is_made_before_its_certificate_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Certificates may live for a day, and controllers for months."""
+    authority = pki.new_ca("a")
+    assert not Etcdctl(["10.0.0.1"], authority, tmp_path).due
+    monkeypatch.setattr(pki, "renewal_time", pki.begins)
+    assert Etcdctl(["10.0.0.1"], authority, tmp_path).due

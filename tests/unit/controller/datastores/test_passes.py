@@ -48,6 +48,7 @@ class FakeEtcdctl:
     def __init__(self, world: World, addresses: Sequence[str]) -> None:
         self.world = world
         self.servers = servers(addresses)
+        self.due = False
 
     def members(self) -> tuple[Member, ...]:
         assert self._answers(), f"nobody of {self.servers} answers"

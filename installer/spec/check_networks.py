@@ -9,6 +9,7 @@ from itertools import combinations
 from typing import Final
 
 from installer.spec.addresses import Range
+from installer.spec.aws import AwsRegion, OwnNetwork
 from installer.spec.hosts import wanted_hosts
 from installer.spec.platform import LocalRegion, Platform
 from installer.spec.source import Loc
@@ -117,6 +118,10 @@ def _platform_ranges(platform: Platform) -> list[_Range]:
     ]
     if any(isinstance(region, LocalRegion) for region in platform.spec.regions):
         ranges.append(_Range(f"the network of local hosts ({LOCAL_HOSTS})", LOCAL_HOSTS, _MANAGER_NETWORK))
+    for index, region in enumerate(platform.spec.regions):
+        if isinstance(region, AwsRegion) and isinstance(region.provider.network, OwnNetwork):
+            loc = ("spec", "regions", index, "provider", "network", "cidr")
+            ranges.append(_Range(f"the network of region {region.name}", region.provider.network.cidr, loc))
     return ranges
 
 

@@ -1,4 +1,4 @@
-"""What hosts listen on for others, and who has to reach it: firewalls of clouds and the reference are made from this."""
+"""What hosts listen on for others, and who has to reach it: clouds' firewalls and the reference are made from it."""
 
 from __future__ import annotations
 

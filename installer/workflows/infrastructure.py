@@ -166,6 +166,7 @@ class Infrastructure:
             "platform": self._platform.name,
             "region": region.model_dump_json(by_alias=True),
             "publicKey": public_key,
+            "managerNetwork": network.model_dump_json(by_alias=True),
             # A local host has no way out, so these ranges need a route of their own before kube-proxy can act on them.
             "routes": json.dumps([str(network.services)]),
         }

@@ -32,9 +32,9 @@ _CHECKS = """## What is checked across fields
 - 1, 3 or 5 hosts have the role `manager`.
 - Names of regions, hosts (groups counted out), clusters and pools, and addresses of hosts, each stand for one thing.
   `default`, `manager`, `kube-*` and `moorage-*` are no names for clusters.
-- The manager's pods and services, a cluster's pods and services, the hosts' addresses and networks, and
-  198.18.0.0/15 (local hosts) do not overlap, except that clusters may have the same ranges as each other. Pod ranges hold a /24 for each node;
-  service ranges are a /28 at least. There is an API port for each cluster.
+- The manager's pods and services, a cluster's pods and services, the hosts' addresses and networks, and 198.18.0.0/15
+  (local hosts) do not overlap, except that clusters may have the same ranges as each other. Pod ranges hold a /24 for
+  each node; service ranges are a /28 at least. There is an API port for each cluster.
 - The release exists, and offers the version of each cluster.
 - Pools fit on the hosts, where the hosts' `cpu` and `memory` are in the specification; elsewhere `preflight` looks.
 - On AWS: a network that exists has a subnet in each zone that hosts are in, and a public one for the bastion; `spot` is

@@ -1,0 +1,151 @@
+"""Where hosts are on AWS: a network with a public and a private subnet in each zone, or one that exists."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import pulumi
+from pulumi_aws import ec2, get_availability_zones_output
+
+from installer.spec.aws import ExistingNetwork, OwnNetwork
+from stacks.common.tags import Tags
+
+_ANYWHERE: Final = "0.0.0.0/0"
+_PIECES: Final = 4  # bits: sixteen subnets, of which a zone has one for hosts and one that is public
+_LETTERS: Final = "abcdefgh"
+
+Subnets = Mapping[str, pulumi.Input[str]]  # by zone
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkArgs:
+    """`zones`: letters of those that hosts are in. `public`: hosts have public addresses, so no private subnets."""
+
+    region: str
+    network: OwnNetwork | ExistingNetwork
+    zones: Sequence[str]
+    public: bool
+    tags: Tags
+
+
+class Network(pulumi.ComponentResource):  # type: ignore[misc]  # the SDK has no types
+    """`private` and `public` have a subnet a zone; `range` is all of the network's addresses."""
+
+    vpc_id: pulumi.Input[str]
+    range: pulumi.Input[str]
+    private: Subnets
+    public: Subnets
+
+    def __init__(self, name: str, args: NetworkArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("moorage:aws:Network", name, None, opts)
+        self._args = args
+        self._child = pulumi.ResourceOptions(parent=self)
+        if isinstance(args.network, ExistingNetwork):
+            self._find(args.network)
+        else:
+            self._make(args.network)
+        self.register_outputs({"vpcId": self.vpc_id})
+
+    def _find(self, network: ExistingNetwork) -> None:
+        found = ec2.get_vpc_output(id=network.vpc, opts=pulumi.InvokeOutputOptions(parent=self))
+        self.vpc_id, self.range = found.id, found.cidr_block
+        self.private, self.public = dict(network.subnets), dict(network.public_subnets)
+
+    def _make(self, network: OwnNetwork) -> None:
+        args = self._args
+        vpc = ec2.Vpc(
+            "vpc",
+            cidr_block=str(network.cidr),
+            enable_dns_support=True,
+            enable_dns_hostnames=True,
+            tags=args.tags.of("network"),
+            opts=self._child,
+        )
+        self.vpc_id, self.range = vpc.id, str(network.cidr)
+        pieces = list(network.cidr.subnets(_PIECES))
+        available = get_availability_zones_output(
+            state="available",
+            filters=[
+                {"name": "opt-in-status", "values": ["opt-in-not-required"]}
+            ],  # no zones that are none of Amazon's regions
+            opts=pulumi.InvokeOutputOptions(parent=self),
+        )
+
+        def subnet(kind: str, zone: str, first: int) -> ec2.Subnet:
+            wanted = f"{args.region}{zone}"
+            return ec2.Subnet(
+                f"{kind}-{zone}",
+                vpc_id=vpc.id,
+                cidr_block=str(pieces[first + _LETTERS.index(zone)]),
+                availability_zone=available.names.apply(lambda names: _one_of(wanted, names)),
+                map_public_ip_on_launch=False,
+                tags=args.tags.of(f"{kind}-{zone}"),
+                opts=self._child,
+            )
+
+        public = {zone: subnet("public", zone, 8) for zone in args.zones}
+        private = {} if args.public else {zone: subnet("private", zone, 0) for zone in args.zones}
+        self._lead_out(vpc, public)
+        if private:
+            self._lead_out_by_gateways(vpc, network, public, private)
+        self.public = {zone: made.id for zone, made in public.items()}
+        self.private = {zone: made.id for zone, made in private.items()}
+
+    def _lead_out(self, vpc: ec2.Vpc, public: Mapping[str, ec2.Subnet]) -> None:
+        """Public subnets reach the internet, and are reached from it."""
+        tags = self._args.tags
+        gateway = ec2.InternetGateway("internet", vpc_id=vpc.id, tags=tags.of("internet"), opts=self._child)
+        table = self._table("public", vpc)
+        ec2.Route(
+            "public-out",
+            route_table_id=table.id,
+            destination_cidr_block=_ANYWHERE,
+            gateway_id=gateway.id,
+            opts=self._child,
+        )
+        self._associate("public", public, dict.fromkeys(public, table))
+        self._internet = gateway
+
+    def _lead_out_by_gateways(
+        self, vpc: ec2.Vpc, network: OwnNetwork, public: Mapping[str, ec2.Subnet], private: Mapping[str, ec2.Subnet]
+    ) -> None:
+        """Private subnets reach the internet through a gateway, if they are to, and nothing reaches them."""
+        own = network.nat == "zone"
+        first = next(iter(private))
+        tables = {zone: self._table(f"private-{zone}", vpc) for zone in (private if own else [first])}
+        for zone, table in tables.items() if network.nat != "none" else ():
+            gateway = self._nat(zone, public[zone])
+            ec2.Route(
+                f"private-{zone}-out",
+                route_table_id=table.id,
+                destination_cidr_block=_ANYWHERE,
+                nat_gateway_id=gateway.id,
+                opts=self._child,
+            )
+        self._associate("private", private, {zone: tables[zone if own else first] for zone in private})
+
+    def _nat(self, zone: str, subnet: ec2.Subnet) -> ec2.NatGateway:
+        tags = self._args.tags
+        # An address is released, and a gateway ends, only while the way to the internet is there.
+        behind = pulumi.ResourceOptions(parent=self, depends_on=[self._internet])
+        address = ec2.Eip(f"nat-{zone}", domain="vpc", tags=tags.of(f"nat-{zone}"), opts=behind)
+        return ec2.NatGateway(
+            f"nat-{zone}", allocation_id=address.id, subnet_id=subnet.id, tags=tags.of(f"nat-{zone}"), opts=behind
+        )
+
+    def _table(self, name: str, vpc: ec2.Vpc) -> ec2.RouteTable:
+        return ec2.RouteTable(name, vpc_id=vpc.id, tags=self._args.tags.of(name), opts=self._child)
+
+    def _associate(self, kind: str, subnets: Mapping[str, ec2.Subnet], tables: Mapping[str, ec2.RouteTable]) -> None:
+        for zone, subnet in subnets.items():
+            ec2.RouteTableAssociation(
+                f"{kind}-{zone}", subnet_id=subnet.id, route_table_id=tables[zone].id, opts=self._child
+            )
+
+
+def _one_of(zone: str, available: Sequence[str]) -> str:
+    if zone not in available:
+        raise pulumi.RunError(f"there is no zone {zone} for this account: {', '.join(available)}")
+    return zone

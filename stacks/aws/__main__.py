@@ -3,7 +3,7 @@
 import itertools
 
 import pulumi
-import pulumi_aws
+from pulumi_aws.provider import Provider
 
 from installer.spec.hosts import hosts_of
 from installer.spec.ports import ports
@@ -20,7 +20,7 @@ settings = Settings.read()
 region, given = settings.region, settings.region.provider
 access, tags = given.access, Tags(platform=settings.platform, region=region.name, own=given.tags)
 zones = sorted({zone for group in region.hosts for zone in group.zones})
-at = pulumi.ResourceOptions(providers=[pulumi_aws.Provider("aws", region=given.region)])
+at = pulumi.ResourceOptions(providers=[Provider("aws", region=given.region)])
 
 network = Network(
     "network",

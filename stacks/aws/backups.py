@@ -7,7 +7,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import pulumi
-from pulumi_aws import iam, s3
+from pulumi_aws.iam.instance_profile import InstanceProfile
+from pulumi_aws.iam.role import Role
+from pulumi_aws.iam.role_policy import RolePolicy
+from pulumi_aws.s3.bucket import Bucket
+from pulumi_aws.s3.bucket_public_access_block import BucketPublicAccessBlock
+from pulumi_aws.s3.bucket_server_side_encryption_configuration import BucketServerSideEncryptionConfiguration
+from pulumi_aws.s3.bucket_versioning import BucketVersioning
 
 from stacks.common.tags import Tags
 
@@ -30,8 +36,8 @@ class Backups(pulumi.ComponentResource):  # type: ignore[misc]  # the SDK has no
         child, tags = pulumi.ResourceOptions(parent=self), args.tags.of(name)
         kept = pulumi.ResourceOptions(parent=self, retain_on_delete=args.keep)
         # AWS deletes no bucket that has something in it, and `force_destroy` would empty it: it is not set.
-        bucket = s3.Bucket(name, bucket_prefix=f"{args.tags.platform}-", tags=tags, opts=kept)
-        s3.BucketPublicAccessBlock(
+        bucket = Bucket(name, bucket_prefix=f"{args.tags.platform}-", tags=tags, opts=kept)
+        BucketPublicAccessBlock(
             name,
             bucket=bucket.id,
             block_public_acls=True,
@@ -40,7 +46,7 @@ class Backups(pulumi.ComponentResource):  # type: ignore[misc]  # the SDK has no
             restrict_public_buckets=True,
             opts=kept,
         )
-        s3.BucketServerSideEncryptionConfiguration(
+        BucketServerSideEncryptionConfiguration(
             name,
             bucket=bucket.id,
             rules=[
@@ -48,17 +54,17 @@ class Backups(pulumi.ComponentResource):  # type: ignore[misc]  # the SDK has no
             ],
             opts=kept,
         )
-        s3.BucketVersioning(name, bucket=bucket.id, versioning_configuration={"status": "Enabled"}, opts=kept)
-        role = iam.Role(
+        BucketVersioning(name, bucket=bucket.id, versioning_configuration={"status": "Enabled"}, opts=kept)
+        role = Role(
             name,
             description=f"Managers of {args.tags.platform}: their backups",
             assume_role_policy=json.dumps(_policy(Action="sts:AssumeRole", Principal={"Service": "ec2.amazonaws.com"})),
             tags=tags,
             opts=child,
         )
-        iam.RolePolicy(name, role=role.id, policy=bucket.arn.apply(_use_of), opts=child)
+        RolePolicy(name, role=role.id, policy=bucket.arn.apply(_use_of), opts=child)
         self.bucket: pulumi.Output[str] = bucket.id
-        self.profile: pulumi.Output[str] = iam.InstanceProfile(name, role=role.name, tags=tags, opts=child).name
+        self.profile: pulumi.Output[str] = InstanceProfile(name, role=role.name, tags=tags, opts=child).name
         self.register_outputs({"bucket": self.bucket})
 
 

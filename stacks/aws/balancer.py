@@ -6,7 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pulumi
-from pulumi_aws import lb
+from pulumi_aws.lb.listener import Listener
+from pulumi_aws.lb.load_balancer import LoadBalancer
+from pulumi_aws.lb.target_group import TargetGroup
+from pulumi_aws.lb.target_group_attachment import TargetGroupAttachment
 
 from installer.spec.ports import API
 from stacks.common.tags import Tags
@@ -30,7 +33,7 @@ class ManagerBalancer(pulumi.ComponentResource):  # type: ignore[misc]  # the SD
     def __init__(self, name: str, args: BalancerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("moorage:aws:ManagerBalancer", name, None, opts)
         child, tags = pulumi.ResourceOptions(parent=self), args.tags.of(name)
-        balancer = lb.LoadBalancer(
+        balancer = LoadBalancer(
             name,
             load_balancer_type="network",
             internal=not args.public,
@@ -40,7 +43,7 @@ class ManagerBalancer(pulumi.ComponentResource):  # type: ignore[misc]  # the SD
             tags=tags,
             opts=child,
         )
-        group = lb.TargetGroup(
+        group = TargetGroup(
             name,
             vpc_id=args.vpc_id,
             port=API.first,
@@ -51,7 +54,7 @@ class ManagerBalancer(pulumi.ComponentResource):  # type: ignore[misc]  # the SD
             tags=tags,
             opts=child,
         )
-        lb.Listener(
+        Listener(
             name,
             load_balancer_arn=balancer.arn,
             port=API.first,
@@ -61,7 +64,7 @@ class ManagerBalancer(pulumi.ComponentResource):  # type: ignore[misc]  # the SD
             opts=child,
         )
         for host, instance in args.managers.items():
-            lb.TargetGroupAttachment(
+            TargetGroupAttachment(
                 f"{name}-{host}", target_group_arn=group.arn, target_id=instance, port=API.first, opts=child
             )
         self.address: pulumi.Output[str] = balancer.dns_name

@@ -9,7 +9,9 @@ from ipaddress import IPv4Network
 from typing import Any, Final
 
 import pulumi
-from pulumi_aws import ec2, vpc
+from pulumi_aws.ec2.security_group import SecurityGroup
+from pulumi_aws.vpc.security_group_egress_rule import SecurityGroupEgressRule
+from pulumi_aws.vpc.security_group_ingress_rule import SecurityGroupIngressRule
 
 from installer.spec.ports import API, SSH, Port, Source
 from stacks.common.tags import Tags
@@ -52,8 +54,8 @@ class Firewall(pulumi.ComponentResource):  # type: ignore[misc]  # the SDK has n
             self._open_bastion()
         self.register_outputs({})
 
-    def _group(self, name: str) -> ec2.SecurityGroup:
-        return ec2.SecurityGroup(
+    def _group(self, name: str) -> SecurityGroup:
+        return SecurityGroup(
             name,
             vpc_id=self._args.vpc_id,
             description=f"{self._args.tags.platform}: {name}",
@@ -82,7 +84,7 @@ class Firewall(pulumi.ComponentResource):  # type: ignore[misc]  # the SDK has n
         return {group: {"referenced_security_group_id": self.groups[group].id}}
 
     def _allow(self, group: str, port: Port, peer: str, where: dict[str, Any]) -> None:
-        vpc.SecurityGroupIngressRule(
+        SecurityGroupIngressRule(
             f"{group}-{port.protocol}-{port.range}-from-{peer}",
             security_group_id=self.groups[group].id,
             ip_protocol=port.protocol,
@@ -95,7 +97,7 @@ class Firewall(pulumi.ComponentResource):  # type: ignore[misc]  # the SDK has n
         )
 
     def _egress(self, group: str, name: str, where: dict[str, Any], why: str) -> None:
-        vpc.SecurityGroupEgressRule(
+        SecurityGroupEgressRule(
             f"{group}-to-{name}",
             security_group_id=self.groups[group].id,
             description=why,

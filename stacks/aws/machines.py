@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import pulumi
-from pulumi_aws import ec2
+from pulumi_aws.ec2.eip import Eip
+from pulumi_aws.ec2.get_ami import get_ami_output
+from pulumi_aws.ec2.instance import Instance
 
 from installer.spec.aws import AwsDisk, AwsHosts, AwsImage
 from installer.spec.hosts import WantedHost
@@ -70,7 +72,7 @@ class Host(pulumi.ComponentResource):  # type: ignore[misc]  # the SDK has no ty
         super().__init__("moorage:aws:Host", name, None, opts)
         wanted, holds_data = args.wanted, args.wanted.role == "manager"
         key = HostKey(name, pulumi.ResourceOptions(parent=self))
-        self.instance = ec2.Instance(
+        self.instance = Instance(
             name,
             **_machine(name, args.common, key, args.group.disk),
             subnet_id=args.subnet,
@@ -103,7 +105,7 @@ class Bastion(pulumi.ComponentResource):  # type: ignore[misc]  # the SDK has no
     def __init__(self, name: str, args: BastionArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("moorage:aws:Bastion", name, None, opts)
         key = HostKey(name, pulumi.ResourceOptions(parent=self))
-        instance = ec2.Instance(
+        instance = Instance(
             name,
             **_machine(name, args.common, key, _BASTION_DISK),
             subnet_id=args.subnet,
@@ -112,7 +114,7 @@ class Bastion(pulumi.ComponentResource):  # type: ignore[misc]  # the SDK has no
             associate_public_ip_address=True,
             opts=pulumi.ResourceOptions(parent=self, ignore_changes=_KEPT),
         )
-        address = ec2.Eip(
+        address = Eip(
             name,
             domain="vpc",
             instance=instance.id,
@@ -128,7 +130,7 @@ def image_id(image: AwsImage, opts: pulumi.InvokeOutputOptions) -> pulumi.Input[
     if image.id:
         return image.id
     owner, name = FAMILIES[image.family]
-    found = ec2.get_ami_output(
+    found = get_ami_output(
         most_recent=True,
         owners=[owner],
         filters=[

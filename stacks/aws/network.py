@@ -7,7 +7,16 @@ from dataclasses import dataclass
 from typing import Final
 
 import pulumi
-from pulumi_aws import ec2, get_availability_zones_output
+from pulumi_aws.ec2.eip import Eip
+from pulumi_aws.ec2.get_vpc import get_vpc_output
+from pulumi_aws.ec2.internet_gateway import InternetGateway
+from pulumi_aws.ec2.nat_gateway import NatGateway
+from pulumi_aws.ec2.route import Route
+from pulumi_aws.ec2.route_table import RouteTable
+from pulumi_aws.ec2.route_table_association import RouteTableAssociation
+from pulumi_aws.ec2.subnet import Subnet
+from pulumi_aws.ec2.vpc import Vpc
+from pulumi_aws.get_availability_zones import get_availability_zones_output
 
 from installer.spec.aws import ExistingNetwork, OwnNetwork
 from stacks.common.tags import Tags
@@ -49,13 +58,13 @@ class Network(pulumi.ComponentResource):  # type: ignore[misc]  # the SDK has no
         self.register_outputs({"vpcId": self.vpc_id})
 
     def _find(self, network: ExistingNetwork) -> None:
-        found = ec2.get_vpc_output(id=network.vpc, opts=pulumi.InvokeOutputOptions(parent=self))
+        found = get_vpc_output(id=network.vpc, opts=pulumi.InvokeOutputOptions(parent=self))
         self.vpc_id, self.range = found.id, found.cidr_block
         self.private, self.public = dict(network.subnets), dict(network.public_subnets)
 
     def _make(self, network: OwnNetwork) -> None:
         args = self._args
-        vpc = ec2.Vpc(
+        vpc = Vpc(
             "vpc",
             cidr_block=str(network.cidr),
             enable_dns_support=True,
@@ -73,9 +82,9 @@ class Network(pulumi.ComponentResource):  # type: ignore[misc]  # the SDK has no
             opts=pulumi.InvokeOutputOptions(parent=self),
         )
 
-        def subnet(kind: str, zone: str, first: int) -> ec2.Subnet:
+        def subnet(kind: str, zone: str, first: int) -> Subnet:
             wanted = f"{args.region}{zone}"
-            return ec2.Subnet(
+            return Subnet(
                 f"{kind}-{zone}",
                 vpc_id=vpc.id,
                 cidr_block=str(pieces[first + _LETTERS.index(zone)]),
@@ -93,12 +102,12 @@ class Network(pulumi.ComponentResource):  # type: ignore[misc]  # the SDK has no
         self.public = {zone: made.id for zone, made in public.items()}
         self.private = {zone: made.id for zone, made in private.items()}
 
-    def _lead_out(self, vpc: ec2.Vpc, public: Mapping[str, ec2.Subnet]) -> None:
+    def _lead_out(self, vpc: Vpc, public: Mapping[str, Subnet]) -> None:
         """Public subnets reach the internet, and are reached from it."""
         tags = self._args.tags
-        gateway = ec2.InternetGateway("internet", vpc_id=vpc.id, tags=tags.of("internet"), opts=self._child)
+        gateway = InternetGateway("internet", vpc_id=vpc.id, tags=tags.of("internet"), opts=self._child)
         table = self._table("public", vpc)
-        ec2.Route(
+        Route(
             "public-out",
             route_table_id=table.id,
             destination_cidr_block=_ANYWHERE,
@@ -109,7 +118,7 @@ class Network(pulumi.ComponentResource):  # type: ignore[misc]  # the SDK has no
         self._internet = gateway
 
     def _lead_out_by_gateways(
-        self, vpc: ec2.Vpc, network: OwnNetwork, public: Mapping[str, ec2.Subnet], private: Mapping[str, ec2.Subnet]
+        self, vpc: Vpc, network: OwnNetwork, public: Mapping[str, Subnet], private: Mapping[str, Subnet]
     ) -> None:
         """Private subnets reach the internet through a gateway, if they are to, and nothing reaches them."""
         own = network.nat == "zone"
@@ -117,7 +126,7 @@ class Network(pulumi.ComponentResource):  # type: ignore[misc]  # the SDK has no
         tables = {zone: self._table(f"private-{zone}", vpc) for zone in (private if own else [first])}
         for zone, table in tables.items() if network.nat != "none" else ():
             gateway = self._nat(zone, public[zone])
-            ec2.Route(
+            Route(
                 f"private-{zone}-out",
                 route_table_id=table.id,
                 destination_cidr_block=_ANYWHERE,
@@ -126,21 +135,21 @@ class Network(pulumi.ComponentResource):  # type: ignore[misc]  # the SDK has no
             )
         self._associate("private", private, {zone: tables[zone if own else first] for zone in private})
 
-    def _nat(self, zone: str, subnet: ec2.Subnet) -> ec2.NatGateway:
+    def _nat(self, zone: str, subnet: Subnet) -> NatGateway:
         tags = self._args.tags
         # An address is released, and a gateway ends, only while the way to the internet is there.
         behind = pulumi.ResourceOptions(parent=self, depends_on=[self._internet])
-        address = ec2.Eip(f"nat-{zone}", domain="vpc", tags=tags.of(f"nat-{zone}"), opts=behind)
-        return ec2.NatGateway(
+        address = Eip(f"nat-{zone}", domain="vpc", tags=tags.of(f"nat-{zone}"), opts=behind)
+        return NatGateway(
             f"nat-{zone}", allocation_id=address.id, subnet_id=subnet.id, tags=tags.of(f"nat-{zone}"), opts=behind
         )
 
-    def _table(self, name: str, vpc: ec2.Vpc) -> ec2.RouteTable:
-        return ec2.RouteTable(name, vpc_id=vpc.id, tags=self._args.tags.of(name), opts=self._child)
+    def _table(self, name: str, vpc: Vpc) -> RouteTable:
+        return RouteTable(name, vpc_id=vpc.id, tags=self._args.tags.of(name), opts=self._child)
 
-    def _associate(self, kind: str, subnets: Mapping[str, ec2.Subnet], tables: Mapping[str, ec2.RouteTable]) -> None:
+    def _associate(self, kind: str, subnets: Mapping[str, Subnet], tables: Mapping[str, RouteTable]) -> None:
         for zone, subnet in subnets.items():
-            ec2.RouteTableAssociation(
+            RouteTableAssociation(
                 f"{kind}-{zone}", subnet_id=subnet.id, route_table_id=tables[zone].id, opts=self._child
             )
 

@@ -37,7 +37,7 @@ def trial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[CloudTria
 
 
 def test_hosts_are_made_and_known(trial: CloudTrial) -> None:
-    """Spread over zones, private, reached through the bastion; a second run does nothing; in the end nothing is left."""
+    """Spread over zones, private, behind a bastion; a second run does nothing; in the end nothing is left."""
     planned = trial.preview()
     assert {("create", name) for name in ("manager-1", "worker-2", "bastion", "api", "private-c")} <= planned
     assert trial.cloud.account.left() == []

@@ -157,12 +157,14 @@ def kubeconfig(session: Session, name: str) -> Secret:
     port = urlsplit(access.server_of(config)).port
     # Its port is open on every host; the one it was made with may be gone by now.
     urls = [f"https://{address}:{port}" for address in session.endpoints]
-    return access.with_server(config, next((url for url in urls if _answers(url)), urls[0]))
+    # Behind a bastion none of them answers here, and a balancer may be there for the manager's API alone.
+    some_host = next(iter(session.hosts.values())).address
+    return access.with_server(config, next((url for url in urls if _answers(url)), f"https://{some_host}:{port}"))
 
 
 def _managers(session: Session) -> Secret:
     authority = session.roots.authorities["kubernetes"]
-    servers = session.api_servers
+    servers = session.manager_urls
     user = "moorage-admin"
     return access.embedded(
         server=next((url for url in servers if client.not_ready(url, authority.cert_pem) is None), servers[0]),

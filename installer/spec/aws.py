@@ -115,7 +115,7 @@ class AwsProvider(Model):
 
     kind: Literal["aws"] = never(description="Hosts on AWS.")
     region: RegionId = never(description="AWS' name of the region, such as `eu-central-1`.")
-    network: Network = always(default_factory=OwnNetwork, description="Its network: of its own, or one that exists.")
+    network: Network = never(default_factory=OwnNetwork, description="Its network: of its own, or one that exists.")
     access: AwsAccess = always(description="Who may come in.")
     image: AwsImage = always(default_factory=AwsImage, description="What hosts are made from.")
     backups: AwsBackups | None = always(None, description="A bucket for backups.")

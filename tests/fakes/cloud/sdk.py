@@ -32,6 +32,11 @@ def outputs(token: str) -> frozenset[str]:
     return frozenset(sdk_types.input_type_py_to_pulumi_names(state).values())
 
 
+def takes(token: str, name: str) -> bool:
+    """Whether a resource type has such an input."""
+    return name in sdk_types.input_type_types(_arguments(token))
+
+
 def provider_faults(package: str, config: Mapping[str, Any]) -> list[Fault]:
     """Settings of the provider itself that its SDK does not know."""
     known = sdk_types.input_type_py_to_pulumi_names(importlib.import_module(f"pulumi_{package}").ProviderArgs).values()

@@ -16,7 +16,6 @@ from tests.fakes.cloud.provider import FakeCloud
 from tests.fakes.provider import served
 from tests.stacks.cloud_trial import CloudTrial
 from tests.stacks.policy import breaches
-from tests.stacks.policy import breaches
 
 _INSTANCE = "aws:ec2/instance:Instance"
 _EVERYBODY = "0.0.0.0/0"

@@ -20,6 +20,7 @@ INSTANCE_TYPE_PATTERN: Final = r"^[a-z0-9-]+\.[a-z0-9-]+$"
 VPC_PATTERN: Final = r"^vpc-[0-9a-f]{8,17}$"
 SUBNET_PATTERN: Final = r"^subnet-[0-9a-f]{8,17}$"
 IMAGE_PATTERN: Final = r"^ami-[0-9a-f]{8,17}$"
+PUBLIC_KEY_PATTERN: Final = r"^(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|521)) [A-Za-z0-9+/=]+( [^\n]*)?$"
 TAG_PATTERN: Final = r"^[\w .:/=+@-]*$"  # what all services allow
 
 Zone = Annotated[str, StringConstraints(pattern=ZONE_PATTERN)]
@@ -27,6 +28,7 @@ VpcId = Annotated[str, StringConstraints(pattern=VPC_PATTERN)]
 SubnetId = Annotated[str, StringConstraints(pattern=SUBNET_PATTERN)]
 ImageId = Annotated[str, StringConstraints(pattern=IMAGE_PATTERN)]
 RegionId = Annotated[str, StringConstraints(pattern=REGION_PATTERN)]
+PublicKey = Annotated[str, StringConstraints(pattern=PUBLIC_KEY_PATTERN)]
 InstanceType = Annotated[str, StringConstraints(pattern=INSTANCE_TYPE_PATTERN)]
 
 
@@ -93,6 +95,9 @@ class AwsAccess(Model):
     public: bool = never(False, description="Hosts have public addresses, and there is no bastion.")
     published: tuple[IPv4Network, ...] = always(
         (), description="Who may reach clusters' ports (`spec.manager.network.ports`), besides through the bastion."
+    )
+    keys: tuple[PublicKey, ...] = always(
+        (), description="SSH keys that may log in besides Moorage's own, at machines that are made from now on."
     )
     bastion_type: InstanceType = always("t3.micro", description="The bastion's instance type.")
 

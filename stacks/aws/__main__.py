@@ -44,7 +44,7 @@ firewall = Firewall(
 backups = Backups("backups", BackupsArgs(keep=given.backups.keep, tags=tags), at) if given.backups else None
 machines = MachineArgs(
     image=image_id(given.image, pulumi.InvokeOutputOptions(parent=network)),
-    public_key=settings.public_key,
+    public_keys=[settings.public_key, *access.keys],
     tags=tags,
 )
 bastion = None

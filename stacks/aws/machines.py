@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -38,7 +39,7 @@ class MachineArgs:
     """What all instances of a region have in common."""
 
     image: pulumi.Input[str]
-    public_key: str
+    public_keys: Sequence[str]  # who may log in
     tags: Tags
 
 
@@ -147,7 +148,7 @@ def _machine(name: str, common: MachineArgs, key: HostKey, disk: AwsDisk) -> dic
     tags = common.tags.of(name)
     return {
         "ami": common.image,
-        "user_data": user_data(name=name, key=key, public_key=common.public_key),
+        "user_data": user_data(name=name, key=key, public_keys=common.public_keys),
         "root_block_device": {
             "encrypted": True,
             "volume_size": -(-memory_bytes(disk.size) // 2**30),

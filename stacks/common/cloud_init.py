@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any, Final
 
 import pulumi
@@ -14,8 +15,8 @@ HEAD: Final = "#cloud-config\n"
 _SSHD: Final = "MaxStartups 200\nMaxSessions 200\nPasswordAuthentication no\n"
 
 
-def user_data(*, name: str, key: HostKey, public_key: str) -> pulumi.Output[str]:
-    """The text, a secret: it has the host's private key. Only `public_key` may log in, as root."""
+def user_data(*, name: str, key: HostKey, public_keys: Sequence[str]) -> pulumi.Output[str]:
+    """The text, a secret: it has the host's private key. Who has one of `public_keys` may log in, as root."""
 
     def text(keys: list[str]) -> str:
         private, public = keys
@@ -24,7 +25,7 @@ def user_data(*, name: str, key: HostKey, public_key: str) -> pulumi.Output[str]
             "users": [],  # no account but root's
             "disable_root": False,
             "ssh_pwauth": False,
-            "ssh_authorized_keys": [public_key],
+            "ssh_authorized_keys": list(public_keys),
             "ssh_deletekeys": True,
             "ssh_keys": {"ed25519_private": private, "ed25519_public": f"{public} {name}"},
             "write_files": [{"path": "/etc/ssh/sshd_config.d/10-moorage.conf", "content": _SSHD}],

@@ -87,13 +87,14 @@ def test_hosts_get_what_they_are_to_have(trial: CloudTrial) -> None:
         {"name": "manager", "role": "manager", "disk": {"size": "80Gi", "type": "io2", "iops": 4000}},
         {"name": "worker", "role": "worker", "instanceType": "m7i.4xlarge", "spot": True},
         image={"family": "ubuntu-24.04"},
+        access={"sources": ["198.51.100.0/24"], "keys": ["ssh-ed25519 CCCC me"]},
         backups={"keep": False},
         tags={"cost-centre": "17"},
     )
     region = trial.up()
     _, manager, worker = sorted(trial.cloud.account.all(_INSTANCE), key=_title)
     told = yaml.safe_load(manager["userData"].removeprefix("#cloud-config\n"))
-    assert told["ssh_authorized_keys"] == [trial.public_key]
+    assert told["ssh_authorized_keys"] == [trial.public_key, "ssh-ed25519 CCCC me"]
     assert told["ssh_keys"]["ed25519_public"] == f"{region.hosts[0].host_key} manager-1"
     disk = manager["rootBlockDevice"]
     assert (disk["volumeSize"], disk["volumeType"], disk["iops"], disk["encrypted"]) == (80, "io2", 4000, True)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import fnmatch
 import secrets
 import threading
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network
 from typing import Any, Final, Protocol
 
-from tests.fakes.cloud.aws import BUCKET, GROUP, INSTANCE, KINDS, SUBNET, VPC, Data, RefusedError, references
+from tests.fakes.cloud.aws import BUCKET, GROUP, INGRESS, INSTANCE, KINDS, SUBNET, VPC, Data, RefusedError, references
 
 _RESERVED: Final = 4  # addresses at the start of each subnet are Amazon's
 _PUBLIC: Final = IPv4Network("203.0.113.0/24")  # RFC 5737, for documentation
@@ -24,6 +24,16 @@ _IMAGES: Final = (
 )
 
 
+@dataclass(frozen=True)
+class Rule:
+    """Who may come in where: ports from `first` to `last`, from any of `sources` (addresses or ranges)."""
+
+    protocol: str
+    first: int
+    last: int
+    sources: frozenset[str]
+
+
 class Machines(Protocol):
     """What boots instances, where they are to be real."""
 
@@ -32,6 +42,10 @@ class Machines(Protocol):
         ...
 
     def stop(self, id_: str) -> None: ...
+
+    def allow(self, id_: str, rules: frozenset[Rule]) -> None:
+        """Let in what these rules say, and nothing else."""
+        ...
 
 
 @dataclass(kw_only=True)
@@ -60,6 +74,8 @@ class Account:
     faults: list[Fault] = field(default_factory=list)
     calls: list[tuple[str, str, str]] = field(default_factory=list)  # method, type, name
     lock: threading.RLock = field(default_factory=threading.RLock)
+    booted: set[str] = field(default_factory=set)  # instances that are machines by now
+    allowed: dict[str, frozenset[Rule]] = field(default_factory=dict)
     given: set[tuple[str, str]] = field(default_factory=set)  # what was there before anything was made
 
     def __post_init__(self) -> None:
@@ -118,6 +134,7 @@ class Account:
             self.things[kind, id_] = data
         if kind == INSTANCE and self.machines is not None:
             self._boot(id_, data)
+        self._guard()
         return id_, dict(data)
 
     def read(self, kind: str, id_: str) -> dict[str, Any] | None:
@@ -149,6 +166,7 @@ class Account:
             if kind == BUCKET and data.get("objects") and not data.get("forceDestroy"):
                 raise RefusedError("BucketNotEmpty", "The bucket you tried to delete is not empty")
         self._gone(kind, id_)
+        self._guard()
 
     def image(self, owners: list[str], filters: Mapping[str, list[str]]) -> Data:
         """The newest image that fits; raises RefusedError."""
@@ -222,12 +240,36 @@ class Account:
         address = self.machines.start(id_, data["userData"])
         with self.lock:
             data |= {"privateIp": address, "publicIp": address if data["publicIp"] else ""}
+            self.booted.add(id_)
+
+    def _guard(self) -> None:
+        """Tell machines what their security groups let in now, where that has changed."""
+        if self.machines is None:
+            return
+        with self.lock:
+            running = {data["id"]: data for data in self.all(INSTANCE) if data["id"] in self.booted}
+            for id_, data in running.items():
+                rules = frozenset(self._rules(data["vpcSecurityGroupIds"], running.values()))
+                if self.allowed.get(id_) != rules:
+                    self.machines.allow(id_, rules)
+                    self.allowed[id_] = rules
+
+    def _rules(self, groups: Collection[str], running: Collection[Data]) -> Iterator[Rule]:
+        for rule in self.all(INGRESS):
+            if rule["securityGroupId"] not in groups:
+                continue
+            group = rule.get("referencedSecurityGroupId")
+            members = {one["privateIp"] for one in running if group in one["vpcSecurityGroupIds"]}
+            sources = members if group else {rule["cidrIpv4"]}
+            if sources:
+                yield Rule(rule["ipProtocol"], rule["fromPort"], rule["toPort"], frozenset(sources))
 
     def _gone(self, kind: str, id_: str) -> None:
         if kind == INSTANCE and self.machines is not None:
             self.machines.stop(id_)
         with self.lock:
             self.things.pop((kind, id_), None)
+            self.booted.discard(id_)
             if kind == GROUP:
                 rules = [key for key, data in self.things.items() if data.get("securityGroupId") == id_]
                 for key in rules:

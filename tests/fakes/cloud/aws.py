@@ -21,6 +21,7 @@ _GATEWAY, _NAT, _EIP = "aws:ec2/internetGateway:InternetGateway", "aws:ec2/natGa
 _TABLE, GROUP = "aws:ec2/routeTable:RouteTable", "aws:ec2/securityGroup:SecurityGroup"
 _BALANCER, _TARGETS = "aws:lb/loadBalancer:LoadBalancer", "aws:lb/targetGroup:TargetGroup"
 BUCKET, _ROLE, _PROFILE = "aws:s3/bucket:Bucket", "aws:iam/role:Role", "aws:iam/instanceProfile:InstanceProfile"
+INGRESS: Final = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"
 # https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_IpRange.html
 _DESCRIPTION: Final = re.compile(r"[A-Za-z0-9. _\-:/()#,@\[\]+=&;{}!$*]{0,255}")
 
@@ -193,7 +194,7 @@ KINDS: Final[Mapping[str, Kind]] = {
         replaced_by=frozenset({"name", "vpcId", "description"}),
         made=_ec2("security-group"),
     ),
-    "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule": _RULE,
+    INGRESS: _RULE,
     "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule": _RULE,
     INSTANCE: Kind(
         service="EC2",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import threading
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network
@@ -12,9 +13,24 @@ import yaml
 
 from installer.core import cache
 from installer.provision.local import kernel, machine, network, rootfs
+from tests.fakes.cloud.account import Rule
 
 _FIRST: Final = 10  # addresses below are the network's own
 _HEAD: Final = "#cloud-config\n"
+# After conntrack knows a packet, before anybody leads it elsewhere.
+_FILTER: Final = """
+table inet cloud
+delete table inet cloud
+table inet cloud {{
+  chain entry {{
+    type filter hook prerouting priority mangle
+    iifname != "eth0" accept
+    ct state established,related accept
+    {rules}
+    meta l4proto {{ tcp, udp }} drop
+  }}
+}}
+"""
 
 
 @dataclass
@@ -37,7 +53,6 @@ class LocalMachines:
         config = yaml.safe_load(user_data)
         if config["users"] or config["disable_root"]:
             raise AssertionError("these machines have no account but root's")
-        (public_key,) = config["ssh_authorized_keys"]
         with self.lock:
             reach = self._network()
             address = next(
@@ -53,7 +68,7 @@ class LocalMachines:
                 folder=self.folder / id_,
                 rootfs=rootfs.ensure(cache.root()),
                 routes=self.routes,
-                public_key=public_key,
+                public_key="\n".join(config["ssh_authorized_keys"]),
                 host_key=config["ssh_keys"]["ed25519_private"],
             )
         )
@@ -66,6 +81,16 @@ class LocalMachines:
             self.booted.pop(id_, None)
             if not self.booted:
                 self._leave()
+
+    def allow(self, id_: str, rules: frozenset[Rule]) -> None:
+        """As a security group does: whatever is let in is answered, and all else is lost before anything sees it."""
+        lines = [
+            f"ip saddr {{ {', '.join(sorted(rule.sources))} }} {rule.protocol} dport {rule.first}-{rule.last} accept"
+            for rule in rules
+        ]
+        text = _FILTER.format(rules="\n    ".join(sorted(lines)))
+        argv = ["podman", "exec", "-i", self._container(id_), "nft", "-f", "-"]
+        subprocess.run(argv, input=text, text=True, check=True, capture_output=True, timeout=30)
 
     def close(self) -> None:
         """Remove all that are left, whatever became of them."""

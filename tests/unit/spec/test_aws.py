@@ -61,6 +61,10 @@ def test_what_is_right_passes(faults_of: FaultsOf, text: str) -> None:
         (aws(hosts="{name: m, role: manager, disk: {type: io2}}"), "hosts[0].disk: iops is required for io2"),
         (aws(hosts="{name: m, role: manager, disk: {iops: 17000}}"), "hosts[0].disk.iops: gp3 has 16000 at most"),
         (aws(hosts="{name: m, role: manager, instanceType: large}"), "hosts[0].instanceType: must be an instance type"),
+        (
+            aws().replace("192.0.2.0/24]", "192.0.2.0/24], keys: [mine]"),
+            "provider.access.keys[0]: must be a public SSH",
+        ),
         (aws('tags: {"aws:x": y}'), "provider.tags.aws:x: is reserved by AWS"),
         (aws("image: {id: debian}"), "provider.image.id: must be the id of an image"),
     ],

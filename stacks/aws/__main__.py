@@ -53,7 +53,13 @@ if not access.public:
     group = firewall.groups["bastion"].id
     bastion = Bastion(
         "bastion",
-        BastionArgs(common=machines, instance_type=access.bastion_type, subnet=place, security_group=group),
+        BastionArgs(
+            common=machines,
+            instance_type=access.bastion_type,
+            subnet=place,
+            security_group=group,
+            after=network.way_out,
+        ),
         at,
     )
 groups = itertools.chain.from_iterable([group] * group.count for group in region.hosts)
@@ -67,6 +73,7 @@ hosts = {
             subnet=subnets[wanted.zone],
             security_group=firewall.groups[wanted.role].id,
             public=access.public,
+            after=network.way_out if access.public else (),
             profile=backups.profile if backups and wanted.role == "manager" else None,
         ),
         at,
@@ -81,6 +88,7 @@ balancer = ManagerBalancer(
         security_group=firewall.groups["balancer"].id,
         managers={w.name: hosts[w.name].instance.id for w in hosts_of(region) if w.role == "manager"},
         public=access.public,
+        after=network.way_out if access.public else (),
         tags=tags,
     ),
     at,

@@ -24,6 +24,7 @@ class BalancerArgs:
     security_group: pulumi.Input[str]
     managers: Mapping[str, pulumi.Input[str]]
     public: bool
+    after: Sequence[pulumi.Resource]  # what must be there first
     tags: Tags
 
 
@@ -41,7 +42,7 @@ class ManagerBalancer(pulumi.ComponentResource):  # type: ignore[misc]  # the SD
             security_groups=[args.security_group],
             enable_cross_zone_load_balancing=True,
             tags=tags,
-            opts=child,
+            opts=pulumi.ResourceOptions(parent=self, depends_on=list(args.after)),
         )
         group = TargetGroup(
             name,

@@ -53,6 +53,7 @@ class HostArgs:
     subnet: pulumi.Input[str]
     security_group: pulumi.Input[str]
     public: bool
+    after: Sequence[pulumi.Resource]  # what must be there first
     profile: pulumi.Input[str] | None  # what the instance may do at AWS; None: nothing
 
 
@@ -64,6 +65,7 @@ class BastionArgs:
     instance_type: str
     subnet: pulumi.Input[str]
     security_group: pulumi.Input[str]
+    after: Sequence[pulumi.Resource]  # what must be there first
 
 
 class Host(pulumi.ComponentResource):  # type: ignore[misc]  # the SDK has no types
@@ -83,9 +85,9 @@ class Host(pulumi.ComponentResource):  # type: ignore[misc]  # the SDK has no ty
             iam_instance_profile=args.profile,
             instance_market_options={"market_type": "spot"} if args.group.spot else None,
             # Nobody ends it by mistake; `moorage destroy` may.
-            disable_api_termination=holds_data,
-            force_destroy=holds_data,
-            opts=pulumi.ResourceOptions(parent=self, ignore_changes=_KEPT),
+            disable_api_termination=holds_data or None,
+            force_destroy=holds_data or None,
+            opts=pulumi.ResourceOptions(parent=self, ignore_changes=_KEPT, depends_on=list(args.after)),
         )
         self.output = pulumi.Output.all(
             name=wanted.name,
@@ -113,14 +115,14 @@ class Bastion(pulumi.ComponentResource):  # type: ignore[misc]  # the SDK has no
             vpc_security_group_ids=[args.security_group],
             instance_type=args.instance_type,
             associate_public_ip_address=True,
-            opts=pulumi.ResourceOptions(parent=self, ignore_changes=_KEPT),
+            opts=pulumi.ResourceOptions(parent=self, ignore_changes=_KEPT, depends_on=list(args.after)),
         )
         address = Eip(
             name,
             domain="vpc",
             instance=instance.id,
             tags=args.common.tags.of(name),
-            opts=pulumi.ResourceOptions(parent=self),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=list(args.after)),
         )
         self.output = pulumi.Output.all(address=address.public_ip, host_key=key.publicKey)
         self.register_outputs({"address": address.public_ip})

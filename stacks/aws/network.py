@@ -40,17 +40,22 @@ class NetworkArgs:
 
 
 class Network(pulumi.ComponentResource):  # type: ignore[misc]  # the SDK has no types
-    """`private` and `public` have a subnet a zone; `range` is all of the network's addresses."""
+    """`private` and `public` have a subnet a zone; `range` is all of the network's addresses.
+
+    Whatever has a public address depends on `way_out`: it cannot come before that, nor that go before it.
+    """
 
     vpc_id: pulumi.Input[str]
     range: pulumi.Input[str]
     private: Subnets
     public: Subnets
+    way_out: Sequence[pulumi.Resource]
 
     def __init__(self, name: str, args: NetworkArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("moorage:aws:Network", name, None, opts)
         self._args = args
         self._child = pulumi.ResourceOptions(parent=self)
+        self.way_out = ()
         if isinstance(args.network, ExistingNetwork):
             self._find(args.network)
         else:
@@ -115,7 +120,7 @@ class Network(pulumi.ComponentResource):  # type: ignore[misc]  # the SDK has no
             opts=self._child,
         )
         self._associate("public", public, dict.fromkeys(public, table))
-        self._internet = gateway
+        self.way_out = (gateway,)
 
     def _lead_out_by_gateways(
         self, vpc: Vpc, network: OwnNetwork, public: Mapping[str, Subnet], private: Mapping[str, Subnet]
@@ -137,8 +142,7 @@ class Network(pulumi.ComponentResource):  # type: ignore[misc]  # the SDK has no
 
     def _nat(self, zone: str, subnet: Subnet) -> NatGateway:
         tags = self._args.tags
-        # An address is released, and a gateway ends, only while the way to the internet is there.
-        behind = pulumi.ResourceOptions(parent=self, depends_on=[self._internet])
+        behind = pulumi.ResourceOptions(parent=self, depends_on=list(self.way_out))
         address = Eip(f"nat-{zone}", domain="vpc", tags=tags.of(f"nat-{zone}"), opts=behind)
         return NatGateway(
             f"nat-{zone}", allocation_id=address.id, subnet_id=subnet.id, tags=tags.of(f"nat-{zone}"), opts=behind

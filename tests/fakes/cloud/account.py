@@ -10,7 +10,19 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Network
 from typing import Any, Final, Protocol
 
-from tests.fakes.cloud.aws import BUCKET, GROUP, INGRESS, INSTANCE, KINDS, SUBNET, VPC, Data, RefusedError, references
+from tests.fakes.cloud.aws import (
+    BUCKET,
+    GATEWAY,
+    GROUP,
+    INGRESS,
+    INSTANCE,
+    KINDS,
+    SUBNET,
+    VPC,
+    Data,
+    RefusedError,
+    references,
+)
 
 _RESERVED: Final = 4  # addresses at the start of each subnet are Amazon's
 _PUBLIC: Final = IPv4Network("203.0.113.0/24")  # RFC 5737, for documentation
@@ -161,6 +173,8 @@ class Account:
                 return
             if users := self._users(kind, data):
                 raise RefusedError("DependencyViolation", f"resource {id_} has a dependent object: {users[0]}")
+            if kind == GATEWAY and (address := self._public_in(data["vpcId"])):
+                raise RefusedError("DependencyViolation", f"Network has some mapped public address(es): {address}")
             if kind == INSTANCE and data.get("disableApiTermination") and not data.get("forceDestroy"):
                 raise RefusedError("OperationNotPermitted", f"The instance '{id_}' may not be terminated.")
             if kind == BUCKET and data.get("objects") and not data.get("forceDestroy"):
@@ -216,6 +230,13 @@ class Account:
                 if wanted == kind and data.get(attribute) == value and not own:
                     found.append(id_)
         return found
+
+    def _public_in(self, vpc: str) -> str:
+        """A public address that an instance in a network has, or nothing."""
+        inside = {data["id"] for data in self.all(SUBNET) if data["vpcId"] == vpc}
+        return next(
+            (one["publicIp"] for one in self.all(INSTANCE) if one["subnetId"] in inside and one["publicIp"]), ""
+        )
 
     def _addresses(self, kind: str, data: Data) -> dict[str, Any]:
         """The addresses of what has some."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 Data = Mapping[str, Any]
 OWNER: Final = "111122223333"  # AWS' own example of an account
 VPC, SUBNET, INSTANCE = "aws:ec2/vpc:Vpc", "aws:ec2/subnet:Subnet", "aws:ec2/instance:Instance"
-_GATEWAY, _NAT, _EIP = "aws:ec2/internetGateway:InternetGateway", "aws:ec2/natGateway:NatGateway", "aws:ec2/eip:Eip"
+GATEWAY, _NAT, _EIP = "aws:ec2/internetGateway:InternetGateway", "aws:ec2/natGateway:NatGateway", "aws:ec2/eip:Eip"
 _TABLE, GROUP = "aws:ec2/routeTable:RouteTable", "aws:ec2/securityGroup:SecurityGroup"
 _BALANCER, _TARGETS = "aws:lb/loadBalancer:LoadBalancer", "aws:lb/targetGroup:TargetGroup"
 BUCKET, _ROLE, _PROFILE = "aws:s3/bucket:Bucket", "aws:iam/role:Role", "aws:iam/instanceProfile:InstanceProfile"
@@ -89,7 +89,21 @@ def _subnet_fits(account: Account, inputs: Data) -> None:
         raise RefusedError("InvalidParameterValue", f"Value ({inputs['availabilityZone']}) is invalid.")
 
 
-def _addresses_left(account: Account, inputs: Data) -> None:
+def _way_out(account: Account, subnet: str) -> None:
+    """Raise RefusedError where a network has no gateway to the internet; one that was given has its own."""
+    vpc = account.get(SUBNET, subnet)["vpcId"]
+    if (VPC, vpc) not in account.given and not any(one["vpcId"] == vpc for one in account.all(GATEWAY)):
+        raise RefusedError("Gateway.NotAttached", f"Network {vpc} is not attached to any internet gateway")
+
+
+def _balancer_fits(account: Account, inputs: Data) -> None:
+    if not inputs.get("internal"):
+        _way_out(account, inputs["subnets"][0])
+
+
+def _address_fits(account: Account, inputs: Data) -> None:
+    if inputs.get("instance"):
+        _way_out(account, account.get(INSTANCE, inputs["instance"])["subnetId"])
     if len(account.all(_EIP)) >= account.quota["addresses"]:
         raise RefusedError("AddressLimitExceeded", "The maximum number of addresses has been reached.")
 
@@ -154,7 +168,7 @@ _OF_BUCKET: Final = Kind(
 
 KINDS: Final[Mapping[str, Kind]] = {
     VPC: Kind(service="EC2", prefix="vpc-", made=_ec2("vpc"), replaced_by=frozenset({"cidrBlock"})),
-    _GATEWAY: Kind(service="EC2", prefix="igw-", refers={"vpcId": (VPC, "id")}, made=_ec2("internet-gateway")),
+    GATEWAY: Kind(service="EC2", prefix="igw-", refers={"vpcId": (VPC, "id")}, made=_ec2("internet-gateway")),
     SUBNET: Kind(
         service="EC2",
         prefix="subnet-",
@@ -167,7 +181,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     "aws:ec2/route:Route": Kind(
         service="EC2",
         prefix="r-",
-        refers={"routeTableId": (_TABLE, "id"), "gatewayId": (_GATEWAY, "id"), "natGatewayId": (_NAT, "id")},
+        refers={"routeTableId": (_TABLE, "id"), "gatewayId": (GATEWAY, "id"), "natGatewayId": (_NAT, "id")},
         unique=("routeTableId", "destinationCidrBlock"),
         replaced_by=frozenset({"routeTableId", "destinationCidrBlock"}),
     ),
@@ -178,7 +192,7 @@ KINDS: Final[Mapping[str, Kind]] = {
         unique=("subnetId",),
         replaced_by=frozenset({"subnetId"}),
     ),
-    _EIP: Kind(service="EC2", prefix="eipalloc-", refers={"instance": (INSTANCE, "id")}, check=_addresses_left),
+    _EIP: Kind(service="EC2", prefix="eipalloc-", refers={"instance": (INSTANCE, "id")}, check=_address_fits),
     _NAT: Kind(
         service="EC2",
         prefix="nat-",
@@ -216,6 +230,7 @@ KINDS: Final[Mapping[str, Kind]] = {
         unique=("name",),
         replaced_by=frozenset({"name", "internal", "loadBalancerType"}),
         made=_balancer,
+        check=_balancer_fits,
     ),
     _TARGETS: Kind(
         service="Elastic Load Balancing v2",

@@ -48,7 +48,11 @@ class CloudTrial:
 
     def state(self) -> str:
         """The state as it lies on the disk."""
-        return (self.folder / ".pulumi" / "stacks" / "moorage-aws" / f"{self._name}.json").read_text()
+        return self.state_path.read_text()
+
+    @property
+    def state_path(self) -> Path:
+        return self.folder / ".pulumi" / "stacks" / "moorage-aws" / f"{self._name}.json"
 
     def planned(self) -> list[dict[str, Any]]:
         """The inputs of all that the program asked for."""

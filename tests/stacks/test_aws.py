@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -243,3 +244,33 @@ def _title(data: Mapping[str, Any]) -> str:
 def _bastion_address(trial: CloudTrial) -> str:
     (address,) = (data["publicIp"] for data in trial.cloud.account.all("aws:ec2/eip:Eip") if data.get("instance"))
     return str(address)
+
+
+def test_what_a_killed_run_was_making_is_told_with_its_tags(trial: CloudTrial) -> None:
+    """It came to be, and nobody can find it by its name: `up` makes another, `destroy` cannot take its network down."""
+    account = trial.cloud.account
+    trial.up()
+    lost = _forget_the_end_of(trial, "worker-1")
+    trial.up()
+    told = "Instance worker-1 was being made when a run was cut off: if there are two, delete one; its tags are"
+    assert any(told in event.text and "Name=harbor-worker-1" in event.text for event in trial.events)
+    assert [data["tags"]["Name"] for data in account.all(_INSTANCE)].count("harbor-worker-1") == 2
+    account.delete(_INSTANCE, lost, "by hand")
+    lost = _forget_the_end_of(trial, "worker-1")
+    with pytest.raises(InfrastructureError, match="harbor-home"):
+        trial.destroy()
+    assert any(told in event.text for event in trial.events)
+    account.delete(_INSTANCE, lost, "by hand")
+    trial.destroy()
+
+
+def _forget_the_end_of(trial: CloudTrial, name: str) -> str:
+    """Put the state back to where a run was killed while it made an instance; returns that one's id."""
+    state = json.loads(trial.state())
+    deployment = state["checkpoint"]["latest"]
+    (found,) = (r for r in deployment["resources"] if r["type"] == _INSTANCE and r["urn"].endswith(f"::{name}"))
+    deployment["resources"].remove(found)
+    begun = {key: value for key, value in found.items() if key not in {"id", "outputs"}} | {"outputs": {}}
+    deployment["pending_operations"] = [{"resource": begun, "type": "creating"}]
+    trial.state_path.write_text(json.dumps(state))
+    return str(found["id"])

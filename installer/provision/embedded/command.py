@@ -232,8 +232,9 @@ class _Stack:
                     deployment.delete_everything()
         if deployment.failed:
             raise InfrastructureError(
-                f"{kind} of {self.name}: {len(deployment.failed)} of its resources failed",
-                last_lines=[line for text in deployment.failed.values() for line in text.splitlines()],
+                f"{kind} of {self.name}: {len(deployment.failed)} of its resources or calls failed",
+                # Each once: what one provider lacks, all of its resources lack.
+                last_lines=[line for text in dict.fromkeys(deployment.failed.values()) for line in text.splitlines()],
                 hint="mend the cause and repeat the command: what was made is found again",
             )
         if problem:

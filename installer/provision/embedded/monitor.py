@@ -9,7 +9,7 @@ import threading
 from collections.abc import Iterator
 from concurrent import futures
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import grpc
 from google.protobuf import empty_pb2
@@ -89,13 +89,17 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
             )
             answer = client.Invoke(sent)
         except InstallerError as exc:
-            context.abort(grpc.StatusCode.UNKNOWN, exc.explain())
-            raise
+            self._refuse_call(request.tok, exc.explain(), context)
         except grpc.RpcError as exc:
-            context.abort(grpc.StatusCode.UNKNOWN, f"{request.tok}: {exc.details()}")
-            raise
+            self._refuse_call(request.tok, f"{request.tok}: {exc.details()}", context)
         failures = [provider_pb2.CheckFailure(property=f.property, reason=f.reason) for f in answer.failures]
         return resource_pb2.ResourceInvokeResponse(**{"return": getattr(answer, "return")}, failures=failures)
+
+    def _refuse_call(self, token: str, why: str, context: grpc.ServicerContext) -> NoReturn:
+        """The operation says so, too: the program's own end is a traceback."""
+        self._deployment.failed[token] = why
+        context.abort(grpc.StatusCode.UNKNOWN, why)
+        raise AssertionError("abort does not return")
 
     def ReadResource(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
         self._refuse("read resources that it did not make, or other stacks", context)

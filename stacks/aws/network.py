@@ -81,9 +81,7 @@ class Network(pulumi.ComponentResource):  # type: ignore[misc]  # the SDK has no
         pieces = list(network.cidr.subnets(_PIECES))
         available = get_availability_zones_output(
             state="available",
-            filters=[
-                {"name": "opt-in-status", "values": ["opt-in-not-required"]}
-            ],  # no zones that are none of Amazon's regions
+            filters=[{"name": "opt-in-status", "values": ["opt-in-not-required"]}],  # no local zones
             opts=pulumi.InvokeOutputOptions(parent=self),
         )
 

@@ -97,6 +97,7 @@ def test_hosts_get_what_they_are_to_have(trial: CloudTrial) -> None:
     told = yaml.safe_load(manager["userData"].removeprefix("#cloud-config\n"))
     assert told["ssh_authorized_keys"] == [trial.public_key, "ssh-ed25519 CCCC me"]
     assert told["ssh_keys"]["ed25519_public"] == f"{region.hosts[0].host_key} manager-1"
+    assert "nftables" in told["bootcmd"][0][-1]
     disk = manager["rootBlockDevice"]
     assert (disk["volumeSize"], disk["volumeType"], disk["iops"], disk["encrypted"]) == (80, "io2", 4000, True)
     assert (worker["instanceType"], worker["instanceMarketOptions"]) == ("m7i.4xlarge", {"marketType": "spot"})

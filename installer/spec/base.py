@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from pydantic.alias_generators import to_camel
@@ -18,6 +18,7 @@ Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN, max_length=32)]
 LabelKey = Annotated[str, StringConstraints(pattern=LABEL_KEY_PATTERN)]
 LabelValue = Annotated[str, StringConstraints(pattern=LABEL_VALUE_PATTERN)]
 Labels = dict[LabelKey, LabelValue]
+Role = Literal["manager", "worker"]  # of a host
 
 
 class Changes(StrEnum):

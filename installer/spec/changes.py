@@ -37,7 +37,11 @@ def _model(old: BaseModel, new: BaseModel, at: Loc) -> Iterator[tuple[Loc, str]]
 
 
 def _value(old: Any, new: Any, at: Loc, mark: Changes) -> Iterator[tuple[Loc, str]]:
-    if isinstance(old, BaseModel) and isinstance(new, BaseModel):
+    if (
+        isinstance(old, BaseModel)
+        and isinstance(new, BaseModel)
+        and type(old).model_fields.keys() & type(new).model_fields
+    ):
         yield from _model(old, new, at)
     elif _named(old) and _named(new):
         yield from _list(old, new, at, mark)

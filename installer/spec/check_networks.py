@@ -9,6 +9,7 @@ from itertools import combinations
 from typing import Final
 
 from installer.spec.addresses import Range
+from installer.spec.aws import AwsRegion, OwnNetwork
 from installer.spec.hosts import wanted_hosts
 from installer.spec.platform import LocalRegion, Platform
 from installer.spec.source import Loc
@@ -31,14 +32,15 @@ class _Range:
 def platform_ranges(subject: Subject) -> Iterator[Finding]:
     """The manager's pods, services and hosts have ranges apart."""
     if platform := subject.platform:
-        for one, other in combinations(_platform_ranges(platform), 2):
+        for one, other in combinations([*_region_ranges(platform), *_platform_ranges(platform)], 2):
             if one.network.overlaps(other.network):
                 yield Finding(platform, one.loc, f"overlaps {other.what}")
 
 
 def cluster_ranges(subject: Subject) -> Iterator[Finding]:
     """A cluster's pods and services have ranges apart from each other, from the manager's and from the hosts'."""
-    outer = _platform_ranges(subject.platform) if subject.platform else []
+    platform = subject.platform
+    outer = [*_platform_ranges(platform), *_region_ranges(platform)] if platform else []
     for cluster in subject.clusters:
         network = cluster.spec.network
         pods = _Range("the cluster's pods", network.pods, (*_NETWORK, "pods"))
@@ -118,6 +120,14 @@ def _platform_ranges(platform: Platform) -> list[_Range]:
     if any(isinstance(region, LocalRegion) for region in platform.spec.regions):
         ranges.append(_Range(f"the network of local hosts ({LOCAL_HOSTS})", LOCAL_HOSTS, _MANAGER_NETWORK))
     return ranges
+
+
+def _region_ranges(platform: Platform) -> Iterator[_Range]:
+    """Networks that regions have of their own."""
+    for index, region in enumerate(platform.spec.regions):
+        if isinstance(region, AwsRegion) and isinstance(region.provider.network, OwnNetwork):
+            loc = ("spec", "regions", index, "provider", "network", "cidr")
+            yield _Range(f"the network of region {region.name}", region.provider.network.cidr, loc)
 
 
 def _nodes_in(pods: IPv4Network) -> int:

@@ -6,8 +6,7 @@ from ipaddress import IPv4Address
 
 from pydantic import Field
 
-from installer.spec.base import Labels, Model
-from installer.spec.platform import Role
+from installer.spec.base import Labels, Model, Role
 
 
 class BastionOutput(Model):

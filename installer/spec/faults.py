@@ -10,7 +10,7 @@ from typing import Any, TypeVar, get_args
 from pydantic import BaseModel, ValidationError
 
 from installer.core.errors import SpecError
-from installer.spec import base, cluster, cluster_settings, quantity
+from installer.spec import aws, base, cluster, cluster_settings, quantity
 from installer.spec.source import Document, Fault, Loc, read
 
 M = TypeVar("M", bound=BaseModel)
@@ -106,6 +106,14 @@ _PLAIN = {
 }
 
 _PATTERNS = {
+    aws.ZONE_PATTERN: "must be the letter of a zone, such as a",
+    aws.REGION_PATTERN: "must be a region of AWS, such as eu-central-1",
+    aws.INSTANCE_TYPE_PATTERN: "must be an instance type, such as m7i.large",
+    aws.VPC_PATTERN: "must be the id of a VPC, such as vpc-0123456789abcdef0",
+    aws.SUBNET_PATTERN: "must be the id of a subnet, such as subnet-0123456789abcdef0",
+    aws.IMAGE_PATTERN: "must be the id of an image, such as ami-0123456789abcdef0",
+    aws.PUBLIC_KEY_PATTERN: "must be a public SSH key on one line, such as ssh-ed25519 AAAA... me",
+    aws.TAG_PATTERN: "may have letters, digits, spaces and . : / = + @ - _",
     base.NAME_PATTERN: "must be lower-case letters, digits and dashes, from a letter to a letter or digit",
     base.LABEL_KEY_PATTERN: "must be a Kubernetes label key, such as disk or example.org/disk",
     base.LABEL_VALUE_PATTERN: "must be a Kubernetes label value: letters, digits, dots, dashes, underscores",

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 from typing import assert_never
 
-from installer.spec.base import Labels
-from installer.spec.platform import LocalRegion, OnPremHost, OnPremRegion, Platform, Region, Role
+from installer.spec.aws import AwsHosts, AwsRegion
+from installer.spec.base import Labels, Role
+from installer.spec.platform import LocalHosts, LocalRegion, OnPremHost, OnPremRegion, Platform, Region
 from installer.spec.source import Loc
 
 
@@ -41,7 +42,7 @@ def wanted_hosts(platform: Platform) -> tuple[WantedHost, ...]:
 def hosts_of(region: Region, at: Loc = ()) -> Iterator[WantedHost]:
     """The hosts of one region; `at` is where the region is written."""
     match region:
-        case LocalRegion():
+        case LocalRegion() | AwsRegion():
             yield from _counted_out(region, at)
         case OnPremRegion():
             yield from _given(region, at)
@@ -49,8 +50,9 @@ def hosts_of(region: Region, at: Loc = ()) -> Iterator[WantedHost]:
             assert_never(region)
 
 
-def _counted_out(region: LocalRegion, at: Loc) -> Iterator[WantedHost]:
-    for index, group in enumerate(region.hosts):
+def _counted_out(region: LocalRegion | AwsRegion, at: Loc) -> Iterator[WantedHost]:
+    groups: tuple[LocalHosts | AwsHosts, ...] = region.hosts
+    for index, group in enumerate(groups):
         for number in range(group.count):
             yield WantedHost(
                 name=f"{group.name}-{number + 1}",
@@ -59,8 +61,8 @@ def _counted_out(region: LocalRegion, at: Loc) -> Iterator[WantedHost]:
                 zone=group.zones[number % len(group.zones)],
                 loc=(*at, "hosts", index),
                 labels=group.labels,
-                cpu=group.cpu,
-                memory=group.memory,
+                cpu=group.cpu if isinstance(group, LocalHosts) else None,  # else as much as the instance has
+                memory=group.memory if isinstance(group, LocalHosts) else None,
             )
 
 

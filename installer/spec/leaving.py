@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypeVar
 
+from installer.spec.aws import AwsHosts, AwsRegion
 from installer.spec.platform import LocalHosts, LocalRegion, OnPremHost, OnPremRegion, Platform, Region
 
-T = TypeVar("T", LocalRegion, OnPremRegion)
+T = TypeVar("T", LocalRegion, OnPremRegion, AwsRegion)
+G = TypeVar("G", LocalHosts, AwsHosts)
 
 
 def keeping(before: Platform, now: Platform) -> Platform:
@@ -24,18 +26,22 @@ def _region(before: Region, now: Region) -> Region:
             return _with(now, _groups(before.hosts, now.hosts))
         case OnPremRegion(), OnPremRegion():
             return _with(now, _hosts(before.hosts, now.hosts))
+        case AwsRegion(), AwsRegion():
+            return _with(now, _groups(before.hosts, now.hosts))
         case _:  # another provider, which may not change and is refused elsewhere
             return now
 
 
-def _with(region: T, hosts: Sequence[LocalHosts] | Sequence[OnPremHost]) -> T:
+def _with(region: T, hosts: Sequence[LocalHosts] | Sequence[OnPremHost] | Sequence[AwsHosts]) -> T:
     return region.model_copy(update={"hosts": tuple(hosts)})
 
 
-def _groups(before: Sequence[LocalHosts], now: Sequence[LocalHosts]) -> list[LocalHosts]:
-    earlier = {group.name: group for group in before}
-    kept = [group.model_copy(update={"count": max(group.count, earlier.pop(group.name, group).count)}) for group in now]
-    return [*kept, *earlier.values()]
+def _groups(before: Sequence[G], now: Sequence[G]) -> list[G]:
+    earlier: dict[str, G] = {group.name: group for group in before}
+    kept: list[G] = [
+        group.model_copy(update={"count": max(group.count, earlier.pop(group.name, group).count)}) for group in now
+    ]
+    return kept + list(earlier.values())
 
 
 def _hosts(before: Sequence[OnPremHost], now: Sequence[OnPremHost]) -> list[OnPremHost]:

@@ -8,13 +8,13 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
-from installer.spec.base import Labels, Metadata, Model, Name, always, never
+from installer.spec.aws import AwsRegion
+from installer.spec.base import Labels, Metadata, Model, Name, Role, always, never
 from installer.spec.quantity import Cpu, Duration, Memory
 from installer.spec.reference import Reference
 from installer.spec.report import Report
 from installer.spec.windows import Window
 
-Role = Literal["manager", "worker"]
 _SHARE: Final = re.compile(r"([1-9]\d?|100)%")
 
 
@@ -129,11 +129,11 @@ def _kind(value: Any) -> str | None:
 
 
 Region = Annotated[
-    Annotated[LocalRegion, Tag("local")] | Annotated[OnPremRegion, Tag("onprem")],
+    Annotated[LocalRegion, Tag("local")] | Annotated[OnPremRegion, Tag("onprem")] | Annotated[AwsRegion, Tag("aws")],
     Discriminator(
         _kind,
         custom_error_type="provider_kind",
-        custom_error_message="must be one of: local, onprem",
+        custom_error_message="must be one of: local, onprem, aws",
     ),
 ]
 

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
 from installer.core.errors import InstallerError
+from installer.transport.forward import Forward
 from installer.transport.target import Target
 
 if TYPE_CHECKING:  # paramiko takes a third of a second to load, and many a command asks no host
@@ -31,6 +32,7 @@ class Fleet:
         self._guard = threading.Lock()
         self._locks: dict[str, threading.Lock] = {}
         self._open: dict[str, Connection] = {}
+        self._forwards: dict[tuple[str, str, int], Forward] = {}
 
     def connection(self, target: Target) -> Connection:
         """A live connection to `target`; raises SshError."""
@@ -44,9 +46,20 @@ class Fleet:
                 found = self._open[target.name] = self._dial(target)
             return found
 
+    def forward(self, through: Target, address: str, port: int) -> int:
+        """A port of this machine that leads to `address:port` as `through` reaches it, for as long as the fleet is."""
+        with self._guard:
+            key = (through.name, address, port)
+            if key not in self._forwards:
+                self._forwards[key] = Forward(lambda: self.connection(through).open_tunnel(address, port))
+            return self._forwards[key].port
+
     def close(self) -> None:
         """Close all connections."""
         with self._guard:
+            for forward in self._forwards.values():
+                forward.close()
+            self._forwards.clear()
             for connection in self._open.values():
                 connection.close()
             self._open.clear()

@@ -166,12 +166,14 @@ def kubeconfig(session: Session, name: str) -> Secret:
     port = urlsplit(access.server_of(config)).port
     # Its port is open on every host; the one it was made with may be gone by now.
     urls = [f"https://{address}:{port}" for address in session.endpoints]
-    return access.with_server(config, next((url for url in urls if _answers(url)), urls[0]))
+    # Behind a bastion none of them answers here, and a balancer may be there for the manager's API alone.
+    some_host = next(iter(session.hosts.values())).address
+    return access.with_server(config, next((url for url in urls if _answers(url)), f"https://{some_host}:{port}"))
 
 
 def _managers(session: Session) -> Secret:
     authority = session.roots.authorities["kubernetes"]
-    servers = session.api_servers
+    servers = session.manager_urls
     if not servers:
         raise InfrastructureError(
             f"none of the managers that the specification names is a host of {session.platform.name} yet",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import secrets
@@ -33,6 +34,7 @@ _PASSPHRASE_VARIABLES = ("MOORAGE_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE")
 _SECRETS = "secrets"  # output of the platform's stack
 _SPECIFICATION = "specification"  # output of the platform's stack
 _REGION = "region"  # output of a region's stack
+_SDKS = {"aws": "pulumi_aws"}  # of clouds: too large for everybody to have
 
 Listener = Callable[[ResourceEvent], None]
 
@@ -176,11 +178,13 @@ class Infrastructure:
         return self._stack("platform", self._platform.name, config, {}, on_event)
 
     def _region_stack(self, region: Region, public_key: str, on_event: Listener | None = None) -> ProjectStack:
+        _require_sdk(region)
         network = self._platform.spec.manager.network
         config = {
             "platform": self._platform.name,
             "region": region.model_dump_json(by_alias=True),
             "publicKey": public_key,
+            "managerNetwork": network.model_dump_json(by_alias=True),
             # A local host has no way out, so these ranges need a route of their own before kube-proxy can act on them.
             "routes": json.dumps([str(network.services)]),
         }
@@ -255,6 +259,16 @@ class Infrastructure:
             with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
                 file.write(secrets.token_urlsafe(32) + "\n")
         return Secret(path.read_text().strip())
+
+
+def _require_sdk(region: Region) -> None:
+    """Raise InfrastructureError where a region's provider needs what is not installed."""
+    kind = region.provider.kind
+    if kind in _SDKS and importlib.util.find_spec(_SDKS[kind]) is None:
+        raise InfrastructureError(
+            f"region {region.name} is on {kind}, and Pulumi's SDK for that is not installed",
+            hint=f"install Moorage with its extra: pip install 'moorage[{kind}]'",
+        )
 
 
 @contextmanager

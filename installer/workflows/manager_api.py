@@ -17,7 +17,10 @@ def await_api(session: Session, report: StepReport) -> None:
     authority = session.roots.authorities["kubernetes"]
 
     def unready() -> str | None:
-        reasons = {server: client.not_ready(server, authority.trusted) for server in session.api_servers}
+        reasons = {
+            session.api_address(name): client.not_ready(session.api_server(name), authority.trusted)
+            for name in session.managers
+        }
         if None in reasons.values():
             return None
         lines = [f"{server}: {reason}" for server, reason in reasons.items()]

@@ -32,11 +32,10 @@ from installer.spec.given import given_hosts
 from installer.spec.hosts import WantedHost, wanted_hosts
 from installer.spec.platform import OnPremRegion, Platform
 from installer.spec.specification import Specification
-from installer.transport import target as ssh
 from installer.transport.fleet import Fleet, fan_out
-from installer.workflows import host_state, releases
+from installer.workflows import host_state, releases, ways_in
 from installer.workflows.claim import Claim
-from installer.workflows.infrastructure import Access, Infrastructure, Provided
+from installer.workflows.infrastructure import Infrastructure, Provided
 from installer.workflows.remembered import Remembered
 from installer.workflows.state_location import StateLocation
 
@@ -175,8 +174,23 @@ class Session:
         return tuple(map(self.api_server, self.managers))
 
     def api_server(self, name: str) -> str:
-        """The URL of one of them, by its host."""
+        """The URL of one of them, by its host; where there is a bastion, through that."""
+        output = self.hosts[name]
+        through = ways_in.bastion(output, self._required.access[output.region])
+        if through is None:
+            return self.api_address(name)
+        # Its certificate is for the loopback, too: hosts reach it there by their own balancer.
+        return f"https://127.0.0.1:{self.fleet.forward(through, output.address, host.API_PORT)}"
+
+    def api_address(self, name: str) -> str:
+        """Its URL as whoever is in the hosts' network knows it."""
         return f"https://{self.hosts[name].address}:{host.API_PORT}"
+
+    @property
+    def manager_urls(self) -> tuple[str, ...]:
+        """URLs of the manager's API for others than this run: load balancers first, then every manager's own."""
+        balanced = [f"https://{region.endpoint}:{host.API_PORT}" for region in self._regions if region.endpoint]
+        return (*balanced, *map(self.api_address, self.managers))
 
     @property
     def endpoints(self) -> tuple[str, ...]:
@@ -189,7 +203,7 @@ class Session:
     def connection(self, name: str) -> Connection:
         """A live connection to a provided host."""
         host = self._provided_hosts[name]
-        return self.fleet.connection(_target(host, self._required.access[host.region]))
+        return self.fleet.connection(ways_in.target(host, self._required.access[host.region]))
 
     def given(self) -> Mapping[str, HostOutput]:
         """Hosts that exist already, whether `up` ever ran or not, by name."""
@@ -198,7 +212,7 @@ class Session:
     def given_connection(self, host: HostOutput) -> Connection:
         """A live connection to a host that exists already; one whose key is not known is shown and refused."""
         (region,) = (r for r in self.platform.spec.regions if r.name == host.region and isinstance(r, OnPremRegion))
-        return self.fleet.connection(_target(host, self.infrastructure.given_access(region)))
+        return self.fleet.connection(ways_in.target(host, self.infrastructure.given_access(region)))
 
     def all_facts(self) -> Mapping[str, HostFacts]:
         """Facts of every host, gathered side by side; raises the error of the first that cannot be looked at."""
@@ -339,32 +353,6 @@ class Session:
 
 def _host_target(host: WantedHost | HostOutput) -> Target:
     return Target("host", host.name, group=f"{host.region}/{host.zone}")
-
-
-def _target(output: HostOutput, access: Access) -> ssh.Target:
-    return ssh.Target(
-        name=output.name,
-        address=output.address,
-        port=output.port,
-        user=output.user,
-        host_key=output.host_key or None,
-        key=access.key,
-        sudo_password=access.sudo_password,
-        bastion=_bastion(output, access),
-    )
-
-
-def _bastion(output: HostOutput, access: Access) -> ssh.Target | None:
-    if output.bastion is None:
-        return None
-    return ssh.Target(
-        name=f"bastion of {output.name}",
-        address=output.bastion.address,
-        port=output.bastion.port,
-        user=output.bastion.user,
-        host_key=output.bastion.host_key or None,
-        key=access.key,
-    )
 
 
 def _selected(selector: Selector, name: str, role: str) -> bool:

@@ -38,8 +38,8 @@ def status(session: Session) -> PlatformStatus:
     machines = hosts.list_(session)
     problems = [f"host {host.name}: {host.problem}" for host in machines if host.problem]
     authority = session.roots.authorities["kubernetes"].trusted
-    servers = fan_out(session.api_servers, lambda server: client.not_ready(server, authority) or "")
-    api = {server: str(reason) for server, reason in servers.items()}
+    servers = fan_out(tuple(session.managers), lambda name: client.not_ready(session.api_server(name), authority) or "")
+    api = {session.api_address(name): str(reason) for name, reason in servers.items()}
     problems += [f"API server {server}: {reason}" for server, reason in api.items() if reason]
     ready: tuple[str, ...] = ()
     found: tuple[ClusterInfo, ...] = ()

@@ -10,11 +10,23 @@ import pulumi
 from installer.spec.contract import RegionOutputs
 
 
-def export_region(*, region: str, provider: str, hosts: Sequence[pulumi.Output[dict[str, Any]]]) -> None:
-    """Export the region's hosts; each is a mapping of HostOutput's fields, checked once all of them are known."""
+def export_region(
+    *,
+    region: str,
+    provider: str,
+    hosts: Sequence[pulumi.Output[dict[str, Any]]],
+    endpoint: pulumi.Output[str] | None = None,
+) -> None:
+    """Export the region's hosts; each is a mapping of HostOutput's fields, checked once all of them are known.
 
-    def text(found: list[dict[str, Any]]) -> str:
-        checked = RegionOutputs.model_validate({"region": region, "provider": provider, "hosts": found})
+    `endpoint`: the address of a balancer of the manager's API.
+    """
+
+    def text(found: list[Any]) -> str:
+        balancer, *given = found
+        checked = RegionOutputs.model_validate(
+            {"region": region, "provider": provider, "hosts": given, "endpoint": balancer}
+        )
         return checked.model_dump_json()
 
-    pulumi.export("region", pulumi.Output.all(*hosts).apply(text))
+    pulumi.export("region", pulumi.Output.all(endpoint, *hosts).apply(text))

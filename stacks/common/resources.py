@@ -21,6 +21,16 @@ class PlatformSecrets(pulumi.CustomResource):  # type: ignore[misc]  # the SDK h
         super().__init__("moorage:platform:Secrets", name, props)
 
 
+class HostKey(pulumi.CustomResource):  # type: ignore[misc]  # the SDK has no types
+    """An SSH host key, made before its host, so that the host is known when it first answers."""
+
+    privateKey: pulumi.Output[str]  # noqa: N815 - properties are named as the provider names them
+    publicKey: pulumi.Output[str]  # noqa: N815
+
+    def __init__(self, name: str, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("moorage:ssh:HostKey", name, {"name": name, "privateKey": None, "publicKey": None}, opts)
+
+
 class LocalNetwork(pulumi.CustomResource):  # type: ignore[misc]  # the SDK has no types
     """A network on this machine that nothing leaves."""
 

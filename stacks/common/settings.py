@@ -11,7 +11,7 @@ import pulumi
 from pydantic import TypeAdapter
 
 from installer.spec.contract import SECRETS_VARIABLE
-from installer.spec.platform import Region
+from installer.spec.platform import ManagerNetwork, Region
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,7 @@ class Settings:
     region: Any  # one of the region models
     public_key: str  # may log in as root to hosts that we make
     routes: list[str]  # ranges that hosts without a way out must still have a route to
+    network: ManagerNetwork  # the manager's ranges and ports
     secrets: dict[str, str] = field(repr=False)
 
     @classmethod
@@ -33,6 +34,7 @@ class Settings:
             region=TypeAdapter(Region).validate_json(config.require("region")),
             public_key=config.get("publicKey") or "",
             routes=json.loads(config.get("routes") or "[]"),
+            network=ManagerNetwork.model_validate_json(config.get("managerNetwork") or "{}"),
             secrets=json.loads(os.environ.get(SECRETS_VARIABLE, "{}")),
         )
 

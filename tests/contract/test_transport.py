@@ -442,6 +442,24 @@ def test_a_damaged_upload_changes_nothing(connection: Connection, tmp_path: Path
     assert target.read_text() == "old"
 
 
+def test_a_forward_leads_through_a_host(server: SshServer) -> None:
+    """As often as it is asked for; where nobody listens behind the host, the connection is closed again."""
+    fleet = Fleet()
+    try:
+        port = fleet.forward(server.target(), "127.0.0.1", server.port)
+        assert fleet.forward(server.target(), "127.0.0.1", server.port) == port
+        for _ in range(2):
+            with socket.create_connection(("127.0.0.1", port), timeout=10) as stream:
+                assert stream.recv(4) == b"SSH-"
+        closed = fleet.forward(server.target(), "127.0.0.1", 1)
+        with socket.create_connection(("127.0.0.1", closed), timeout=10) as stream:
+            assert stream.recv(4) == b""
+    finally:
+        fleet.close()
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", port), timeout=10)
+
+
 def test_a_tunnel_reaches_what_the_host_reaches(server: SshServer, connection: Connection) -> None:
     """And says so when it does not."""
     with connection.open_tunnel("127.0.0.1", server.port) as stream:

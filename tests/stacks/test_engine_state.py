@@ -71,15 +71,6 @@ def test_an_exported_state_can_be_imported_elsewhere(trial: Trial) -> None:
     assert "word" not in trial.state_path.read_text()
 
 
-def test_a_package_that_needs_the_cli_is_refused_with_the_way_out(trial: Trial) -> None:
-    """The error names the package and what to install."""
-    trial.program('pulumi.CustomResource("aws:ec2/vpc:Vpc", "vpc", {"cidrBlock": "10.0.0.0/16"})')
-    with pytest.raises(automation.CommandError) as caught:
-        trial.up()
-    assert "no provider aws" in str(caught.value)
-    assert "install the pulumi CLI" in str(caught.value)
-
-
 @pytest.mark.parametrize(
     ("program", "named"),
     [

@@ -24,8 +24,9 @@ from installer.core.secret import Secret
 from installer.provision import values
 from installer.provision.embedded import child, program
 from installer.provision.embedded.deployment import Deployment
+from installer.provision.embedded.engine_log import EngineLog
 from installer.provision.embedded.events import EventLog
-from installer.provision.embedded.monitor import EngineLog, Monitor, served
+from installer.provision.embedded.monitor import Monitor, served
 from installer.provision.embedded.passphrase import Crypter
 from installer.provision.embedded.plugins import Plugins
 from installer.provision.embedded.refusal import needs_cli
@@ -184,8 +185,8 @@ class _Stack:
             crypter = self._crypter(snapshot)
             if self.file.interrupted and "--preview-only" not in options and kind != "preview":
                 self.file.save(snapshot, crypter)  # a journal that was cut off is never written on
-            plugins = Plugins(self.folder, self.project)
             log = EventLog(options.get("--event-log"))
+            plugins = Plugins(self.folder, self.project, log.message)
             deployment = Deployment(
                 project=self.project,
                 stack=self.name,
@@ -196,6 +197,7 @@ class _Stack:
                 config=self._config(),
                 dry_run=kind == "preview" or "--preview-only" in options,
                 emit=log.happened,
+                warn=lambda text: log.message("warning", text, ""),
             )
             with ExitStack() as ending:  # newest first
                 ending.callback(lambda: log.close(time.monotonic() - started))
@@ -230,8 +232,9 @@ class _Stack:
                     deployment.delete_everything()
         if deployment.failed:
             raise InfrastructureError(
-                f"{kind} of {self.name}: {len(deployment.failed)} of its resources failed",
-                last_lines=[line for text in deployment.failed.values() for line in text.splitlines()],
+                f"{kind} of {self.name}: {len(deployment.failed)} of its resources or calls failed",
+                # Each once: what one provider lacks, all of its resources lack.
+                last_lines=[line for text in dict.fromkeys(deployment.failed.values()) for line in text.splitlines()],
                 hint="mend the cause and repeat the command: what was made is found again",
             )
         if problem:

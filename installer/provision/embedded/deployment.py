@@ -23,6 +23,8 @@ from installer.provision.embedded.steps import ResourceCalls
 T = TypeVar("T")
 
 _AT_ONCE: Final = 32
+# Providers that cannot find by its name what an interrupted operation began: nobody knows whether it came to be.
+_FORGETFUL: Final = frozenset({"aws", "azure-native", "gcp"})
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,7 @@ class Deployment:
     config: Mapping[str, str]
     dry_run: bool
     emit: Callable[[Happened], None]
+    warn: Callable[[str], None]
     seen: set[str] = field(default_factory=set)
     failed: dict[str, str] = field(default_factory=dict)  # urn -> why
     outputs: dict[str, Any] = field(default_factory=dict)
@@ -148,6 +151,8 @@ class Deployment:
 
         def act() -> Resource:
             if not self.dry_run:
+                if goal.urn in self.snapshot.pending and goal.package in _FORGETFUL:
+                    self.warn(_look_for(self.snapshot.pending[goal.urn]))
                 # On the disk before anything happens: whatever is made from here on is found again.
                 self._begin(_resource(goal, inputs, {}, provider=provider))
             id_, outputs = calls.create(goal, inputs, preview=self.dry_run)
@@ -273,10 +278,15 @@ class Deployment:
     def _begun(self) -> list[Resource]:
         """What an interrupted operation began and nobody saw the end of, as if it were made."""
         with self.lock:
+            begun = [r for r in self.snapshot.pending.values() if self.snapshot.find(r["urn"]) is None]
+            for resource in begun:
+                if _package(resource["type"]) in _FORGETFUL:
+                    self.warn(_look_for(resource))
+                    self.snapshot.pending.pop(resource["urn"])
             return [
                 {**r, "id": r.get("id") or _name(r), "outputs": r["inputs"]}
-                for r in self.snapshot.pending.values()
-                if self.snapshot.find(r["urn"]) is None
+                for r in begun
+                if _package(r["type"]) not in _FORGETFUL
             ]
 
     def _delete(self, resource: Resource, op: str) -> InstallerError | None:
@@ -454,6 +464,13 @@ def _name(resource: Resource) -> str:
 
 def _package(kind: str) -> str:
     return kind.partition(":")[0]
+
+
+def _look_for(resource: Resource) -> str:
+    tags = (f"{key}={value}" for key, value in sorted((resource["inputs"].get("tags") or {}).items()))
+    kind = str(resource["type"]).rpartition(":")[2]
+    marks = f"; its tags are {', '.join(tags)}" if resource["inputs"].get("tags") else ""
+    return f"{kind} {_name(resource)} was being made when a run was cut off: if there are two, delete one{marks}"
 
 
 def _uses(user: Resource, used: Resource) -> bool:

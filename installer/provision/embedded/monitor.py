@@ -6,19 +6,20 @@ https://github.com/pulumi/pulumi/blob/master/proto/pulumi/resource.proto
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent import futures
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import grpc
 from google.protobuf import empty_pb2
-from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc, provider_pb2, resource_pb2, resource_pb2_grpc
+from pulumi.runtime.proto import engine_pb2_grpc, provider_pb2, resource_pb2, resource_pb2_grpc
 
 from installer.core.errors import InstallerError
 from installer.provision import values
 from installer.provision.embedded import goal
 from installer.provision.embedded.deployment import Deployment
+from installer.provision.embedded.engine_log import EngineLog
 from installer.provision.embedded.refusal import needs_cli
 from installer.provision.embedded.state import Resource
 
@@ -30,9 +31,6 @@ _FEATURES: Final = (
     resource_pb2.RESOURCE_MONITOR_FEATURE_ALIAS_SPECS,
 )
 _AT_ONCE = 256  # requests; each waits for its provider
-_SEVERITIES: Final = {engine_pb2.INFO: "info", engine_pb2.WARNING: "warning", engine_pb2.ERROR: "error"}
-
-OnMessage = Callable[[str, str, str], None]  # severity, text, urn
 
 
 class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
@@ -91,13 +89,17 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
             )
             answer = client.Invoke(sent)
         except InstallerError as exc:
-            context.abort(grpc.StatusCode.UNKNOWN, exc.explain())
-            raise
+            self._refuse_call(request.tok, exc.explain(), context)
         except grpc.RpcError as exc:
-            context.abort(grpc.StatusCode.UNKNOWN, f"{request.tok}: {exc.details()}")
-            raise
+            self._refuse_call(request.tok, f"{request.tok}: {exc.details()}", context)
         failures = [provider_pb2.CheckFailure(property=f.property, reason=f.reason) for f in answer.failures]
         return resource_pb2.ResourceInvokeResponse(**{"return": getattr(answer, "return")}, failures=failures)
+
+    def _refuse_call(self, token: str, why: str, context: grpc.ServicerContext) -> NoReturn:
+        """The operation says so, too: the program's own end is a traceback."""
+        self._deployment.failed[token] = why
+        context.abort(grpc.StatusCode.UNKNOWN, why)
+        raise AssertionError("abort does not return")
 
     def ReadResource(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
         self._refuse("read resources that it did not make, or other stacks", context)
@@ -137,29 +139,6 @@ def _registered(deployment: Deployment, wanted: goal.Goal) -> Resource:
     if wanted.request.importId:
         raise needs_cli(f"{wanted.name}: the embedded engine does not import existing resources")
     return deployment.register(wanted)
-
-
-class EngineLog(engine_pb2_grpc.EngineServicer):
-    """Takes the program's log messages; those for debugging are dropped."""
-
-    def __init__(self, on_message: OnMessage) -> None:
-        self._on_message = on_message
-        self._root = ""
-
-    def Log(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
-        if request.severity in _SEVERITIES:
-            self._on_message(_SEVERITIES[request.severity], request.message, request.urn)
-        return empty_pb2.Empty()
-
-    def GetRootResource(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
-        return engine_pb2.GetRootResourceResponse(urn=self._root)
-
-    def SetRootResource(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
-        self._root = request.urn
-        return engine_pb2.SetRootResourceResponse()
-
-    def RequirePulumiVersion(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
-        return engine_pb2.RequirePulumiVersionResponse()
 
 
 @contextmanager

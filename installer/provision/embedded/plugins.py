@@ -15,8 +15,8 @@ from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
 
 from installer.core.errors import InfrastructureError
 from installer.provision import values
-from installer.provision.embedded import child
-from installer.provision.embedded.refusal import needs_cli
+from installer.provision.embedded import child, installed
+from installer.provision.embedded.engine_log import EngineLog, OnMessage, serve
 
 _OPTIONS: Final = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
 _COMMANDS: Final = {
@@ -27,15 +27,20 @@ _START_TIMEOUT_S = 30
 
 
 class Plugins:
-    """Clients of providers by package name. `PULUMI_DEBUG_PROVIDERS` (name:port, ...) attaches to running ones."""
+    """Clients of providers by package name. `PULUMI_DEBUG_PROVIDERS` (name:port, ...) attaches to running ones.
 
-    def __init__(self, directory: Path, project: str) -> None:
+    `on_message`: hears what those say that are programs of Pulumi's.
+    """
+
+    def __init__(self, directory: Path, project: str, on_message: OnMessage) -> None:
         self._directory = directory
         self._project = project
         self._lock = threading.Lock()
         self._clients: dict[str, provider_pb2_grpc.ResourceProviderStub] = {}
         self._processes: list[subprocess.Popen[bytes]] = []
         self._channels: list[grpc.Channel] = []
+        self._on_message = on_message
+        self._log: tuple[grpc.Server, str] | None = None
 
     def client(self, package: str, config: Mapping[str, Any]) -> provider_pb2_grpc.ResourceProviderStub:
         """The configured client of a package; raises InfrastructureError for one this engine cannot start."""
@@ -49,7 +54,11 @@ class Plugins:
         for channel in self._channels:
             channel.close()
         for process in self._processes:
+            if process.args[0] != sys.executable:  # type: ignore[index]  # programs of Pulumi's watch no standard input
+                process.terminate()
             child.stop(process)
+        if self._log is not None:
+            self._log[0].stop(grace=None)
 
     def _start(self, package: str, config: Mapping[str, Any]) -> provider_pb2_grpc.ResourceProviderStub:
         port = self._attached().get(package) or self._spawn(package)
@@ -68,13 +77,7 @@ class Plugins:
         return {name.strip(): port.strip() for name, port in pairs}
 
     def _spawn(self, package: str) -> str:
-        if package not in _COMMANDS:
-            raise needs_cli(
-                f"the embedded engine has no provider {package}",
-                cause="it runs Moorage's own provider and dynamic resources; others are programs of Pulumi's",
-            )
-        argv = [sys.executable, *_COMMANDS[package]]
-        process = child.start(argv, cwd=self._directory, env={"PULUMI_PROJECT": self._project})
+        process = child.start(self._argv(package), cwd=self._directory, env={"PULUMI_PROJECT": self._project})
         self._processes.append(process)
         line = process.stdout.readline().decode().strip() if process.stdout else ""
         if not line.isdigit():
@@ -84,6 +87,19 @@ class Plugins:
         for pipe in (process.stdout, process.stderr):
             threading.Thread(target=_drain, args=(pipe,), daemon=True).start()
         return line
+
+    def _argv(self, package: str) -> list[str]:
+        if package in _COMMANDS:
+            return [sys.executable, *_COMMANDS[package]]
+        if (program := installed.find(package)) is None:
+            raise InfrastructureError(
+                f"the provider {package} is not installed",
+                cause="it is a program of Pulumi's, which comes with neither Moorage nor its SDK",
+                hint=f"`pulumi plugin install resource {package}`, or put pulumi-resource-{package} on PATH: "
+                f"https://github.com/pulumi/pulumi-{package}/releases",
+            )
+        self._log = self._log or serve(EngineLog(self._on_message))
+        return [str(program), self._log[1]]
 
 
 def _configure(client: provider_pb2_grpc.ResourceProviderStub, package: str, settings: Any) -> None:

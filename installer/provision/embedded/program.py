@@ -53,6 +53,7 @@ def main() -> int:
         loop.run_until_complete(run_in_stack(lambda: _run(file)))
     except RunError as exc:
         log.error(str(exc))
+        sys.stderr.write(f"{exc}\n")  # what the operation says of its end
         return 1
     except Exception:  # noqa: BLE001 - the program is the user's; whatever it raises is its failure
         sys.stderr.write(traceback.format_exc())

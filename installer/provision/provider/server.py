@@ -17,6 +17,7 @@ from google.protobuf import empty_pb2, struct_pb2
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
 
 from installer.core.errors import InstallerError
+from installer.provision.provider.host_key import HostKey
 from installer.provision.provider.local import LocalHost, LocalNetwork
 from installer.provision.provider.onprem import OnPremHost
 from installer.provision.provider.resource import Made, Resource
@@ -27,6 +28,7 @@ T = TypeVar("T")
 
 RESOURCES: Final[Mapping[str, Resource]] = {
     "moorage:platform:Secrets": PlatformSecrets(),
+    "moorage:ssh:HostKey": HostKey(),
     "moorage:local:Network": LocalNetwork(),
     "moorage:local:Host": LocalHost(),
     "moorage:onprem:Host": OnPremHost(),

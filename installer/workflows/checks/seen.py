@@ -112,6 +112,5 @@ def _listed(session: Session, kind: type[Any], namespace: str | None) -> tuple[A
 def _api_servers(session: Session) -> Mapping[str, str]:
     authority = session.roots.authorities["kubernetes"].trusted
     serving = [name for name in session.managers if session.may_serve(name)]  # others are about to join
-    servers = tuple(map(session.api_server, serving))
-    found = fan_out(servers, lambda server: client.not_ready(server, authority) or "")
-    return {server: str(reason) for server, reason in found.items()}
+    found = fan_out(serving, lambda name: client.not_ready(session.api_server(name), authority) or "")
+    return {session.api_address(name): str(reason) for name, reason in found.items()}

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from installer.engine.events import StepReport
 from installer.engine.plan import Action, Change, Target
 from installer.provision.changes import ResourceChange, ResourceEvent
+from installer.workflows import await_hosts
 from installer.workflows.registry import STEPS
 from installer.workflows.session import Session
 
@@ -16,6 +17,9 @@ _ACTIONS = {
     "replace": Action.REPLACE,
     "delete": Action.DELETE,
 }
+
+
+_MADE = {"create", "replace", "create-replacement"}
 
 
 @STEPS.step("provide-hosts")
@@ -31,10 +35,15 @@ class ProvideHosts:
         ]
 
     def run(self, session: Session, target: Target, report: StepReport) -> None:
+        made = set()
+
         def tell(event: ResourceEvent) -> None:
             report.progress(str(event))
+            if event.op in _MADE:
+                made.add(event.name)
 
         session.provide(session.infrastructure.up(tell, session.gone_for_good))
+        await_hosts.await_logins(session, made, report)
 
 
 @STEPS.step("let-hosts-go")

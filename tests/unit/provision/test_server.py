@@ -157,3 +157,13 @@ def test_every_resource_knows_its_inputs(kind: str) -> None:
     resource = RESOURCES[kind]
     assert resource.replaced_by <= resource.required | resource.optional
     assert not resource.required & resource.optional
+
+
+def test_a_host_key_is_made_once_and_its_private_half_is_hidden() -> None:
+    """It is the key that hosts show: whoever has the state can read it, and nobody else."""
+    key = RESOURCES["moorage:ssh:HostKey"]
+    made = key.create({"name": "manager-1"})
+    assert key.secret_outputs == {"privateKey"}
+    assert str(made.outputs["publicKey"]).startswith("ssh-ed25519 ")
+    assert "PRIVATE KEY" in str(made.outputs["privateKey"])
+    assert key.read(made.id, made.outputs) == made

@@ -32,11 +32,13 @@ _CHECKS = """## What is checked across fields
 - 1, 3 or 5 hosts have the role `manager`.
 - Names of regions, hosts (groups counted out), clusters and pools, and addresses of hosts, each stand for one thing.
   `default`, `manager`, `kube-*` and `moorage-*` are no names for clusters.
-- The manager's pods and services, a cluster's pods and services, the hosts' addresses and 198.18.0.0/15 (local hosts)
-  do not overlap, except that clusters may have the same ranges as each other. Pod ranges hold a /24 for each node;
-  service ranges are a /28 at least. There is an API port for each cluster.
+- The manager's pods and services, a cluster's pods and services, the hosts' addresses and networks, and 198.18.0.0/15
+  (local hosts) do not overlap, except that clusters may have the same ranges as each other. Pod ranges hold a /24 for
+  each node; service ranges are a /28 at least. There is an API port for each cluster.
 - The release exists, and offers the version of each cluster.
 - Pools fit on the hosts, where the hosts' `cpu` and `memory` are in the specification; elsewhere `preflight` looks.
+- On AWS: a network that exists has a subnet in each zone that hosts are in, and a public one for the bastion; `spot` is
+  for workers; `io2` needs `iops`, and `gp3` has 16000 at most.
 - A local host's name with the platform's name before it is a hostname (63 characters).
 """
 
@@ -64,14 +66,15 @@ def _table(model: type[BaseModel], at: str) -> str:
 
 
 def _rows(model: type[BaseModel], at: str) -> Iterator[str]:
-    """A row a field, those of its own fields below it; a field of several kinds has tables of their own."""
+    """A row a field, those of its own fields below it; a region of each kind has a table of its own."""
     for name, field in model.model_fields.items():
         path, inner = f"{at}{field.alias or name}", _models(field.annotation)
         if not inner or field.description:
             cells = (f"`{path}`", _type(field), _default(field), _changes(field), field.description or "")
             yield f"| {' | '.join(cells)} |"
-        if len(inner) == 1:
-            yield from _rows(inner[0], f"{path}[]." if get_origin(field.annotation) is tuple else f"{path}.")
+        if path != "spec.regions":
+            below = f"{path}[]." if get_origin(field.annotation) is tuple else f"{path}."
+            yield from (row for one in inner for row in _rows(one, below))
 
 
 def _models(annotation: Any) -> list[type[BaseModel]]:

@@ -96,6 +96,6 @@ def _known(resource: dict[str, Any]) -> dict[str, Any]:
 def test_managers_that_are_named_and_not_there_yet() -> None:
     """Others of the same platform may serve; this specification does not know them."""
     roots = SimpleNamespace(authorities={"kubernetes": None})
-    session: Any = SimpleNamespace(roots=roots, api_servers=(), platform=SimpleNamespace(name="harbor"))
+    session: Any = SimpleNamespace(roots=roots, manager_urls=(), platform=SimpleNamespace(name="harbor"))
     with pytest.raises(InfrastructureError, match=r"none of the managers .* is a host of harbor yet"):
         clusters.kubeconfig(session, "manager")

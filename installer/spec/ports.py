@@ -1,0 +1,69 @@
+"""What hosts listen on for others, and who has to reach it: clouds' firewalls and the reference are made from it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final, Literal
+
+from installer.spec.base import Role
+from installer.spec.platform import ManagerNetwork
+
+
+class Source(StrEnum):
+    """Who connects. `YOU`: whoever runs moorage, through the bastion where there is one."""
+
+    YOU = "you"
+    BALANCER = "the balancer of the manager's API"
+    MANAGERS = "managers"
+    HOSTS = "hosts"
+    USERS = "users of clusters"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Port:
+    """Ports from `first` to `last`, on hosts of some roles, for some sources."""
+
+    protocol: Literal["tcp", "udp"] = "tcp"
+    first: int
+    last: int
+    what: str
+    on: tuple[Role, ...] = ("manager", "worker")
+    sources: tuple[Source, ...]
+
+    @property
+    def range(self) -> str:
+        """`6443`, or `2379-2380`."""
+        return str(self.first) if self.first == self.last else f"{self.first}-{self.last}"
+
+
+def ports(network: ManagerNetwork) -> Iterator[Port]:
+    """All of them, for a platform's choice of ports for clusters."""
+    yield from _FIXED
+    first, last = network.ports
+    what = "APIs of clusters, one port each; `spec.manager.network.ports`"
+    yield Port(first=first, last=last, what=what, sources=(Source.YOU, Source.USERS))
+
+
+SSH: Final = Port(
+    first=22,
+    last=22,
+    what="SSH: the installer; and each host from each other, as preflight's test of the network",
+    sources=(Source.YOU, Source.HOSTS),
+)
+API: Final = Port(
+    first=6443,
+    last=6443,
+    what="the manager's API",
+    on=("manager",),
+    sources=(Source.YOU, Source.BALANCER, Source.HOSTS),
+)
+_FIXED: Final = (
+    SSH,
+    API,
+    Port(first=2379, last=2380, what="the manager's etcd; mutual TLS", on=("manager",), sources=(Source.MANAGERS,)),
+    Port(first=10250, last=10250, what="kubelet", sources=(Source.MANAGERS,)),
+    Port(protocol="udp", first=8472, last=8472, what="VXLAN of the manager's pod network", sources=(Source.HOSTS,)),
+    Port(first=7444, last=7444, what="handing on the bundle, only while that runs", sources=(Source.HOSTS,)),
+)

@@ -1,0 +1,40 @@
+"""What a new machine is told at its first boot: its SSH host key, and who may log in. https://docs.cloud-init.io"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any, Final
+
+import pulumi
+
+from stacks.common.resources import HostKey
+
+HEAD: Final = "#cloud-config\n"
+# Many hosts are reached through the bastion at once, and sshd drops logins from the eleventh on by default.
+_SSHD: Final = "MaxStartups 200\nMaxSessions 200\nPasswordAuthentication no\n"
+
+# Small images lack it, and nodes need it. Before SSH answers, so that preflight finds it; without a way out it gives up
+# soon, and preflight says what is missing.
+_TOOLS: Final = "command -v nft || timeout 120 sh -c 'apt-get -q update && apt-get -qy install nftables' || true"
+
+
+def user_data(*, name: str, key: HostKey, public_keys: Sequence[str]) -> pulumi.Output[str]:
+    """The text, a secret: it has the host's private key. Who has one of `public_keys` may log in, as root."""
+
+    def text(keys: list[str]) -> str:
+        private, public = keys
+        config: dict[str, Any] = {
+            "hostname": name,
+            "users": [],  # no account but root's
+            "disable_root": False,
+            "ssh_pwauth": False,
+            "bootcmd": [["sh", "-c", _TOOLS]],
+            "ssh_authorized_keys": list(public_keys),
+            "ssh_deletekeys": True,
+            "ssh_keys": {"ed25519_private": private, "ed25519_public": f"{public} {name}"},
+            "write_files": [{"path": "/etc/ssh/sshd_config.d/10-moorage.conf", "content": _SSHD}],
+        }
+        return HEAD + json.dumps(config, sort_keys=True)  # JSON is YAML
+
+    return pulumi.Output.secret(pulumi.Output.all(key.privateKey, key.publicKey).apply(text))

@@ -1,0 +1,105 @@
+"""A platform on AWS whose instances are local hosts: everything but Amazon's own API is as it would be there."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.platform_under_test import PlatformUnderTest
+from tests.fakes.cloud.account import Account
+from tests.fakes.cloud.aws import INSTANCE
+from tests.fakes.cloud.machines import LocalMachines
+from tests.fakes.cloud.provider import FakeCloud
+from tests.fakes.provider import served
+
+_NAME = "cloud-aws"
+_HERE = "198.18.0.0/15"  # where local hosts see this machine; and from where they see each other
+_SPECIFICATION = f"""
+apiVersion: moorage.dev/v1
+kind: Platform
+metadata: {{name: {_NAME}}}
+spec:
+  release: "2026.11"
+  regions:
+    - name: home
+      provider: {{kind: aws, region: eu-central-1, access: {{sources: [{_HERE}], published: [{_HERE}]}}}}
+      hosts:
+        - {{name: manager, role: manager}}
+        - {{name: worker, role: worker, zones: [b]}}
+---
+apiVersion: moorage.dev/v1
+kind: Cluster
+metadata: {{name: team-a}}
+spec:
+  version: 1.37.2
+  controlPlane: {{replicas: 1}}
+  pools:
+    - {{name: general, kind: shared, count: 1, cpu: 1, memory: 1Gi}}
+"""
+
+
+@dataclass(frozen=True)
+class Rented:
+    """A platform, the cloud that it is in, and the machines there."""
+
+    platform: PlatformUnderTest
+    cloud: FakeCloud
+    machines: LocalMachines
+
+    def address(self, name: str) -> str:
+        """Of a machine, by its name."""
+        tag = f"{_NAME}-{name}"
+        return next(data["privateIp"] for data in self.cloud.account.all(INSTANCE) if data["tags"]["Name"] == tag)
+
+
+@pytest.fixture
+def rented(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rented]:
+    """A platform that is specified; its machines are gone in the end, whatever happens."""
+    (tmp_path / "platform.yaml").write_text(_SPECIFICATION)
+    machines = LocalMachines(_NAME, tmp_path / "machines")
+    cloud = FakeCloud(Account(machines=machines))
+    with served(cloud) as port:
+        monkeypatch.setenv("PULUMI_DEBUG_PROVIDERS", f"aws:{port}")
+        try:
+            yield Rented(PlatformUnderTest(_NAME, tmp_path), cloud, machines)
+        finally:
+            machines.close()
+
+
+def test_a_platform_on_aws_comes_up_and_leaves_nothing(rented: Rented) -> None:
+    """Through the bastion, with host keys that were known before the hosts; a second run has nothing to do."""
+    platform = rented.platform
+    assert "manager-1" in platform.must("preview").stdout
+    platform.must("up", "--yes", timeout_s=900)
+    assert platform.must("status", "-o", "json").json["problems"] == []
+    _nobody_comes_in_elsewhere(rented)
+    nodes = json.loads(platform.kubectl("team-a", "get", "nodes", "-o", "json").stdout)["items"]
+    assert [node["status"]["nodeInfo"]["kubeletVersion"] for node in nodes] == ["v1.37.2"]
+    again = platform.must("up", "--yes")
+    assert "Nothing to do" in again.stdout, again.stderr
+    platform.must("destroy", "--yes")
+    assert rented.cloud.wrong == []
+    assert rented.cloud.account.left() == []
+    assert platform.leftovers() == []
+    assert rented.machines.booted == {}
+
+
+def _nobody_comes_in_elsewhere(rented: Rented) -> None:
+    """What was done so far went through the bastion: this machine reaches no host but that."""
+    for name, open_ in (("bastion", True), ("manager-1", False), ("worker-1", False)):
+        address = rented.address(name)
+        assert _answers(address, 22) is open_
+        assert not _answers(address, 6443)
+
+
+def _answers(address: str, port: int) -> bool:
+    try:
+        socket.create_connection((address, port), timeout=1).close()
+    except OSError:
+        return False
+    return True

@@ -171,6 +171,7 @@ class Canary(Model):
         description="A program of yours beside the specification, run here after that; its exit code 0 means well. It"
         " is told `MOORAGE_PLATFORM`, `MOORAGE_HOST`, `MOORAGE_ADDRESS` and `MOORAGE_RELEASE`.",
     )
+    confirm: bool = always(False, description="Then stop; others follow once somebody says `moorage plan resume`.")
 
 
 class Upgrades(Model):

@@ -28,6 +28,12 @@ def is_manager(session: Session, name: str) -> bool:
     return any(host.name == name and host.role == "manager" for host in wanted_hosts(session.platform))
 
 
+def coming(session: Session) -> tuple[str, ...]:
+    """Managers that are to be, and are not provided yet: all others will be told of them."""
+    wanted = [host.name for host in wanted_hosts(session.platform) if host.role == "manager"]
+    return tuple(name for name in wanted if name not in session.hosts)
+
+
 def summary(changes: Sequence[HostChange]) -> str:
     """`write 3, restart kubelet`."""
     parts = []

@@ -22,12 +22,17 @@ class ChangeHost:
             return ()
         seen, todo = session.facts(target.name), host_changes.todo(session, target.name)
         other = seen.manifest.release != session.bundle.digest
-        if not todo and not other:
+        coming = host_changes.coming(session)
+        if not todo and not other and not coming:
             return ()
         parts = []
         if other and seen.manifest.release:
             parts.append(f"{releases.name_of(seen)} -> {session.bundle.release}")
-        parts.append(host_changes.summary(todo) if todo else "see that it is whole")
+        if coming:  # their addresses are not known yet, but that they will be told
+            restart = ": restart kube-apiserver" if target.name in session.managers else ""
+            parts.append(f"learn of {', '.join(coming)}{restart}")
+        if todo or not parts:
+            parts.append(host_changes.summary(todo) if todo else "see that it is whole")
         return (Change(target.name, Action.UPDATE, "; ".join(parts), tuple(map(str, todo))),)
 
     def run(self, session: Session, target: Target, report: StepReport) -> None:

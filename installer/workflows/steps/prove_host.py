@@ -15,7 +15,7 @@ from installer.engine.plan import Action, Change, Target
 from installer.engine.playbook import RoleSelector
 from installer.spec.platform import Canary
 from installer.spec.quantity import seconds
-from installer.workflows import changing, host_changes, host_drain, releases
+from installer.workflows import changing, host_changes, host_drain, proven, releases, runs
 from installer.workflows.registry import STEPS
 from installer.workflows.session import Session
 
@@ -41,10 +41,13 @@ class ProveHost:
         first = _is_new(session, target.name) or names[0] == target.name
         if not others or not first or any(_is_new(session, name) for name in others):
             return ()
+        if proven.is_noted(session, target.name):
+            return ()
         if canary.check and not os.access(_program(session, canary), os.X_OK):
             raise SpecError(f"{canary.check} is not there, or may not be run", hint=_HINT)
-        check = f", then {canary.check}" if canary.check else ""
-        return (Change(target.name, Action.RUN, f"run without fault for {canary.bake}{check}, before others follow"),)
+        parts = [f"run without fault for {canary.bake}", *([canary.check] if canary.check else [])]
+        parts += ["wait for `moorage plan resume`"] if canary.confirm else []
+        return (Change(target.name, Action.RUN, f"{', then '.join(parts)}, before others follow"),)
 
     def run(self, session: Session, target: Target, report: StepReport) -> None:
         canary = session.platform.spec.upgrades.canary or Canary()
@@ -57,6 +60,10 @@ class ProveHost:
             changing.require_whole(session, target.name, session.bundle, report)
         if canary.check:
             _check(session, target.name, canary, report)
+        proven.note(session, target.name)
+        if canary.confirm:
+            runs.pause(session).begin()
+            report.emit(Note(f"{target.name} has proven itself; others follow once `moorage plan resume` says so"))
 
     def undo(self, session: Session, target: Target, report: StepReport) -> None:
         session.forget(target.name)

@@ -14,7 +14,7 @@ from installer.engine.plan import StepId, Target
 from installer.hostops.diff import Act, HostChange
 from installer.hostops.facts import HostFacts, Manifest
 from installer.hostops.preflight import Report
-from installer.spec.specification import load
+from installer.spec.specification import Specification, load
 from installer.workflows import changing, host_drain, releases, runs
 from installer.workflows.session import Session
 from installer.workflows.steps import change_host, check_hosts, drain_host, install_host, take_snapshot
@@ -215,3 +215,27 @@ def test_managers_go_back_only_while_one_is_old(others: tuple[str, ...], stays: 
     found = [releases.load_release(name) for name in others]
     reason = releases.must_stay(OLD.info, NEW.info, found)
     assert bool(reason) is stays
+
+
+def test_a_preview_tells_what_managers_that_come_restart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before anybody knows their addresses; once they are provided, what is written is told."""
+    monkeypatch.setattr(change_host.host_changes, "todo", lambda session, name: ())
+    path = tmp_path / "platform.yaml"
+
+    def with_managers(count: int) -> Specification:
+        groups = f"{{name: manager, role: manager, count: {count}}}, {{name: worker, role: worker, count: 1}}"
+        path.write_text(platform(hosts=groups))
+        return load(path)
+
+    one, three = with_managers(1), with_managers(3)
+    session = sessions.provided(one, three, tmp_path, dict.fromkeys(("manager-1", "worker-1"), on(NEW.digest)))
+    session.bundle = NEW  # type: ignore[assignment]  # as far as it is used
+    told = {
+        name: [change.summary for change in change_host.ChangeHost().plan(session, Target("host", name))]
+        for name in ("manager-1", "worker-1", "manager-2")
+    }
+    assert told == {
+        "manager-1": ["learn of manager-2, manager-3: restart kube-apiserver"],
+        "worker-1": ["learn of manager-2, manager-3"],
+        "manager-2": [],
+    }

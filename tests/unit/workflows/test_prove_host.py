@@ -12,7 +12,7 @@ from installer.core.errors import HostError, SpecError
 from installer.engine.events import StepReport
 from installer.engine.plan import StepId, Target
 from installer.spec.specification import load
-from installer.workflows import changing, host_drain, preview
+from installer.workflows import changing, host_drain, preview, proven, runs
 from installer.workflows.session import Session
 from installer.workflows.steps import prove_host
 from tests.unit.spec.documents import platform
@@ -22,6 +22,15 @@ from tests.unit.workflows.test_releases import NEW, OLD
 
 _NAMES = ("manager-1", "manager-2", "manager-3", "worker-1", "worker-2")
 _REPORT = StepReport(StepId("workers", "worker-1", "prove-host"), lambda event: None)
+
+
+@pytest.fixture(autouse=True)
+def noted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The hosts that the manager knows to have proven themselves."""
+    found: list[str] = []
+    monkeypatch.setattr(proven, "is_noted", lambda session, name: name in found)
+    monkeypatch.setattr(proven, "note", lambda session, name: found.append(name))
+    return found
 
 
 def _session(folder: Path, *new: str, canary: str = "{bake: 0s, check: ./check}") -> Session:
@@ -131,3 +140,35 @@ def test_it_goes_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
     monkeypatch.setattr(host_drain, "end", lambda session, name: acts.append("open"))
     prove_host.ProveHost().undo(_session(tmp_path, name), Target("host", name), _REPORT)
     assert acts == done
+
+
+def test_who_has_proven_itself_need_not_again(tmp_path: Path, noted: list[str]) -> None:
+    """Whoever goes on from there, from any machine."""
+    _check(tmp_path, "")
+    noted.append("manager-1")
+    session = _session(tmp_path, "manager-1")
+    assert prove_host.ProveHost().plan(session, Target("host", "manager-1")) == ()
+    assert prove_host.ProveHost().plan(session, Target("host", "worker-1")) != ()
+
+
+@pytest.mark.parametrize("confirm", [True, False])
+def test_a_person_agrees(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, noted: list[str], *, confirm: bool) -> None:
+    """Once the host is well: the platform is held, and nothing more begins."""
+    session = _session(tmp_path, "worker-1", canary=f"{{bake: 0s, confirm: {str(confirm).lower()}}}")
+    (planned,) = prove_host.ProveHost().plan(session, Target("host", "manager-1"))
+    assert ("then wait for `moorage plan resume`" in planned.summary) is confirm
+    _run(session, monkeypatch)
+    assert noted == ["worker-1"]
+    assert runs.pause(session).on is confirm
+
+
+def test_one_that_is_not_well_has_proven_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, noted: list[str]
+) -> None:
+    """And nobody is asked about it."""
+    _check(tmp_path, "exit 1")
+    session = _session(tmp_path, "worker-1", canary="{bake: 0s, check: ./check, confirm: true}")
+    with pytest.raises(HostError):
+        _run(session, monkeypatch)
+    assert noted == []
+    assert not runs.pause(session).on

@@ -31,7 +31,7 @@ class ChangeHost:
         if coming:  # their addresses are not known yet, but that they will be told
             restart = ": restart kube-apiserver" if target.name in session.managers else ""
             parts.append(f"learn of {', '.join(coming)}{restart}")
-        if todo or not parts:
+        if todo or not coming:
             parts.append(host_changes.summary(todo) if todo else "see that it is whole")
         return (Change(target.name, Action.UPDATE, "; ".join(parts), tuple(map(str, todo))),)
 

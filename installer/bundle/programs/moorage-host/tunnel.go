@@ -14,12 +14,17 @@ import (
 	"net/netip"
 	"os"
 	"strings"
+	"syscall"
 	"time"
 )
 
 const (
 	dialTarget  = 5 * time.Second
 	readRequest = 10 * time.Second
+	// A refusal may be this node's alone, whose kube-proxy has not heard of a new endpoint yet: an API server takes
+	// another node each time.
+	refusedFor = time.Second
+	askAgain   = 100 * time.Millisecond
 )
 
 // dialer connects to an address, host:port, that a client asked for.
@@ -77,11 +82,22 @@ func oneLine(err error) string {
 	return strings.Join(strings.Fields(err.Error()), " ")
 }
 
-// dialDirectly connects from where we are.
+// dialDirectly connects from where we are; who refuses is asked again for a moment.
 func dialDirectly(ctx context.Context, address string) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, dialTarget)
 	defer cancel()
-	return (&net.Dialer{}).DialContext(ctx, "tcp", address)
+	patience := time.Now().Add(refusedFor)
+	for {
+		conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
+		if !errors.Is(err, syscall.ECONNREFUSED) || time.Now().After(patience) {
+			return conn, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, err
+		case <-time.After(askAgain):
+		}
+	}
 }
 
 // ranges are networks, in CIDR notation with commas in between.

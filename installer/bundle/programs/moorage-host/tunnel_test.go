@@ -186,3 +186,35 @@ func TestAnAddressIsInsideOfANetworkOrNot(t *testing.T) {
 		t.Error("no networks at all are accepted")
 	}
 }
+
+func TestWhoRefusesIsAskedAgainForAMoment(t *testing.T) {
+	address := unused(t)
+	if _, err := dialDirectly(t.Context(), address); err == nil {
+		t.Fatal("nobody listens there")
+	}
+	late := make(chan net.Listener, 1)
+	time.AfterFunc(3*askAgain, func() {
+		listener, err := net.Listen("tcp", address)
+		if err != nil {
+			t.Error(err)
+		}
+		late <- listener
+	})
+	conn, err := dialDirectly(t.Context(), address)
+	(<-late).Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn.Close()
+}
+
+// unused is an address of the loopback at which nobody listens.
+func unused(t *testing.T) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	return listener.Addr().String()
+}

@@ -29,7 +29,7 @@ class ChangeHost:
         if other and seen.manifest.release:
             parts.append(f"{releases.name_of(seen)} -> {session.bundle.release}")
         if coming:  # their addresses are not known yet, but that they will be told
-            restart = ": restart kube-apiserver" if target.name in session.managers else ""
+            restart = ": restart kube-apiserver" if target.name in session.managers and not todo else ""
             parts.append(f"learn of {', '.join(coming)}{restart}")
         if todo or not coming:
             parts.append(host_changes.summary(todo) if todo else "see that it is whole")

@@ -18,7 +18,8 @@ from installer.bundle.components import PARTS, Component, components
 from installer.bundle.errors import SourceUnreachableError, ToolMissingError
 from installer.bundle.recipe import BuildEvent, Item, Made, Recipe
 from installer.bundle.release import Release
-from installer.bundle.store import Store, default_cache, digest_of
+from installer.bundle.store import Store, digest_of
+from installer.core import cache as caching
 from installer.core.errors import BundleError
 
 SourceChoice = Literal["auto", "release", "source"]
@@ -38,7 +39,7 @@ def build(
     cache: Path | None = None,
 ) -> Bundle:
     """The bundle of `release`, whole and verified; what is in the cache is used, what is damaged there made again."""
-    root = cache or default_cache()
+    root = cache or caching.root()
     sources = python.sources_digest()
     try:
         made = Builder(root, on_event).run(plan(release, arch=arch, source=source))

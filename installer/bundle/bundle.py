@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from installer.bundle.release import Release, load_release
-from installer.bundle.store import Store, default_cache, digest_of
+from installer.bundle.store import Store, digest_of
+from installer.core import cache as caching
 from installer.core.errors import BundleError
 
 FORMAT = 1
@@ -42,7 +43,7 @@ class Bundle:
     @classmethod
     def load(cls, release: str, *, arch: str = "amd64", cache: Path | None = None) -> Bundle:
         """The bundle that was built, or imported, for `release`; raises BundleError when there is none."""
-        root = cache or default_cache()
+        root = cache or caching.root()
         file = manifest_path(root, release, arch)
         try:
             return cls.from_json(file.read_text(), Store(root))
@@ -168,7 +169,7 @@ def export(bundle: Bundle, target: Path) -> None:
 
 def import_(source: Path, *, cache: Path | None = None) -> Bundle:
     """Take an exported bundle in, each file checked while it is read; raises BundleError."""
-    store = Store(cache or default_cache())
+    store = Store(cache or caching.root())
     try:
         with tarfile.open(source) as tar:
             first = tar.next()

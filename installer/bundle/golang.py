@@ -18,7 +18,8 @@ from typing import Final, TextIO
 from installer.bundle.components import Cgo, Component
 from installer.bundle.errors import ToolMissingError
 from installer.bundle.recipe import Made, Progress, digest
-from installer.bundle.store import default_cache, digest_of
+from installer.bundle.store import digest_of
+from installer.core import cache as caching
 from installer.core.errors import BundleError
 
 PROGRAMS: Final = Path(__file__).parent / "programs"
@@ -44,7 +45,7 @@ class GoRecipe:
         return digest("go", source, self.arch, files, _go_version(self._module), compiler, *tests)
 
     def make(self, folder: Path, made: Made, progress: Progress) -> None:
-        with _users_of_caches(default_cache()) as users:
+        with _users_of_caches(caching.root()) as users:
             fcntl.flock(users, fcntl.LOCK_SH)
             self._make(folder, progress)
 
@@ -94,7 +95,7 @@ class GoRecipe:
     def _env(self, folder: Path) -> dict[str, str]:
         return {
             **os.environ,
-            **caches(default_cache()),
+            **caches(caching.root()),
             "GOOS": "linux",
             "GOARCH": self.arch,
             "GOFLAGS": "-mod=readonly -buildvcs=false -modcacherw",

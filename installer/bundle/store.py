@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,11 +13,6 @@ from typing import BinaryIO
 from installer.core.errors import BundleError
 
 _CHUNK = 1 << 20
-
-
-def default_cache() -> Path:
-    """`$MOORAGE_CACHE`, or ~/.cache/moorage."""
-    return Path(os.environ.get("MOORAGE_CACHE") or Path.home() / ".cache" / "moorage")
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,8 @@ from typing import Final
 from installer.bundle.components import Component
 from installer.bundle.errors import SourceUnreachableError, UnpinnedError
 from installer.bundle.recipe import Made, Progress, digest
-from installer.bundle.store import default_cache, digest_of
+from installer.bundle.store import digest_of
+from installer.core import cache
 from installer.core.errors import BundleError
 
 Pins = Mapping[str, str]  # URL -> sha256
@@ -42,7 +43,7 @@ class UpstreamRecipe:
     def make(self, folder: Path, made: Made, progress: Progress) -> None:
         for number, (url, sha256, outputs) in enumerate(self.downloads):
             progress(url, number / len(self.downloads))
-            file = fetch(url, sha256, default_cache() / "downloads")
+            file = fetch(url, sha256, cache.root() / "downloads")
             for output in outputs:
                 target = folder / output
                 target.parent.mkdir(parents=True, exist_ok=True)

@@ -32,10 +32,12 @@ from installer.controller.manager_api import FIELD_MANAGER, Api
 from installer.controller.status import Condition, Found, Happened, status
 from installer.core.errors import InstallerError
 from installer.kubernetes import addons, client, hosted
+from installer.kubernetes.cluster_status import REFUSED, UPGRADE_FAILED
 from installer.kubernetes.settings import PlatformSettings
 
 _RESOURCE = ("moorage.dev", "v1", "clusters")
 _CONNECT_S, _ANSWER_S, _QUIET_S = 3.0, 10.0, 20.0
+_TROUBLE = {REFUSED, UPGRADE_FAILED, "Degraded"}  # phases
 _AT_ONCE = 32  # passes; each waits for API servers most of the time
 log = logging.getLogger("moorage.controller")
 
@@ -230,7 +232,7 @@ async def _report(world: World, name: str, body: kopf.Body, look: Look, generati
     if wanted["phase"] == before.get("phase"):
         return []
     message = next((c["message"] for c in wanted["conditions"] if c["status"] == "False"), "the cluster is ready")
-    return [Happened(wanted["phase"], message, warning=wanted["phase"] in {"Refused", "Degraded"})]
+    return [Happened(wanted["phase"], message, warning=wanted["phase"] in _TROUBLE)]
 
 
 def _resource(body: kopf.Body) -> dict[str, Any]:

@@ -7,12 +7,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
-PENDING: Final = "Pending"  # the phase of a cluster that has never been ready
-# Reasons of conditions that are on their way: with too little that serves, or with enough of it.
+from installer.kubernetes.cluster_status import PENDING, REFUSED, UPDATING, UPGRADE_FAILED
+
+# The reason of a condition that is on its way, with too little that serves; with enough of it, it is UPDATING.
 STARTING: Final = "Starting"
-UPDATING: Final = "Updating"
-# The reason of a condition, and the phase of a cluster: it serves as before, not at the version that was asked for.
-UPGRADE_FAILED: Final = "UpgradeFailed"
 
 
 @dataclass(frozen=True)
@@ -127,18 +125,18 @@ def phase(found: Found, *, generation: int, before: Mapping[str, Any]) -> str:
     if found.ready:
         return "Ready"
     lacking = [condition.reason for condition in found.conditions if not condition.ok]
-    if any(reason.endswith("Refused") for reason in lacking):
-        return "Refused"
+    if any(reason.endswith(REFUSED) for reason in lacking):
+        return REFUSED
     if before.get("phase", PENDING) == PENDING:
         return PENDING
     if lacking == [UPGRADE_FAILED]:
         return UPGRADE_FAILED
     if (
         all(reason == UPDATING for reason in lacking)
-        or before.get("phase") == "Updating"
+        or before.get("phase") == UPDATING
         or before.get("observedGeneration") != generation
     ):
-        return "Updating"
+        return UPDATING
     return "Degraded"
 
 

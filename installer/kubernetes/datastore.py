@@ -77,6 +77,16 @@ def resource(name: str, *, replicas: int, settings: PlatformSettings, owner: str
     }
 
 
+def owner_of(labels: Mapping[str, str] | None) -> str:
+    """The cluster that has the Datastore with these labels to itself; empty: none."""
+    return (labels or {}).get(OWNER_LABEL, "")
+
+
+def is_ours(name: str, labels: Mapping[str, str] | None) -> bool:
+    """Whether a Datastore is of our own making: then it has as many members as there are managers for."""
+    return name == SHARED or bool(owner_of(labels))
+
+
 def member_names(name: str, members: int) -> tuple[str, ...]:
     """The members of the datastore `name`. A name stays when the member behind it is replaced, as its address does."""
     return tuple(f"{name}-{index}" for index in range(members))

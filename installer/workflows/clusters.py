@@ -15,7 +15,7 @@ from lightkube.resources.core_v1 import Secret as SecretResource
 from installer.core import clock
 from installer.core.errors import InfrastructureError, KubernetesError
 from installer.core.secret import Secret
-from installer.kubernetes import client, control_plane, datastore, hosted, pki
+from installer.kubernetes import client, cluster_status, control_plane, datastore, hosted, pki
 from installer.kubernetes import kubeconfig as access
 from installer.kubernetes.client import ClusterResource
 from installer.spec.base import API_VERSION
@@ -30,10 +30,6 @@ _NODE_S = 60  # for a node to come up where another is to go
 _FOLLOW_S, _FOLLOW_EACH_S = 240, 60  # drains may take their time, and hosts carry so many changes at once
 _NOT_FOUND = 404
 _CONNECT_TIMEOUT_S = 2
-# Phases of clusters.
-_REFUSED: Final = "Refused"  # this platform cannot make it
-_UPDATING: Final = "Updating"
-_UPGRADE_FAILED: Final = "UpgradeFailed"  # it serves at the version that it had before
 MANAGER: Final = "manager"  # no cluster may have this name
 _MANAGER_DAYS = 30
 
@@ -84,7 +80,7 @@ class ClusterInfo:
     @property
     def may_be_upgraded(self) -> bool:
         """One that an earlier run was killed on, or that did not come up, too: going on is what mends it."""
-        return self.ready or self.phase in {_UPDATING, _UPGRADE_FAILED}
+        return self.ready or self.phase in {cluster_status.UPDATING, cluster_status.UPGRADE_FAILED}
 
     @property
     def waits_for(self) -> str:
@@ -109,7 +105,7 @@ def await_bundle(session: Session, on_wait: Callable[[str], None]) -> None:
 
     def behind() -> str | None:
         try:
-            found = [one for one in list_(session) if one.bundle and one.phase != _REFUSED]
+            found = [one for one in list_(session) if one.bundle and one.phase != cluster_status.REFUSED]
             stores = [f"datastore {one.name}: {one.problem}" for one in datastores.list_(session) if one.problem]
         except client.ApiUnavailableError as exc:
             return str(exc)
@@ -255,7 +251,9 @@ def upgrade(session: Session, name: str, version: str) -> Cluster:
     if resource is None:
         raise _unknown(name)
     seen = info(resource)
-    if seen.version == version and seen.phase == _UPGRADE_FAILED:  # the same once more is no other attempt
+    if (
+        seen.version == version and seen.phase == cluster_status.UPGRADE_FAILED
+    ):  # the same once more is no other attempt
         resource = {**resource, "spec": {**resource["spec"], "version": seen.runs}}
         _rewrite(session, resource, resource["spec"])
     return _rewrite(session, resource, {**resource["spec"], "version": version})
@@ -348,12 +346,12 @@ def await_ready(
         if seen.ready and (found.get("status") or {}).get("observedGeneration") == found["metadata"]["generation"]:
             return None
         looked = (found.get("status") or {}).get("observedGeneration") == found["metadata"]["generation"]
-        if looked and seen.phase == _REFUSED:
+        if looked and seen.phase == cluster_status.REFUSED:
             raise KubernetesError(
                 f"cluster {cluster.name} is refused: {seen.waits_for}",
                 hint=f"change the specification, or `moorage cluster delete {cluster.name}`",
             )
-        if looked and (failed := next((c for c in seen.conditions if c.reason == _UPGRADE_FAILED), None)):
+        if looked and (failed := next((c for c in seen.conditions if c.reason == cluster_status.UPGRADE_FAILED), None)):
             raise KubernetesError(
                 f"cluster {cluster.name} is not upgraded: {failed.message}",
                 hint=f"`moorage cluster describe {cluster.name}`",
@@ -382,7 +380,7 @@ def info(resource: Mapping[str, Any]) -> ClusterInfo:
         name=resource["metadata"]["name"],
         version=spec.get("version", ""),
         runs=plane.get("version") or spec.get("version", ""),
-        phase=status.get("phase", "Pending"),
+        phase=status.get("phase", cluster_status.PENDING),
         control_plane_ready=plane.get("ready", 0),
         control_plane_wanted=(spec.get("controlPlane") or {}).get("replicas", 1),
         nodes_ready=nodes.get("ready", 0),

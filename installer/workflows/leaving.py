@@ -14,7 +14,7 @@ from installer.engine.events import Note, StepReport
 from installer.hostops import remove
 from installer.kubernetes import client
 from installer.kubernetes.client import ApiUnavailableError, DatastoreResource
-from installer.kubernetes.datastore import OWNER_LABEL, SHARED, THREE
+from installer.kubernetes.datastore import THREE, is_ours
 from installer.spec.hosts import wanted_hosts
 from installer.workflows import clusters, datastores, etcd_members, host_drain, manager_api
 from installer.workflows.session import Session
@@ -108,7 +108,7 @@ def _is_node(session: Session, name: str) -> bool:
 class _Datastore:
     name: str
     hosts: Sequence[str]  # of its members
-    ours: bool  # the controller gives it as many members as there are managers for
+    ours: bool  # it gets fewer members by itself
 
 
 def _datastores(session: Session) -> Sequence[_Datastore]:
@@ -118,7 +118,7 @@ def _datastores(session: Session) -> Sequence[_Datastore]:
         _Datastore(
             name=one["metadata"]["name"],
             hosts=[member.get("host", "") for member in (one.get("status") or {}).get("members") or ()],
-            ours=one["metadata"]["name"] == SHARED or OWNER_LABEL in (one["metadata"].get("labels") or {}),
+            ours=is_ours(one["metadata"]["name"], one["metadata"].get("labels")),
         )
         for one in found
     ]

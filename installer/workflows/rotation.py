@@ -17,7 +17,7 @@ from installer.core.errors import InfrastructureError, KubernetesError
 from installer.engine.events import Note
 from installer.engine.plan import Plan
 from installer.engine.runner import RunResult
-from installer.kubernetes import client, hosted, roots, rotation
+from installer.kubernetes import client, cluster_status, hosted, roots, rotation
 from installer.kubernetes.client import ClusterResource
 from installer.kubernetes.roots import Stage
 from installer.workflows import clusters, manager_trust, preview, runs, up
@@ -25,7 +25,6 @@ from installer.workflows.session import Session
 
 COMMAND: Final = "moorage certs rotate"
 _CLUSTER_TIMEOUT_S: Final = 900
-_CONDITION: Final = "AuthoritiesSettled"  # of a cluster
 
 
 def next_plan(session: Session) -> Plan:
@@ -111,7 +110,7 @@ def _await_cluster(session: Session, name: str, asked: str, *, hold: bool, waiti
         nonlocal said
         stage, followed = _cluster_stage(session, name)
         conditions = {one.type: one for one in clusters.describe(session, name).conditions}
-        condition = conditions.get(_CONDITION)
+        condition = conditions.get(cluster_status.AUTHORITIES_SETTLED)
         if hold and stage is Stage.TRUST and condition is not None and condition.reason == "Held":
             return None
         if stage is Stage.SETTLED and followed == asked:

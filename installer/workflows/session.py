@@ -15,8 +15,8 @@ from lightkube import Client
 
 from installer.bundle.bundle import Bundle
 from installer.bundle.release import Release, load_release
-from installer.bundle.store import Store, default_cache
-from installer.core import layout
+from installer.bundle.store import Store
+from installer.core import cache, layout
 from installer.core.errors import BundleError, InfrastructureError, InstallerError, SpecError
 from installer.engine.events import Reporter
 from installer.engine.plan import Target
@@ -232,7 +232,7 @@ class Session:
         lines: list[str] = []
         path = f"{layout.RELEASES}/{digest}/{layout.BUNDLE_MANIFEST}"
         self.connection(name).run(f"cat {path}", on_line=lines.append, step="read which bundle it has")
-        return Bundle.from_json("\n".join(lines), Store(default_cache()))
+        return Bundle.from_json("\n".join(lines), Store(cache.root()))
 
     def seen_with(self, name: str, bundle: Bundle) -> HostFacts:
         """A new look that answers everything: what may be wanted of a host depends on facts only in its content."""

@@ -14,7 +14,7 @@ from installer.bundle.build import Builder
 from installer.bundle.components import Component, Source, component
 from installer.bundle.recipe import BuildEvent, Item, Made, Progress, digest
 from installer.bundle.release import Release, load_release
-from installer.bundle.store import default_cache
+from installer.core import cache
 from tests.conformance.commands import output, run
 from tests.conformance.images import ImagesRecipe
 
@@ -72,7 +72,7 @@ class Suite:
 
 def build(folder: Path, on_event: Callable[[BuildEvent], None]) -> Suite:
     """Have the suite, from the cache or made now, with its programs executable below `folder`."""
-    root = default_cache()
+    root = cache.root()
     release = load_release(_RELEASE)
     made = Builder(root, on_event).run(_items(release))
     golang.discard_caches(root)
@@ -145,7 +145,7 @@ class FilesRecipe:
     def make(self, folder: Path, made: Made, progress: Progress) -> None:
         progress("out of the Go module", 0.0)
         argv = ["go", "list", "-m", "-f", "{{.Dir}}", "k8s.io/kubernetes"]
-        env = {**os.environ, **golang.caches(default_cache()), "GOFLAGS": "-mod=readonly -modcacherw"}
+        env = {**os.environ, **golang.caches(cache.root()), "GOFLAGS": "-mod=readonly -modcacherw"}
         module = golang.PROGRAMS / f"kubernetes-{VERSION}"
         run(["go", "mod", "download", "k8s.io/kubernetes"], cwd=module, env=env)
         source = Path(run(argv, cwd=module, env=env).strip())

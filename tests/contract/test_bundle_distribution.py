@@ -14,7 +14,8 @@ from installer.bundle.build import Builder, plan
 from installer.bundle.bundle import Artefact, Bundle
 from installer.bundle.distribute import PORT, distribute
 from installer.bundle.release import load_release
-from installer.bundle.store import Store, default_cache
+from installer.bundle.store import Store
+from installer.core import cache
 from installer.core.errors import InstallerError
 from installer.core.secret import Secret
 from installer.provision.local import machine, network, rootfs
@@ -56,7 +57,7 @@ def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, Con
                 network=PLATFORM,
                 address=str(addresses[number]),
                 folder=folder / name,
-                rootfs=rootfs.ensure(default_cache()),
+                rootfs=rootfs.ensure(cache.root()),
                 routes=(),
                 public_key=public,
                 host_key=host_private,
@@ -83,7 +84,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
 def program(store: Store) -> Artefact:
     """The program that hosts serve and fetch with, as the bundle has it; built first where it is not there yet."""
     items = [item for item in plan(load_release("2026.11"), arch="amd64", source="source") if _PROGRAM in item.outputs]
-    made = Builder(default_cache(), lambda event: None).run(items)[_PROGRAM]
+    made = Builder(cache.root(), lambda event: None).run(items)[_PROGRAM]
     with made.open("rb") as content:
         return Artefact(_PROGRAM, store.add(content), made.stat().st_size)
 

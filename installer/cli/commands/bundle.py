@@ -43,12 +43,13 @@ def register(app: typer.Typer) -> None:
 
 def list_(common: Common) -> None:
     """List the releases, and which of them are built here."""
-    from installer.bundle import bundle, release, store
+    from installer.bundle import bundle, release
     from installer.cli import tables
+    from installer.core import cache
 
-    cache = store.default_cache()
+    kept = cache.root()
     built = {
-        one.name: [arch for arch in release.ARCHITECTURES if bundle.manifest_path(cache, one.name, arch).exists()]
+        one.name: [arch for arch in release.ARCHITECTURES if bundle.manifest_path(kept, one.name, arch).exists()]
         for one in release.releases()
     }
     data = [{**one.model_dump(mode="json", by_alias=True), "built": built[one.name]} for one in release.releases()]

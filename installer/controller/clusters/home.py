@@ -10,10 +10,11 @@ from installer.controller.datastores.copy import Copying, Progress
 from installer.controller.datastores.one_pass import DatastoreNotReadyError
 from installer.controller.datastores.whereabouts import Step, Whereabouts
 from installer.controller.manager_api import Api
-from installer.controller.status import UPDATING, Condition, Happened
+from installer.controller.status import Condition, Happened
 from installer.core.errors import KubernetesError
 from installer.kubernetes import datastore
 from installer.kubernetes.client import ClusterResource
+from installer.kubernetes.cluster_status import UPDATING
 from installer.spec.cluster import Cluster
 
 # For what is missing once the cluster is locked out; moorage-datastore gives up before that.

@@ -17,8 +17,9 @@ from installer.controller.clusters.inside import Inside, NodeSeen, PodOfNode
 from installer.controller.clusters.marks import Marks
 from installer.controller.drained_hosts import DrainedHosts
 from installer.controller.manager_api import Api, meta_of
-from installer.controller.status import STARTING, UPDATING, Condition, Happened, NodeFound
+from installer.controller.status import STARTING, Condition, Happened, NodeFound
 from installer.kubernetes import client, hosted, node_pod, storage
+from installer.kubernetes.cluster_status import UPDATING
 from installer.kubernetes.roots import Roots, Stage
 from installer.kubernetes.settings import PlatformSettings
 from installer.spec.cluster import Cluster, SharedPool

@@ -12,9 +12,10 @@ from installer.controller.datastores.datastores import Datastores
 from installer.controller.datastores.one_pass import DatastoreNotReadyError
 from installer.controller.drained_hosts import DrainedHosts
 from installer.controller.manager_api import Api, meta_of
-from installer.controller.status import STARTING, UPDATING, Condition, Happened
+from installer.controller.status import STARTING, Condition, Happened
 from installer.core.errors import KubernetesError
 from installer.kubernetes import datastore, egress, hosted
+from installer.kubernetes.cluster_status import UPDATING
 from installer.kubernetes.roots import Roots
 from installer.kubernetes.settings import PlatformSettings
 from installer.spec.cluster import Cluster
@@ -122,8 +123,8 @@ class Plane:
         # Enough serve, of the one kind or the other: what is missing is only the change.
         reason = UPDATING if ready >= wanted else STARTING
         given_up = ""
-        if current and status is not None and versions.given_up(status):
-            given_up = why or versions.not_made(status) or f"not ready for {hosted.PROGRESS_S} s"
+        if found is not None and versions.given_up(found):
+            given_up = why or versions.not_made(found) or f"not ready for {hosted.PROGRESS_S} s"
         return Seen(ready, Condition("ControlPlaneReady", False, reason, message), given_up)
 
 

@@ -25,10 +25,11 @@ from installer.controller.clusters.wanted import parse, refusal
 from installer.controller.datastores.datastores import Datastores
 from installer.controller.drained_hosts import DrainedHosts
 from installer.controller.manager_api import Api, meta_of
-from installer.controller.status import PENDING, Attempt, Condition, Found, Happened, NodeFound
+from installer.controller.status import Attempt, Condition, Found, Happened, NodeFound
 from installer.core import clock
 from installer.core.errors import KubernetesError
 from installer.kubernetes import datastore, hosted, storage
+from installer.kubernetes.cluster_status import PENDING
 from installer.kubernetes.roots import Stage
 from installer.kubernetes.settings import PlatformSettings
 from installer.spec.cluster import Cluster

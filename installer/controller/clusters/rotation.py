@@ -13,11 +13,11 @@ from lightkube.resources.core_v1 import Pod
 from installer.controller.clusters.authorities import Authorities, fingerprint
 from installer.controller.clusters.inside import Inside
 from installer.controller.manager_api import Api, meta_of
-from installer.controller.status import UPDATING, Condition, Happened
+from installer.controller.status import Condition, Happened
 from installer.kubernetes import hosted, node, node_pod, rotation
+from installer.kubernetes.cluster_status import AUTHORITIES_SETTLED, UPDATING
 from installer.kubernetes.roots import Roots, Stage
 
-_CONDITION: Final = "AuthoritiesSettled"
 _STAGES: Final = (Stage.TRUST, Stage.REISSUE, Stage.DROP)
 _TIMEOUT_S: Final = 1.0
 _NAMED: Final = 3  # as many nodes does a message name; no more are asked once so many are behind
@@ -106,11 +106,11 @@ def authorities_of(address: str) -> str:
 
 def _condition(stage: Stage, behind: Sequence[str], *, held: bool) -> Condition:
     if stage is Stage.SETTLED:
-        return Condition(_CONDITION, False, UPDATING, f"a rotation is asked for; waits: {'; '.join(behind)}")
+        return Condition(AUTHORITIES_SETTLED, False, UPDATING, f"a rotation is asked for; waits: {'; '.join(behind)}")
     said = f"{_numbered(stage)}: {rotation.SAID[stage]}"
     if behind:
-        return Condition(_CONDITION, False, UPDATING, f"{said}; waits: {'; '.join(behind)}")
-    return Condition(_CONDITION, held, "Held", f"{said}; held by annotation {hosted.HOLD}")
+        return Condition(AUTHORITIES_SETTLED, False, UPDATING, f"{said}; waits: {'; '.join(behind)}")
+    return Condition(AUTHORITIES_SETTLED, held, "Held", f"{said}; held by annotation {hosted.HOLD}")
 
 
 def _numbered(stage: Stage) -> str:

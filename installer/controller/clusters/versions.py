@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from lightkube.models.apps_v1 import DeploymentStatus
-
-from installer.controller.status import UPGRADE_FAILED, Attempt, Condition, Happened
+from installer.controller.status import Attempt, Condition, Happened
 from installer.core.version import Version, refused_step
+from installer.kubernetes.cluster_status import UPGRADE_FAILED
 
 # What the Deployment controller says when a rollout has not come further for its progressDeadlineSeconds.
 _LATE: Final = "ProgressDeadlineExceeded"
@@ -55,19 +54,21 @@ def refusal(found: Course) -> Condition | None:
     return Condition("ControlPlaneReady", False, "VersionRefused", message)
 
 
-def given_up(found: DeploymentStatus) -> bool:
-    """Whether Kubernetes says of a Deployment that its newest pods do not come up.
+def given_up(found: Any) -> bool:
+    """Whether Kubernetes says of a Deployment, as it is now, that its newest pods do not come up.
 
     Where such pods were made before, it repeats for a moment what it said of others, until the first is there.
     """
-    conditions = found.conditions or ()
-    late = any(one.type == "Progressing" and one.reason == _LATE for one in conditions)
-    return late and bool(found.updatedReplicas or not_made(found))
+    status = found.status
+    if status is None or status.observedGeneration != found.metadata.generation:
+        return False
+    late = any(one.type == "Progressing" and one.reason == _LATE for one in status.conditions or ())
+    return late and bool(status.updatedReplicas or not_made(found))
 
 
-def not_made(found: DeploymentStatus) -> str:
-    """Why its pods are not even made; empty when they are."""
-    conditions = found.conditions or ()
+def not_made(found: Any) -> str:
+    """Why pods of a Deployment are not even made; empty when they are."""
+    conditions = (found.status.conditions or ()) if found.status else ()
     return next((one.message or "" for one in conditions if one.type == "ReplicaFailure" and one.status == "True"), "")
 
 

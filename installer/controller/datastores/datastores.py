@@ -170,4 +170,4 @@ def _uses(cluster: Mapping[str, Any], name: str) -> bool:
 
 
 def _owner(found: Any) -> str:
-    return str((found.metadata.labels or {}).get(datastore.OWNER_LABEL, ""))
+    return datastore.owner_of(found.metadata.labels)

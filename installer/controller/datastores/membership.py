@@ -12,12 +12,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from installer.kubernetes.datastore import THREE
+
 # A host that reboots is back sooner. One that is away for longer loses its member, if another host is free for it.
 AWAY_S: Final = 600.0
 # An etcd that ends by itself this often, on a host that is well, has no data that it could start from. Should it have
 # some, all that is lost by replacing it is the time to copy the data from the others.
 CRASHES: Final = 2
-_SPARES_ONE: Final = 3  # members, of which one may be lost
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,8 +107,8 @@ def fitting(members: int, *, staying: int, leaving: int) -> int:
 
     A host that is away stays, and so do three members on two hosts: a third may come back.
     """
-    if staying >= _SPARES_ONE:
-        return _SPARES_ONE
+    if staying >= THREE:
+        return THREE
     return 1 if leaving else members
 
 

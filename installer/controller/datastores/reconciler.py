@@ -96,9 +96,10 @@ class DatastoreReconciler:
 
     def _fitting(self, resource: Mapping[str, Any], spec: DatastoreSpec, layout: Layout) -> DatastoreSpec:
         """With as many members as fit the managers, where the datastore is of our own making."""
-        owner = (resource["metadata"].get("labels") or {}).get(datastore.OWNER_LABEL, "")
-        if not owner and self._name != datastore.SHARED:
+        labels = resource["metadata"].get("labels")
+        if not datastore.is_ours(self._name, labels):
             return spec
+        owner = datastore.owner_of(labels)
         count = membership.fitting(spec.members, staying=len(layout.hosts), leaving=layout.leaving)
         if count == spec.members or (count > spec.members and owner and not self._spares_one(owner)):
             return spec

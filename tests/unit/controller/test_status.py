@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from installer.controller.status import UPDATING, UPGRADE_FAILED, Attempt, Condition, Found, status
+from installer.controller.status import Attempt, Condition, Found, status
+from installer.kubernetes.cluster_status import UPDATING, UPGRADE_FAILED
 
 NOW = datetime(2026, 5, 4, 3, 2, 1, tzinfo=UTC)
 GOOD = Condition("ControlPlaneReady", True, "Ready")

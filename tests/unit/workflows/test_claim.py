@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import cast
 
@@ -11,6 +13,7 @@ import pytest
 from lightkube import Client
 
 from installer.core.errors import InfrastructureError, LockError
+from installer.engine import lock
 from installer.engine.events import StepReport
 from installer.engine.plan import Action, Change, Target
 from installer.engine.playbook import NamedStep, Phase, Playbook, Selector
@@ -138,3 +141,34 @@ def test_a_run_that_lost_its_platform_begins_nothing_more(tmp_path: Path, monkey
         runs.run(session, Playbook(name="up", title="Up", phases=(phase,)), "up", step)
     assert step.done == ["a", "b"]
     assert api.holder == "another"
+
+
+def test_who_has_no_api_any_more_leaves_the_claim() -> None:
+    """A platform that was destroyed is asked nothing: that would only be waited for."""
+    api = LeaseApi()
+    first = _claim(api, "one")
+    first.begin()
+    first.keep()
+    first.end(release=False)
+    assert api.holder == "one"
+
+
+def test_the_claim_of_a_run_that_was_killed_here_is_taken_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lock of this machine knows that it is gone, so nobody waits for a sign of life."""
+    path = tmp_path / "platform.yaml"
+    path.write_text(platform())
+    session, api = sessions.session(load(path), tmp_path), LeaseApi()
+    monkeypatch.setattr(session, "api_as", lambda subject: cast(Client, api))
+    gone = lock.Holder(user="ops", host="desk", pid=7, since="2026-11-23 12:00:00+00:00", command="moorage up")
+    _claim(api, str(gone)).begin()
+    folder = session.state.of(session.platform.name)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "lock").write_text(json.dumps(asdict(gone)))
+    told: list[str] = []
+    monkeypatch.setattr(session.reporter, "report", lambda event: told.append(str(event)))
+    with runs.locked(session, "up"):
+        assert f"process {os.getpid()}" in api.holder
+    assert [text for text in told if "sign of life" in text] == []
+    assert "process 7" in told[0]

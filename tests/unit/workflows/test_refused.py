@@ -9,15 +9,17 @@ from typing import Any
 
 import pytest
 
-from installer.core.errors import SpecError, SshError
+from installer.core.errors import KubernetesError, SpecError, SshError
+from installer.engine.plan import Target
 from installer.hostops.facts import HostFacts, Manifest
 from installer.kubernetes.client import DatastoreResource
 from installer.kubernetes.datastore import OWNER_LABEL
 from installer.spec.specification import load
-from installer.workflows import leaving, refused, releases, way
+from installer.workflows import clusters, leaving, refused, releases, way
 from installer.workflows.session import Session
+from installer.workflows.steps.apply_cluster import ApplyCluster
 from tests.unit.hostops.hosts import facts
-from tests.unit.spec.documents import platform
+from tests.unit.spec.documents import cluster, platform, pool
 from tests.unit.workflows import sessions
 
 _EMPTY, _RUNS = facts(), facts(manifest=Manifest(units={"kubelet.service": "1"}))
@@ -99,6 +101,58 @@ def test_a_host_does_not_go_with_data_that_is_nowhere_else(tmp_path: Path, monke
         "6: spec.regions: no longer has worker-2, which has volumes of cluster team-a, which would be lost: put it back"
     ]
     assert _faults(tmp_path, platform(hosts=_TWO), new, _all(_RUNS) | {"worker-2": SshError("it is gone")}) == []
+
+
+def _at(runs: str) -> Any:
+    return SimpleNamespace(name="team-a", runs=runs)
+
+
+@pytest.mark.parametrize(
+    ("runs", "wanted", "refused_as"),
+    [
+        ("1.37.2", "1.36.3", "a control plane does not go back"),
+        ("1.36.3", "1.36.3", ""),  # 1.37.2 did not come up
+        ("1.36.3", "1.38.0", "one minor version at a time"),
+        ("", "1.36.3", "a control plane does not go back"),  # nobody answers: the resource refuses, or does not
+    ],
+)
+def test_versions_are_counted_from_what_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, runs: str, wanted: str, refused_as: str
+) -> None:
+    """The specification that was provided may name one that was never reached."""
+
+    def list_(session: Session) -> list[Any]:
+        if not runs:
+            raise KubernetesError("no API server answers")
+        return [_at(runs)]
+
+    monkeypatch.setattr(clusters, "list_", list_)
+    old, new = (platform(hosts=_TWO) + cluster(version=version, pools=pool()) for version in ("1.37.2", wanted))
+    found = _faults(tmp_path, old, new, _all(_RUNS))
+    assert len(found) == bool(refused_as)
+    assert refused_as in "".join(found)
+
+
+@pytest.mark.parametrize(("runs", "allowed"), [("1.36.3", True), ("1.37.2", False), (None, False)])
+def test_a_resource_is_changed_from_what_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, runs: str | None, allowed: bool
+) -> None:
+    """As the API does it, and before anything is asked of that."""
+    path = tmp_path / "platform.yaml"
+    path.write_text(platform(hosts=_TWO) + cluster(pools=pool()))
+    found = load(path)
+    session = sessions.provided(found, found, tmp_path, _all(_RUNS))  # type: ignore[arg-type]
+    document = clusters.document(found.clusters[0])
+    status = {"controlPlane": {"version": runs}} if runs else {}
+    resource = {**document, "spec": {**document["spec"], "version": "1.37.2"}, "status": status}
+    monkeypatch.setattr(clusters, "find", lambda session, name: resource)
+    target = Target("cluster", "team-a")
+    if allowed:
+        (change,) = ApplyCluster().plan(session, target)
+        assert change.detail == ("version: 1.37.2 -> 1.36.3",)
+    else:
+        with pytest.raises(SpecError, match="does not go back"):
+            ApplyCluster().plan(session, target)
 
 
 @pytest.fixture

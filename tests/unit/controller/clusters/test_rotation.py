@@ -17,7 +17,7 @@ from installer.core.secret import Secret
 from installer.kubernetes import documents, hosted, kubeconfig
 from installer.kubernetes import rotation as stages
 from installer.kubernetes.roots import Roots, Stage
-from tests.unit.controller.clusters.test_killed import NAMESPACE, World
+from tests.unit.controller.clusters.world import NAMESPACE, World
 
 
 @pytest.fixture

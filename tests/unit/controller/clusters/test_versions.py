@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from lightkube.models.apps_v1 import DeploymentStatus
+from lightkube.resources.apps_v1 import Deployment
 
 from installer.controller.clusters import versions
 from installer.controller.status import Attempt
@@ -59,11 +59,14 @@ def test_steps_are_counted_from_what_runs(whole: str, wanted: str, why: str) -> 
         ({"conditions": [LATE, QUOTA]}, True),
         ({"conditions": [QUOTA]}, False),
         ({"conditions": [{**LATE, "reason": "ReplicaSetUpdated"}], "updatedReplicas": 1}, False),
+        ({"conditions": [LATE], "updatedReplicas": 1, "observedGeneration": 1}, False),  # of another template
     ],
 )
 def test_when_pods_are_given_up(status: dict[str, Any], given_up: bool) -> None:
     """Once Kubernetes says so of pods that are there, or cannot even be made."""
-    assert versions.given_up(DeploymentStatus.from_dict(status)) is given_up
+    spec = {"selector": {}, "template": {"metadata": {}}}
+    found = {"metadata": {"generation": 2}, "spec": spec, "status": {"observedGeneration": 2, **status}}
+    assert versions.given_up(Deployment.from_dict(found)) is given_up
 
 
 def test_only_another_version_is_given_up() -> None:

@@ -17,11 +17,11 @@ from installer.controller.datastores.reconciler import DatastoreReconciler
 from installer.controller.datastores.status import status
 from installer.controller.manager_api import Api
 from installer.core.clock import SystemClock
-from installer.kubernetes import datastore, draining, host, pki
+from installer.kubernetes import datastore, documents, draining, host, pki
 from tests.fakes.kubernetes import Document, FakeApi, Killed, Life
 from tests.unit.kubernetes import fixed
 
-NAME, SPACE = "shared", datastore.NAMESPACE
+SPACE = datastore.NAMESPACE
 PASSES = 40  # more than any of these takes
 
 
@@ -30,6 +30,7 @@ class Etcd:
 
     def __init__(self) -> None:
         self.members: dict[str, Member] = {}
+        self.leader = "1"
         self.guarded = False
         self.made = 0
 
@@ -59,7 +60,7 @@ class FakeEtcdctl:
         return {
             address: Status(
                 id=etcd.members[address].id,
-                leader="1",
+                leader=etcd.leader,
                 revision=5,
                 index=9000,
                 size=2**20,
@@ -82,7 +83,12 @@ class FakeEtcdctl:
         return str(self.world.life.call(f"etcdctl member add {name}", effect))
 
     def hand_over(self, leader: str, successor: str) -> None:
-        assert leader in self.world.running()
+        def effect() -> None:
+            assert leader in self.world.running()
+            assert self.world.etcd.by_id(successor) in self.world.running()
+            self.world.etcd.leader = successor
+
+        self.world.life.call(f"etcdctl move-leader {successor}", effect)
 
     def run_all(self, commands: Iterable[Sequence[str]]) -> None:
         for command in commands:
@@ -92,6 +98,7 @@ class FakeEtcdctl:
         etcd = self.world.etcd
         match list(command):
             case ["member", "remove", member]:
+                assert member != etcd.leader, "it would take an election"
                 del etcd.members[etcd.by_id(member)]
                 assert self.world.quorum(), f"no majority without {member}"
             case ["member", "promote", member]:
@@ -112,19 +119,21 @@ class FakeEtcdctl:
 class World:
     """Managers, one datastore that one cluster reads from, and its etcd."""
 
-    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, managers: str) -> None:
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, managers: str, *, owner: str = "") -> None:
         self.folder = folder
+        self.name = datastore.name_for(owner, datastore.DEDICATED) if owner else datastore.SHARED
         self.etcd = Etcd()
         self.life = Life()
         self.api = FakeApi(self._kubernetes)
         for name in managers.split():
             self.manager(name)
-        resource = {"apiVersion": "moorage.dev/v1", "kind": "Datastore", "metadata": {"name": NAME}}
+        meta = {"name": self.name, "labels": {datastore.OWNER_LABEL: owner} if owner else {}}
+        resource = {"apiVersion": "moorage.dev/v1", "kind": "Datastore", "metadata": meta}
         self.api.put({**resource, "spec": {"members": 3 if len(managers.split()) > 2 else 1}, "status": {}})
         monkeypatch.setattr(reconciler, "Etcdctl", lambda addresses, authority, folder: FakeEtcdctl(self, addresses))
         monkeypatch.setattr(SystemClock, "sleep", lambda *_: None)
         self.saved_authority = pki.new_ca("shared")
-        self.api.put(datastore.authority_document(NAME, self.saved_authority))
+        self.api.put(datastore.authority_document(self.name, self.saved_authority))
 
     def manager(self, name: str, *, leaves: bool = False) -> None:
         annotations = draining.leave("now")["metadata"]["annotations"] if leaves else {}
@@ -134,7 +143,7 @@ class World:
 
     @property
     def resource(self) -> Document:
-        return self.api.get("Datastore", "", NAME)
+        return self.api.get("Datastore", "", self.name)
 
     def running(self) -> set[str]:
         """Addresses of members whose pods run."""
@@ -150,7 +159,7 @@ class World:
         """Pass after pass of one controller, each status written, until nothing is under way."""
         self.life = Life(ends)
         found = DatastoreReconciler(
-            NAME, Api(cast(Client, self.api.client(self.life))), fixed.settings(managers=3), self.folder
+            self.name, Api(cast(Client, self.api.client(self.life))), fixed.settings(managers=3), self.folder
         )
         for _ in range(PASSES):
             look = found.reconcile(self.resource, ["team-a"])
@@ -170,6 +179,12 @@ class World:
         spec = {"replicas": 1, "selector": {}, "template": pod}
         made = self.api.put({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": meta, "spec": spec})
         made["status"] = {"observedGeneration": made["metadata"]["generation"], **counts}
+
+    def told(self, name: str) -> set[str]:
+        """The addresses of all members, as one of them is told them for a start without data."""
+        entries = documents.entries(self.api.get("Secret", SPACE, name)["data"])
+        peers = datastore.told_cluster(entries).split(",")
+        return {peer.partition("=https://")[2].removesuffix(":2380") for peer in peers}
 
     def placed(self) -> dict[str, str]:
         """The hosts of members."""
@@ -195,6 +210,7 @@ class World:
             if address not in self.etcd.members:
                 self.etcd.add(name, address, learner=False)
         elif (known := self.etcd.members.get(address)) and not known.name:
+            assert self.told(name) == self.etcd.members.keys(), "etcd refuses a list that is not its members'"
             self.etcd.members[address] = Member(id=known.id, name=name, address=address, learner=known.learner)
         labels = {**written["spec"]["template"]["metadata"]["labels"], "controller-revision-hash": "1"}
         ready = [{"name": "etcd", "ready": True, "restartCount": 0, "image": "", "imageID": ""}]
@@ -246,10 +262,11 @@ def test_members_follow_the_managers(tmp_path: Path, monkeypatch: pytest.MonkeyP
     world.settle()
     for number, call in enumerate([*world.life.calls, "nothing"], 1):
         assert world.placed() == wanted, call
+        assert all(world.told(name) == world.etcd.members.keys() for name in wanted), call
         assert world.quorum()
         assert {one["metadata"]["name"] for one in world.api.of("Service", SPACE)} == wanted.keys()
         secrets = {one["metadata"]["name"] for one in world.api.of("Secret", SPACE)}
-        assert secrets == {*wanted, datastore.authority_secret(NAME)}
+        assert secrets == {*wanted, datastore.authority_secret(world.name)}
         assert world.resource["status"]["servedBy"] == sorted(wanted)
         assert world.resource["spec"]["members"] == len(wanted)
         world.restore(begun)
@@ -257,3 +274,18 @@ def test_members_follow_the_managers(tmp_path: Path, monkeypatch: pytest.MonkeyP
             with pytest.raises(Killed):
                 world.settle(ends=number)
             world.settle()
+
+
+@pytest.mark.parametrize(("replicas", "members"), [(1, 1), (2, 3)])
+def test_one_cluster_has_as_many_members_as_it_makes_use_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, replicas: int, members: int
+) -> None:
+    """A control plane that cannot lose a replica need not be able to lose a member."""
+    world = World(tmp_path, monkeypatch, "a", owner="own")
+    spec = {"version": "1.37.2", "controlPlane": {"replicas": replicas}}
+    world.api.put({"apiVersion": "moorage.dev/v1", "kind": "Cluster", "metadata": {"name": "own"}, "spec": spec})
+    world.settle()
+    _grow(world)
+    world.settle()
+    assert world.resource["spec"]["members"] == members
+    assert len(world.placed()) == members

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from installer.spec import check_aws, check_capacity, check_names, check_networks, check_versions
+from installer.spec import check_aws, check_capacity, check_dedicated, check_names, check_networks, check_versions
 from installer.spec.subject import Check, Finding, Subject
 
 CHECKS: Final[tuple[Check, ...]] = (
@@ -21,6 +21,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     check_networks.pod_range_sizes,
     check_networks.service_range_sizes,
     check_networks.api_ports,
+    check_dedicated.hosts,
     check_aws.zones,
     check_aws.spot,
     check_aws.disks,

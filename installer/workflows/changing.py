@@ -136,13 +136,15 @@ def require_whole(session: Session, name: str, bundle: Bundle, report: StepRepor
 
 
 def await_node(session: Session, name: str, bundle: Bundle, report: StepReport) -> None:
-    """Return once the host's node is ready, several looks in a row, with the kubelet of the bundle."""
-    wanted = f"v{bundle.info.kubernetes.manager}"
+    """Return once the host's node is ready, several looks in a row, with the kubelet that it is to have."""
+    home = session.homes.of(name) if session.hosts[name].role == "dedicated" else None
+    api = session.homes.api(home) if home else session.api
+    wanted = f"v{home.cluster.spec.version if home else bundle.info.kubernetes.manager}"
 
     def unready() -> str | None:
         try:
             with client.translated(f"read node {name}"):
-                status = session.api.get(Node, name).status
+                status = api.get(Node, name).status
         except RetryableError as exc:
             return str(exc)
         conditions = {one.type: one for one in (status.conditions or ())} if status else {}

@@ -14,6 +14,7 @@ from installer.controller import lost_hosts
 from installer.controller.address_pools import AddressPools
 from installer.controller.clusters import home, nodes, plane, versions
 from installer.controller.clusters.authorities import Authorities, LostError, fingerprint
+from installer.controller.clusters.dedicated import Dedicated
 from installer.controller.clusters.inside import Inside
 from installer.controller.clusters.load_balancers import LoadBalancers
 from installer.controller.clusters.node_secrets import NodeSecrets
@@ -69,6 +70,7 @@ class ClusterReconciler:
         self._starts = starts
         self._plane = plane.Plane(name, api, datastores, settings, drained)
         self._nodes = nodes.Nodes(name, api, settings, drained)
+        self._dedicated = Dedicated(name, api)
         self.volumes = Volumes(name, api, settings)
         self.load_balancers = LoadBalancers(name, api, pools)
         self._node_secrets = NodeSecrets(name, api, settings)
@@ -141,7 +143,9 @@ class ClusterReconciler:
         happened += self._node_secrets.keep(reached, place, signs=seen.condition.ok)
         condition, more = self._inside_cluster(reached, place, seen)
         waits = [one.message or one.reason for one in (seen.condition, condition) if not one.ok]
-        rotating, advanced = self._rotation.go_on(wish, Seen(roots, noted, waits), self._inside)
+        rotating, advanced = self._rotation.go_on(
+            wish, Seen(roots, noted, waits, self._dedicated.addresses()), self._inside
+        )
         found_nodes = self._nodes.found()
         served, settled = self._tend_volumes(cluster, found_nodes, volumes, seen)
         balanced = self._tend_load_balancers(cluster, seen)
@@ -150,6 +154,7 @@ class ClusterReconciler:
             conditions=(
                 seen.condition,
                 condition,
+                *([joined] if (joined := self._dedicated.condition(reached)) else ()),
                 served,
                 stored,
                 *([registries] if registries else ()),
@@ -163,7 +168,7 @@ class ClusterReconciler:
             control_plane_wanted=cluster.spec.control_plane.replicas,
             version=reached.spec.version,
             failed=course.failed,
-            nodes=found_nodes,
+            nodes=(*found_nodes, *self._dedicated.found(reached)),
             nodes_wanted=sum(pool.count for pool in cluster.spec.pools),
             volumes=self.volumes.record(volumes, found_nodes),
             bundle=self._settings.bundle,
@@ -185,6 +190,7 @@ class ClusterReconciler:
             self._inside.furnish(self._settings, cluster, rotating=place.roots.stage is not Stage.SETTLED)
             # No node is newer than any API server: kubelets may be older, never younger.
             happened = self._nodes.tend(cluster, place, self._inside, replacing=seen.condition.ok)
+            happened += self._dedicated.tend(cluster, self._inside)
         except KubernetesError as exc:
             self._inside = None
             return Condition("NodesReady", False, "ApiUnavailable", f"the cluster's API: {exc}"), []

@@ -14,7 +14,7 @@ from installer.core.errors import HostError, InstallerError, RetryableError
 from installer.core.version import Version
 from installer.engine.events import Note, StepReport
 from installer.hostops import apply, diff, stages, units
-from installer.kubernetes import client, etcd, members
+from installer.kubernetes import client, etcd, members, node_pod
 from installer.transport.connection import Event
 from installer.workflows import etcd_members, releases
 from installer.workflows.session import Session
@@ -144,11 +144,16 @@ def await_node(session: Session, name: str, bundle: Bundle, report: StepReport) 
     def unready() -> str | None:
         try:
             with client.translated(f"read node {name}"):
-                status = api.get(Node, name).status
+                node = api.get(Node, name)
         except RetryableError as exc:
             return str(exc)
+        status = node.status
         conditions = {one.type: one for one in (status.conditions or ())} if status else {}
         version = status.nodeInfo.kubeletVersion if status and status.nodeInfo else ""
+        if home and any(
+            taint.key == node_pod.STARTING["key"] for taint in (node.spec.taints or () if node.spec else ())
+        ):
+            return "its cluster lets no pods in yet"
         if version != wanted:
             return f"its kubelet says it is {version}, not {wanted}"
         ready = conditions.get("Ready")

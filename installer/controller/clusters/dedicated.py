@@ -47,10 +47,21 @@ class Dedicated:
         self._now = now
         self._drains = Drains(now)
         self._seen: Sequence[HostSeen] = ()
+        self._wanted = False
+
+    @property
+    def matters(self) -> bool:
+        """Whether there are any, or are to be."""
+        return self._wanted or bool(self._seen)
+
+    @property
+    def empties(self) -> bool:
+        """Whether one is being emptied."""
+        return any(host.since for host in self._seen)
 
     def tend(self, cluster: Cluster, inside: Inside) -> list[Happened]:
         """Look at them through the cluster's API, after `inside.tend`, and go on with what is to be emptied."""
-        self._seen = inside.hosts
+        self._seen, self._wanted = inside.hosts, bool(cluster.spec.dedicated_pools)
         pools = _pools(cluster)
         happened: list[Happened] = []
         for host in self._seen:

@@ -12,7 +12,7 @@ from lightkube.resources.core_v1 import Namespace, Pod, Service
 
 from installer.controller import lost_hosts
 from installer.controller.address_pools import AddressPools
-from installer.controller.clusters import home, nodes, plane, versions
+from installer.controller.clusters import home, nodes, plane, versions, watch
 from installer.controller.clusters.authorities import Authorities, LostError, fingerprint
 from installer.controller.clusters.dedicated import Dedicated
 from installer.controller.clusters.inside import Inside
@@ -175,7 +175,7 @@ class ClusterReconciler:
         )
         done = (*restored, *happened, *changed, *failed, *more, *moved, *advanced)
         well = all(one.ok for one in (seen.condition, condition, served, *([rotating] if rotating else ())))
-        well = well and not home.is_moving(stored)
+        well = well and not home.is_moving(stored) and not self._dedicated.empties
         return Look(found, steady=well and settled and not done, happened=done)
 
     def _inside_cluster(
@@ -216,6 +216,10 @@ class ClusterReconciler:
             return self.load_balancers.tend(cluster, self._inside.api)
         except KubernetesError as exc:
             return Condition("LoadBalancersReady", False, "Failed", str(exc))
+
+    def also(self) -> watch.Also:
+        """What matters in the cluster beside Services and volumes."""
+        return watch.Also(pods=self.load_balancers.follows_pods(), hosts=self._dedicated.matters)
 
     def changed_inside(self) -> None:
         """Something in the cluster wants to be looked at: the next pass does. May be called from any thread."""

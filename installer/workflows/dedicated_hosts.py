@@ -54,14 +54,26 @@ def has_anything(session: Session, name: str) -> bool:
 
 def needs_drain(session: Session, name: str) -> bool:
     """Whether pods must be away while the host becomes what it is to be."""
-    home, api = session.homes.of(name), session.api_of(name)
-    if home is None or api is None:
+    home = session.homes.of(name)
+    if home is None:
         return False
-    with client.translated(f"read node {name} of {home.cluster.name}"):
-        status = api.get(Node, name).status
-    runs = status.nodeInfo.kubeletVersion.removeprefix("v") if status and status.nodeInfo else ""
-    kubelet = (runs or home.cluster.spec.version, home.cluster.spec.version)
-    return releases.needs_drain(session.facts(name), session.bundle, kubelet=kubelet)
+    wanted = home.cluster.spec.version
+    return releases.needs_drain(session.facts(name), session.bundle, kubelet=(runs(session, name) or wanted, wanted))
+
+
+def runs(session: Session, name: str) -> str:
+    """The version of a host's kubelet, as its cluster has it; empty: it has not joined yet."""
+    api = session.api_of(name)
+    if api is None:
+        return ""
+    try:
+        with client.translated(f"read node {name}"):
+            status = api.get(Node, name).status
+    except KubernetesError as exc:
+        if _is_missing(exc):
+            return ""
+        raise
+    return status.nodeInfo.kubeletVersion.removeprefix("v") if status and status.nodeInfo else ""
 
 
 def await_empty(session: Session, name: str, report: StepReport) -> None:
@@ -138,7 +150,7 @@ def _await_let_go(session: Session, name: str, report: StepReport) -> None:
             with client.translated(f"read node {name} of {cluster}"):
                 api.get(Node, name)
         except KubernetesError as exc:
-            if isinstance(exc.__cause__, ApiError) and exc.__cause__.status.code == _NOT_FOUND:
+            if _is_missing(exc):
                 return None
             raise
         report.waiting(reason := f"cluster {cluster} still moves away what runs there")
@@ -152,3 +164,7 @@ def _await_let_go(session: Session, name: str, report: StepReport) -> None:
         every_s=1,
         hint=f"`moorage cluster describe {cluster}` says what holds it up",
     )
+
+
+def _is_missing(exc: KubernetesError) -> bool:
+    return isinstance(exc.__cause__, ApiError) and exc.__cause__.status.code == _NOT_FOUND

@@ -42,6 +42,11 @@ class NodeFound:
     ready: bool
     draining: bool = False
 
+    @property
+    def is_host(self) -> bool:
+        """Whether it is a host as a whole."""
+        return self.name == self.host
+
 
 @dataclass(frozen=True)
 class Attempt:

@@ -134,6 +134,11 @@ class Dedicated:
             self._api.delete(EndpointSlice, egress.HOSTS, hosted.namespace(self._name))
 
 
+def hosts(cluster: Cluster) -> frozenset[str]:
+    """All hosts that its pools name."""
+    return frozenset(_pools(cluster))
+
+
 def _pools(cluster: Cluster) -> Mapping[str, DedicatedPool]:
     return {name: pool for pool in cluster.spec.dedicated_pools for name in pool.hosts}
 

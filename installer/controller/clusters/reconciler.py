@@ -12,9 +12,8 @@ from lightkube.resources.core_v1 import Namespace, Pod, Service
 
 from installer.controller import lost_hosts
 from installer.controller.address_pools import AddressPools
-from installer.controller.clusters import home, nodes, plane, versions, watch
+from installer.controller.clusters import dedicated, home, nodes, plane, versions, watch
 from installer.controller.clusters.authorities import Authorities, LostError, fingerprint
-from installer.controller.clusters.dedicated import Dedicated
 from installer.controller.clusters.inside import Inside
 from installer.controller.clusters.load_balancers import LoadBalancers
 from installer.controller.clusters.node_secrets import NodeSecrets
@@ -70,7 +69,7 @@ class ClusterReconciler:
         self._starts = starts
         self._plane = plane.Plane(name, api, datastores, settings, drained)
         self._nodes = nodes.Nodes(name, api, settings, drained)
-        self._dedicated = Dedicated(name, api)
+        self._dedicated = dedicated.Dedicated(name, api)
         self.volumes = Volumes(name, api, settings)
         self.load_balancers = LoadBalancers(name, api, pools)
         self._node_secrets = NodeSecrets(name, api, settings)
@@ -131,7 +130,9 @@ class ClusterReconciler:
         address, port = self._service()
         if not address:
             return Look(Found(conditions=(Condition("ControlPlaneReady", False, "NoAddress"),)), steady=False)
-        place = nodes.Place(address, roots, frozenset(host for host, count in volumes.items() if count))
+        place = nodes.Place(
+            address, roots, frozenset(host for host, count in volumes.items() if count) - dedicated.hosts(cluster)
+        )
         registries = self._registries.keep(cluster)
         # Node pods first: they start while the control plane does, and find it when it answers.
         reached = cluster.at(course.whole)
@@ -146,7 +147,7 @@ class ClusterReconciler:
         rotating, advanced = self._rotation.go_on(
             wish, Seen(roots, noted, waits, self._dedicated.addresses()), self._inside
         )
-        found_nodes = self._nodes.found()
+        found_nodes = (*self._nodes.found(), *self._dedicated.found(reached))
         served, settled = self._tend_volumes(cluster, found_nodes, volumes, seen)
         balanced = self._tend_load_balancers(cluster, seen)
         stored, moved = self._home.tend(cluster, self._plane, serves=seen.condition.ok)
@@ -168,7 +169,7 @@ class ClusterReconciler:
             control_plane_wanted=cluster.spec.control_plane.replicas,
             version=reached.spec.version,
             failed=course.failed,
-            nodes=(*found_nodes, *self._dedicated.found(reached)),
+            nodes=found_nodes,
             nodes_wanted=sum(pool.count for pool in cluster.spec.pools),
             volumes=self.volumes.record(volumes, found_nodes),
             bundle=self._settings.bundle,
@@ -247,7 +248,11 @@ class ClusterReconciler:
         self._starts.leave(self._name)
         with self._one_at_a_time:
             wanted = (resource.get("spec") or {}).get("datastore", datastore.SHARED)
-            self._hosts.update(recorded(resource.get("status") or {}))
+            # What is on a dedicated host goes when that is cleaned.
+            whole = {
+                host for pool in (resource.get("spec") or {}).get("pools") or () for host in pool.get("hosts") or ()
+            }
+            self._hosts.update(recorded(resource.get("status") or {}).keys() - whole)
             return self._delete(wanted)
 
     def _delete(self, wanted_datastore: str) -> list[Happened]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from lightkube.core.exceptions import ApiError
@@ -13,6 +13,7 @@ from installer.core.errors import HostError, KubernetesError
 from installer.engine.events import StepReport
 from installer.hostops import remove
 from installer.kubernetes import client, draining
+from installer.spec.contract import HostOutput
 from installer.spec.quantity import seconds
 from installer.workflows import changing, clusters, releases
 from installer.workflows.homes import Place
@@ -31,6 +32,15 @@ def place(session: Session, name: str) -> Place | None:
         return session.homes.places().get(name)
     except client.ApiUnavailableError:
         return session.homes.specified().get(name)
+
+
+def in_use(session: Session) -> Mapping[str, HostOutput]:
+    """All hosts but those that no pool names: they have nothing of ours, and nothing is asked of them."""
+    return {
+        name: host
+        for name, host in session.hosts.items()
+        if host.role != "dedicated" or place(session, name) or has_anything(session, name)
+    }
 
 
 def had(session: Session, name: str) -> str:

@@ -13,6 +13,7 @@ from installer.spec.contract import HostOutput
 from installer.transport.connection import Connection
 from installer.transport.fleet import fan_out
 from installer.workflows import checks as platform_checks
+from installer.workflows import dedicated_hosts
 from installer.workflows.session import Session
 
 
@@ -27,7 +28,9 @@ def preflight(session: Session, ignore: frozenset[str], *, of_platform: bool = T
     _require_ignorable(ignore)
     if session.hosts:
         machines = _machines(
-            session.hosts, lambda host: session.connection(host.name), lambda host: session.facts(host.name)
+            dedicated_hosts.in_use(session),
+            lambda host: session.connection(host.name),
+            lambda host: session.facts(host.name),
         )
     elif given := session.given():
         machines = _machines(given, session.given_connection, lambda h: facts.gather(session.given_connection(h)))

@@ -145,9 +145,10 @@ class PlatformUnderTest:
         assert self.leftovers() == []
 
 
-def podman(*words: str) -> str:
+def podman(*words: str, stdin: bytes | None = None) -> str:
     """Run podman; it succeeds."""
-    return subprocess.run(["podman", *words], capture_output=True, text=True, check=True, timeout=120).stdout
+    done = subprocess.run(["podman", *words], capture_output=True, input=stdin, check=True, timeout=120)
+    return done.stdout.decode()
 
 
 def kubectl() -> str:

@@ -9,7 +9,7 @@ from installer.engine.events import Note, StepReport
 from installer.engine.plan import Action, Change, Target
 from installer.hostops.facts import HostFacts
 from installer.hostops.preflight import Report, Severity
-from installer.workflows import preflight, releases, runs
+from installer.workflows import dedicated_hosts, preflight, releases, runs
 from installer.workflows.registry import STEPS
 from installer.workflows.session import Session
 
@@ -21,7 +21,7 @@ class CheckHosts:
     title = "check"
 
     def plan(self, session: Session, target: Target) -> Sequence[Change]:
-        seen = session.all_facts().values()
+        seen = _seen(session)
         if not (seen and all(one.manifest.serves for one in seen)):
             return (Change(target.name, Action.RUN, "preflight checks on all hosts"),)
         if left := _releases_left(session, seen):
@@ -30,7 +30,7 @@ class CheckHosts:
 
     def run(self, session: Session, target: Target, report: StepReport) -> None:
         # A host that comes need not find a platform that is well: it may be what mends it.
-        left = _releases_left(session, session.all_facts().values())
+        left = _releases_left(session, _seen(session))
         found = preflight.preflight(session, session.ignore, of_platform=bool(left))
         for line in _lines(found, only_failed=False):
             report.emit(Note(line))
@@ -40,6 +40,11 @@ class CheckHosts:
                 last_lines=_lines(found, only_failed=True),
                 hint="mend what is named, or `--ignore CHECK` where that is allowed; `moorage preflight` repeats them",
             )
+
+
+def _seen(session: Session) -> list[HostFacts]:
+    facts = session.all_facts()
+    return [facts[name] for name in dedicated_hosts.in_use(session)]
 
 
 def _releases_left(session: Session, seen: Collection[HostFacts]) -> set[str]:

@@ -8,6 +8,7 @@ from typing import Final
 from installer.bundle import distribute
 from installer.engine.events import StepReport
 from installer.engine.plan import Action, Change, Target
+from installer.workflows import dedicated_hosts
 from installer.workflows.registry import STEPS
 from installer.workflows.session import Session
 
@@ -39,12 +40,18 @@ class DistributeBundle:
 
 
 def _lacking(session: Session, target: Target) -> list[str]:
-    return [name for name in _region(session, target) if session.bundle.digest not in session.facts(name).releases]
+    names = [name for name in _region(session, target) if name in session.nodes or _is_taken(session, name)]
+    return [name for name in names if session.bundle.digest not in session.facts(name).releases]
+
+
+def _is_taken(session: Session, name: str) -> bool:
+    """Whether a dedicated host is in a pool; else it has nothing of ours."""
+    return dedicated_hosts.place(session, name) is not None
 
 
 def _sources(session: Session, target: Target, lacking: Sequence[str]) -> list[str]:
-    """Hosts that hand the bundle on, so that nothing is sent to a region twice."""
-    return [name for name in _region(session, target) if name not in lacking][:_SOURCES]
+    """Hosts that hand the bundle on, so that nothing is sent to a region twice; not those of a single cluster."""
+    return [name for name in _region(session, target) if name in session.nodes and name not in lacking][:_SOURCES]
 
 
 def _region(session: Session, target: Target) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, Discriminator, Field, StringConstraints, Tag
 
-from installer.spec.base import ROLES, Labels, Model, Name, Role, always, never
+from installer.spec.base import CARRIERS, Carrier, Labels, Model, Name, always, never
 from installer.spec.quantity import Memory
 
 WIDEST: Final = 8  # of a range that may log in; what is wider is everybody by another name
@@ -141,7 +141,7 @@ class AwsHosts(Model):
     """A group of equal instances, named `<name>-1` and on; spread over `zones` in turn."""
 
     name: Name = never(description="The group's name; its hosts are `<name>-1`, `<name>-2` and on.")
-    role: Role = never(description=ROLES)
+    role: Carrier = never(description=CARRIERS)
     count: Annotated[int, Field(ge=0, le=200)] = always(1, description="How many hosts.")
     zones: tuple[Zone, ...] = never(
         ("a", "b", "c"), min_length=1, description="Letters of zones; the hosts are spread over these in turn."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from ipaddress import IPv4Network
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from installer.kubernetes import (
     crd,
     datastore,
     datastore_crd,
+    dedicated,
     documents,
     etcd,
     host,
@@ -74,6 +76,36 @@ PLACE = hosted.Place(
 def test_host(golden: Golden, name: str, machine: host.ManagerHost, plan: host.ManagerPlan) -> None:
     """A host of the manager, by role and kind."""
     golden(f"kubernetes/host-{name}.txt", fixed.shown(host.render(machine, plan, fixed.roots())))
+
+
+@pytest.mark.parametrize(
+    ("name", "stretches"),
+    [
+        ("dedicated", ()),
+        (
+            "dedicated-beside-node-pods",
+            (
+                dedicated.Stretch("192.0.2.21", IPv4Network("10.128.1.0/24"), "0a:00:00:00:00:21"),
+                dedicated.Stretch("192.0.2.11", IPv4Network("10.128.0.0/24"), "0a:00:00:00:00:11"),
+            ),
+        ),
+    ],
+)
+def test_a_host_of_one_cluster(golden: Golden, name: str, stretches: tuple[dedicated.Stretch, ...]) -> None:
+    """Nothing in it is of the manager's own authorities; its way there is one device, and a balancer to the API."""
+    pool = {"name": "metal", "kind": "dedicated", "hosts": ["metal-1"], "kubelet": {"maxPods": 40}}
+    cluster = fixed.cluster(pools=[pool])
+    servers = ("192.0.2.11:30123", "192.0.2.21:30123")
+    home = dedicated.Home(
+        cluster=cluster,
+        pool=cluster.spec.dedicated_pools[0],
+        way=dedicated.Way(address="10.127.0.9", servers=servers, stretches=stretches),
+        roots=fixed.roots(),
+        registry_files={"example.org.toml": Secret("server"), "0123.crt": "an authority"},
+    )
+    machine = replace(WORKER, name="metal-1", address="192.0.2.31", role="dedicated", labels={"gpu": "yes"})
+    rendered = dedicated.render(machine, home, fixed.settings().images)
+    golden(f"kubernetes/host-{name}.txt", fixed.shown(rendered))
 
 
 def test_units(golden: Golden) -> None:

@@ -235,3 +235,39 @@ def test_versions_are_those_that_the_release_offers(faults_of: FaultsOf, text: s
 def test_without_an_offer_versions_are_not_judged(faults_of: FaultsOf) -> None:
     """Releases belong to a higher layer."""
     assert faults_of(platform().replace("2026.11", "2099.01")) == []
+
+
+_DEDICATED = "{name: m, role: manager}, {name: w, role: worker}, {name: metal, role: dedicated, count: 2}"
+
+
+@pytest.mark.parametrize(
+    ("pools", "told"),
+    [
+        ("{name: a, kind: dedicated, hosts: [metal-1, metal-2]}", []),
+        ("{name: a, kind: dedicated, hosts: []}", []),
+        ("{name: a, kind: dedicated, hosts: [metal-3]}", ["spec.pools[0].hosts[0]: is no host of the platform"]),
+        (
+            "{name: a, kind: dedicated, hosts: [metal-1, w-1]}",
+            ["spec.pools[0].hosts[1]: has the role worker; only hosts with the role dedicated can be taken"],
+        ),
+        (
+            "{name: a, kind: dedicated, hosts: [metal-1]}, {name: b, kind: dedicated, hosts: [metal-1]}",
+            ["spec.pools[1].hosts[0]: is in pool a of cluster team-a already"],
+        ),
+        ("{name: a, kind: dedicated, hosts: [metal-1, metal-1]}", ["spec.pools[0]: a host is named twice"]),
+        ("{name: a, kind: dedicated, hosts: [metal-1], count: 1}", ["spec.pools[0].count: unknown key"]),
+        ("{name: a, kind: dedicated}", ["spec.pools[0].hosts: is required"]),
+        ("{name: a, hosts: [metal-1]}", ["spec.pools[0]: kind is required"]),
+    ],
+)
+def test_hosts_of_dedicated_pools(faults_of: FaultsOf, pools: str, told: list[str]) -> None:
+    """They are there, for that, and in one pool only."""
+    found = faults_of(platform(hosts=_DEDICATED) + cluster(pools=pools))
+    assert [line.split(": ", 1)[1] for line in found] == told
+
+
+def test_dedicated_hosts_carry_no_node_pods(faults_of: FaultsOf) -> None:
+    """What they have does not count for shared pools."""
+    hosts = "{name: m, role: manager, cpu: 2, memory: 2Gi}, {name: metal, role: dedicated, cpu: 64, memory: 256Gi}"
+    found = faults_of(platform(hosts=hosts) + cluster(pools=pool(memory="4Gi")))
+    assert any("larger than every host" in line for line in found)

@@ -171,8 +171,19 @@ def _keys_at(model: type[BaseModel], loc: Loc, data: Any) -> set[str]:
         if isinstance(part, str):
             fields = [f for m in models for name, f in m.model_fields.items() if (f.alias or name) == part]
             models = {found for f in fields for found in _models(f.annotation)}
-    written = set(_at(data, loc))
-    return max((_keys(m) for m in models), key=lambda keys: len(keys & written), default=set())
+    written = _at(data, loc)
+    told_apart = [model for model in models if _is_of_kind(model, written)]
+    return max(
+        (_keys(m) for m in told_apart or models),
+        key=lambda keys: (len(keys & set(written)), sorted(keys)),
+        default=set(),
+    )
+
+
+def _is_of_kind(model: type[BaseModel], written: Any) -> bool:
+    """Whether what is written says that it is of this kind, where the model has one."""
+    field = model.model_fields.get("kind")
+    return field is not None and written.get("kind") in get_args(field.annotation)
 
 
 def _keys(model: type[BaseModel]) -> set[str]:

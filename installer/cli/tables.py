@@ -43,10 +43,15 @@ def hosts(found: Sequence[HostInfo]) -> str:
     return table(
         ("HOST", "ROLE", "REGION", "ZONE", "ADDRESS", "OS", "BUNDLE", "STATE"),
         (
-            (h.name, h.role, h.region, h.zone, h.address, h.os or "-", h.release or "-", h.problem or "reachable")
+            (h.name, _role(h), h.region, h.zone, h.address, h.os or "-", h.release or "-", h.problem or "reachable")
             for h in found
         ),
     )
+
+
+def _role(host: HostInfo) -> str:
+    """A dedicated host with whose it is."""
+    return f"{host.role} ({host.cluster})" if host.cluster else host.role
 
 
 def clusters(found: Sequence[ClusterInfo]) -> str:

@@ -45,7 +45,7 @@ def in_use(session: Session) -> Mapping[str, HostOutput]:
 
 def had(session: Session, name: str) -> str:
     """The cluster that a host was made a node of; empty: none, or the host is not there yet."""
-    return session.facts(name).manifest.cluster if name in session.hosts else ""
+    return session.facts(name).manifest.cluster if name in session.hosts or name in session.leaving else ""
 
 
 def stays(session: Session, name: str) -> bool:
@@ -55,8 +55,11 @@ def stays(session: Session, name: str) -> bool:
 
 
 def has_anything(session: Session, name: str) -> bool:
-    """Whether anything of ours is on a host."""
-    if name not in session.hosts:
+    """Whether anything of ours is on a host that is there."""
+    if name in session.leaving:
+        if session.leaving[name].role != "dedicated" or session.gone(name):
+            return False
+    elif name not in session.hosts:
         return False
     manifest = session.facts(name).manifest
     return bool(manifest.units or manifest.files)

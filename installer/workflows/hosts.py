@@ -22,6 +22,7 @@ class HostInfo:
     arch: str
     release: str  # digest of the bundle it runs, shortened; empty: none
     problem: str  # why it cannot be reached; empty: it can
+    cluster: str = ""  # the one that it is a node of, as a whole; empty: the manager, or none
 
 
 def list_(session: Session) -> tuple[HostInfo, ...]:
@@ -44,6 +45,7 @@ def list_(session: Session) -> tuple[HostInfo, ...]:
                 arch=host.arch,
                 release=running[:12],
                 problem=problem,
+                cluster="" if isinstance(facts, InstallerError) else facts.manifest.cluster,
             )
         )
     return tuple(found)

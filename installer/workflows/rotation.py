@@ -14,14 +14,15 @@ from lightkube.types import PatchType
 
 from installer.core import clock
 from installer.core.errors import InfrastructureError, KubernetesError
-from installer.engine.events import Note
-from installer.engine.plan import Plan
+from installer.engine.events import Note, StepReport
+from installer.engine.plan import Plan, StepId, Target
 from installer.engine.runner import RunResult
 from installer.kubernetes import client, cluster_status, hosted, roots, rotation
 from installer.kubernetes.client import ClusterResource
 from installer.kubernetes.roots import Stage
-from installer.workflows import clusters, manager_trust, preview, runs, up
+from installer.workflows import clusters, dedicated_hosts, manager_trust, preview, runs, up
 from installer.workflows.session import Session
+from installer.workflows.steps.change_host import ChangeHost
 
 COMMAND: Final = "moorage certs rotate"
 _CLUSTER_TIMEOUT_S: Final = 900
@@ -116,6 +117,7 @@ def _await_cluster(session: Session, name: str, asked: str, *, hold: bool, waiti
         if stage is Stage.SETTLED and followed == asked:
             return None
         reason = condition.message if condition else "the controller has not looked at it yet"
+        _hosts_follow(session, name, reason)
         if reason != said:
             waiting(reason)
         said = reason
@@ -129,6 +131,18 @@ def _await_cluster(session: Session, name: str, asked: str, *, hold: bool, waiti
         every_s=0.5,
         hint=f"the controller goes on by itself: `moorage cluster describe {name}` says what it waits for",
     )
+
+
+def _hosts_follow(session: Session, name: str, reason: str) -> None:
+    """Bring dedicated hosts to the stage that the controller waits for them with: it has no way there."""
+    step = ChangeHost()
+    for host in session.hosts:
+        if f"host {host} follows" in reason and dedicated_hosts.had(session, host) == name:
+            session.forget(host)
+            target, report = Target("host", host), StepReport(StepId("rotate", host, "change"), session.reporter.report)
+            if step.plan(session, target):
+                step.run(session, target, report)
+                step.verify(session, target, report)
 
 
 def _cluster_stage(session: Session, name: str) -> tuple[Stage, str]:

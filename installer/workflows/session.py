@@ -25,8 +25,7 @@ from installer.engine.playbook import HostSelector, RoleSelector, Selector
 from installer.hostops import facts
 from installer.hostops.facts import HostFacts
 from installer.hostops.state import HostState
-from installer.kubernetes import client, control_plane, crd_guard, dedicated, host, issue, node, pki
-from installer.kubernetes.rendering import Rendered
+from installer.kubernetes import client, control_plane, crd_guard, host, issue, node, pki
 from installer.kubernetes.roots import Roots
 from installer.spec.contract import HostOutput, RegionOutputs
 from installer.spec.given import given_hosts
@@ -34,11 +33,12 @@ from installer.spec.hosts import WantedHost, wanted_hosts
 from installer.spec.platform import OnPremRegion, Platform
 from installer.spec.specification import Specification
 from installer.transport.fleet import Fleet, fan_out
-from installer.workflows import host_state, releases, ways_in
+from installer.workflows import host_state, releases, rendered, ways_in
 from installer.workflows.claim import Claim
 from installer.workflows.homes import Homes
 from installer.workflows.infrastructure import Infrastructure, Provided
 from installer.workflows.remembered import Remembered
+from installer.workflows.rendered import Part
 from installer.workflows.state_location import StateLocation
 
 if TYPE_CHECKING:  # paramiko is slow to load; many a command asks only the manager's API
@@ -213,14 +213,18 @@ class Session:
     @property
     def manager_urls(self) -> tuple[str, ...]:
         """URLs of the manager's API for others than this run: load balancers first, then every manager's own."""
-        balanced = [f"https://{region.endpoint}:{host.API_PORT}" for region in self._regions if region.endpoint]
+        balanced = [f"https://{address}:{host.API_PORT}" for address in self.balancers]
         return (*balanced, *map(self.api_address, self.managers))
+
+    @property
+    def balancers(self) -> tuple[str, ...]:
+        """Addresses of the regions' load balancers."""
+        return tuple(region.endpoint for region in self._regions if region.endpoint)
 
     @property
     def endpoints(self) -> tuple[str, ...]:
         """Addresses at which users reach ports of the hosts: load balancers first, then every host's own."""
-        balanced = [region.endpoint for region in self._regions if region.endpoint]
-        return tuple(dict.fromkeys((*balanced, *(host.address for host in self.nodes.values()))))
+        return tuple(dict.fromkeys((*self.balancers, *(host.address for host in self.nodes.values()))))
 
     # --- hosts ----------------------------------------------------------------------------------------------------
 
@@ -260,17 +264,12 @@ class Session:
 
     def seen_with(self, name: str, bundle: Bundle) -> HostFacts:
         """A new look that answers everything: what may be wanted of a host depends on facts only in its content."""
-        output = self._provided_hosts[name]
-        if output.role == "dedicated":
-            home = self.homes.known(name)
-            if home is None:  # nothing is wanted of it
-                return facts.gather(self.connection(name))
-            rendered = dedicated.render(_machine(output, node.Traits()), home, bundle.images)
-        else:
-            rendered = self._rendered(output, node.Traits(), bundle)
-        nothing_new = issue.Issued(new={}, kept=tuple(rendered.certificates))
-        about = host_state.host_state(rendered, nothing_new, bundle_digest=bundle.digest, traits=node.Traits())
-        certificates = [f"{stem}.crt" for stem in rendered.certificates]
+        part = self._part(name, node.Traits(), bundle, sure=False)
+        if part is None:
+            return facts.gather(self.connection(name))
+        nothing_new = issue.Issued(new={}, kept=tuple(part.rendered.certificates))
+        about = host_state.host_state(part.rendered, nothing_new, bundle_digest=bundle.digest, traits=node.Traits())
+        certificates = [f"{stem}.crt" for stem in part.rendered.certificates]
         return facts.gather(self.connection(name), certificates=certificates, wanted=about)
 
     def wanted_with(
@@ -287,24 +286,33 @@ class Session:
         `peers`: the members (name -> address), itself included, that a manager joins.
         """
         traits = host_state.traits_of(seen, address=str(self.hosts[name].cluster_address))
-        output, home = self.hosts[name], None
-        if output.role == "dedicated":
-            home = self.homes.of(name)
-            if home is None:  # nothing is wanted of it
-                return HostState()
-            rendered, roots = dedicated.render(_machine(output, traits), home, bundle.images), home.roots
-        else:
-            rendered, roots = self._rendered(output, traits, bundle, peers), self.roots
+        part = self._part(name, traits, bundle, peers)
+        if part is None:
+            return HostState()
         kept = host_state.seen_certificates(seen, since=self.renew_before)
-        issued = issue.issue(rendered.certificates, roots.authorities, kept)
         wanted = host_state.host_state(
-            rendered,
-            issued,
+            part.rendered,
+            issue.issue(part.rendered.certificates, part.roots.authorities, kept),
             bundle_digest=bundle.digest,
             traits=traits,
             etcd_digest=etcd_digest or releases.etcd_digest(seen, bundle),
         )
-        return replace(wanted, cluster=home.cluster.name if home else "")
+        return replace(wanted, cluster=part.cluster)
+
+    def _part(
+        self,
+        name: str,
+        traits: node.Traits,
+        bundle: Bundle,
+        peers: Mapping[str, str] | None = None,
+        *,
+        sure: bool = True,
+    ) -> Part | None:
+        """What runs on a host; None: nothing is wanted of it, or, unless it must be `sure`, nobody can tell."""
+        if name in self.nodes:
+            return rendered.of_manager(self, name, traits, bundle, peers)
+        home = self.homes.of(name) if sure else self.homes.known(name)
+        return rendered.of_cluster(self, name, traits, bundle, home) if home else None
 
     def _facts(self, name: str) -> HostFacts:
         if name in self.leaving:  # nothing is wanted of it any more
@@ -324,12 +332,6 @@ class Session:
 
     def _wanted(self, name: str) -> HostState:
         return self.wanted_with(name, self.bundle, self.facts(name))
-
-    def _rendered(
-        self, output: HostOutput, traits: node.Traits, bundle: Bundle, peers: Mapping[str, str] | None = None
-    ) -> Rendered:
-        machine = replace(_machine(output, traits), joins=peers is not None)
-        return host.render(machine, self._plan(bundle, peers or self.managers), self.roots)
 
     @cached_property
     def bundle(self) -> Bundle:
@@ -361,36 +363,6 @@ class Session:
             return self.facts(name).manifest.serves
         except InstallerError:
             return True
-
-    def _plan(self, bundle: Bundle, managers: Mapping[str, str]) -> host.ManagerPlan:
-        """What all hosts with a bundle have in common."""
-        network = self.platform.spec.manager.network
-        endpoints = tuple(region.endpoint for region in self._regions if region.endpoint)
-        return host.ManagerPlan(
-            platform=self.platform.name,
-            kubernetes_version=bundle.info.kubernetes.manager,
-            pods=network.pods,
-            services=network.services,
-            domain=network.domain,
-            node_ports=network.ports,
-            managers=managers,
-            images=bundle.images,
-            workers=len(self.nodes) - len(self.managers),
-            extra_names=(*self.platform.spec.manager.extra_names, *endpoints),
-        )
-
-
-def _machine(output: HostOutput, traits: node.Traits) -> host.ManagerHost:
-    return host.ManagerHost(
-        name=output.name,
-        address=str(output.cluster_address),
-        role=output.role,
-        region=output.region,
-        zone=output.zone,
-        traits=traits,
-        labels=output.labels,
-        names=(output.address,),
-    )
 
 
 def _host_target(host: WantedHost | HostOutput) -> Target:

@@ -19,6 +19,8 @@ class LeaveHost:
     title = "leave"
 
     def plan(self, session: Session, target: Target) -> Sequence[Change]:
+        if session.leaving[target.name].role == "dedicated":  # `free-host`, once its cluster lets it go
+            return ()
         if session.gone(target.name) or not leaving.has_anything(session, target.name):
             return ()
         return (Change(target.name, Action.DELETE, "move away what runs there, then remove what was installed"),)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from installer.spec import check_aws, check_capacity, check_names, check_networks, check_versions
+from installer.spec import check_aws, check_capacity, check_clouds, check_names, check_networks, check_versions
 from installer.spec.subject import Check, Finding, Subject
 
 CHECKS: Final[tuple[Check, ...]] = (
@@ -22,7 +22,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     check_networks.service_range_sizes,
     check_networks.api_ports,
     check_aws.zones,
-    check_aws.spot,
+    check_clouds.spot,
     check_aws.disks,
     check_capacity.manager_count,
     check_capacity.largest_node,

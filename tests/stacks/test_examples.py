@@ -10,6 +10,8 @@ from installer.spec.hosts import wanted_hosts
 from installer.spec.specification import load
 from installer.workflows.infrastructure import Infrastructure
 from installer.workflows.state_location import StateLocation
+from tests.fakes.cloud.account import Account
+from tests.fakes.cloud.aws import Aws
 from tests.fakes.cloud.provider import FakeCloud
 from tests.fakes.provider import served
 from tests.stacks.policy import breaches
@@ -23,7 +25,7 @@ def test_aws_in_three_zones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert platform
     hosts = wanted_hosts(platform)
     assert sorted((host.role, host.zone) for host in hosts) == [(r, z) for r in ("manager", "worker") for z in "abc"]
-    cloud = FakeCloud()
+    cloud = FakeCloud(Account(Aws()))
     with served(cloud) as port:
         monkeypatch.setenv("PULUMI_DEBUG_PROVIDERS", f"aws:{port}")
         state = StateLocation.parse(str(tmp_path))

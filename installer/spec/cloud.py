@@ -58,7 +58,7 @@ class CloudAccess(Model):
 class CloudBackups(Model):
     """A place for backups that the managers, and nobody else, can use."""
 
-    keep: bool = always(True, description="The bucket, and what is in it, outlives the platform.")
+    keep: bool = always(True, description="It, and what is in it, outlives the platform.")
 
 
 class CloudHosts(Model):

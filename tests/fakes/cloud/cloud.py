@@ -88,6 +88,10 @@ class Cloud(ABC):
         """The name of what was given none."""
         return f"{name}-{secrets.token_hex(4)[:7]}"
 
+    def previewed(self, kind: str, inputs: Data) -> Data:
+        """What a preview tells of the outputs."""
+        return inputs
+
     # --- things ---------------------------------------------------------------------------------------------------
 
     @abstractmethod

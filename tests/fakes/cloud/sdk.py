@@ -23,7 +23,7 @@ _PLAIN: Mapping[type, tuple[type, ...]] = {str: (str,), bool: (bool,), int: (int
 def faults(token: str, inputs: Mapping[str, Any]) -> list[Fault]:
     """What is unknown, missing or of another type in the inputs of a resource.
 
-    Its type is `package:module/name:Class`, or `package:module:Class` where the SDK has no better name for its file.
+    Its type is `package:module/file:Class`, or `package:module:Class` where that is all that its SDK tells.
     """
     return list(_faults(_arguments(token), inputs, ""))
 
@@ -60,8 +60,9 @@ def _arguments(token: str) -> Any:
 def _class(token: str, name: str) -> Any:
     package, path, kind = token.split(":")
     module, _, file = path.partition("/")
-    snake = re.sub(r"(?<=[a-z0-9])([A-Z])", r"_\1", file or kind).lower()
-    return getattr(importlib.import_module(f"{_top(package)}.{module}.{snake}"), name.format(kind))
+    snake = re.sub(r"(?<=[a-z0-9])([A-Z])", r"_\1", file).lower()
+    where = ".".join(part for part in (_top(package), module, snake) if part)
+    return getattr(importlib.import_module(where), name.format(kind))
 
 
 def _top(package: str) -> str:

@@ -13,6 +13,7 @@ import pytest
 from tests.e2e.platform_under_test import PlatformUnderTest
 from tests.fakes.cloud.account import Account
 from tests.fakes.cloud.aws import Aws
+from tests.fakes.cloud.azure import Azure
 from tests.fakes.cloud.cloud import Cloud
 from tests.fakes.cloud.machines import LocalMachines
 from tests.fakes.cloud.provider import FakeCloud
@@ -43,6 +44,7 @@ spec:
 """
 _CLOUDS: dict[str, tuple[type[Cloud], str, str]] = {  # its fake, a provider there, zones of workers
     "aws": (Aws, "kind: aws, region: eu-central-1", "[b]"),
+    "azure": (Azure, "kind: azure, location: westeurope", '["2"]'),
 }
 
 

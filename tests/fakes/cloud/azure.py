@@ -65,6 +65,8 @@ class Azure(Cloud):
         found = dict(inputs)
         for key in _ADDRESSED & inputs.keys():
             found[key] = [{"privateIPAddress": UNKNOWN, "id": UNKNOWN, **one} for one in inputs[key]]
+        if kind == MACHINE and inputs.get("identity"):
+            found["identity"] = {**inputs["identity"], "userAssignedIdentities": UNKNOWN}
         return found
 
     def new_id(self, kind: str, name: str) -> str:

@@ -37,10 +37,10 @@ IMAGES: Final = (
     ("Canonical", "0001-com-ubuntu-server-jammy", "22_04-lts-gen2"),
     ("Canonical", "ubuntu-24_04-lts", "server"),
 )
+_USED: Final = "identity.userAssignedIdentities"
 _RESERVED: Final = 4  # addresses at the start of each subnet are Azure's
-_TAG: Final = re.compile(
-    r"[^<>%&\\?/]{1,512}"
-)  # names of tags; https://learn.microsoft.com/azure/azure-resource-manager
+# Names of tags: https://learn.microsoft.com/azure/azure-resource-manager/management/tag-resources
+_TAG: Final = re.compile(r"[^<>%&\\?/]{1,512}")
 _ADMINS: Final = {"root", "admin", "administrator", "user", "guest"}  # some of those that Azure refuses
 _SOURCES: Final = ("sourceAddressPrefix", "sourceAddressPrefixes", "sourceApplicationSecurityGroups")
 _PARTS: Final = ("frontendIPConfigurations", "backendAddressPools", "probes", "loadBalancingRules")
@@ -201,11 +201,11 @@ def _image_fits(account: Account, image: Mapping[str, str]) -> None:
 
 
 def _machine(account: Account, id_: str, inputs: Data) -> dict[str, Any]:
-    return {
-        "name": inputs["vmName"],
-        "provisioningState": "Succeeded",
-        "vmId": str(uuid.uuid5(uuid.NAMESPACE_URL, id_)),
-    }
+    made = {**_provided("vmName")(account, id_, inputs), "vmId": str(uuid.uuid5(uuid.NAMESPACE_URL, id_))}
+    if identity := inputs.get("identity"):  # a list goes in, a map comes out
+        used = {one: {"principalId": account.get(_IDENTITY, one)["principalId"]} for one in at(inputs, _USED)}
+        made["identity"] = {**identity, "userAssignedIdentities": used}
+    return made
 
 
 def _store_fits(account: Account, inputs: Data) -> None:
@@ -327,7 +327,7 @@ KINDS: Final[dict[str, Kind]] = {
         "vmName",
         refers={
             "networkProfile.networkInterfaces.id": (CARD, "id"),
-            "identity.userAssignedIdentities": (_IDENTITY, "id"),
+            _USED: (_IDENTITY, "id"),
         },
         replaced_by=["osProfile", "storageProfile", "zones", "priority", "evictionPolicy"],
         made=_machine,

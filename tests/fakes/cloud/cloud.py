@@ -138,9 +138,11 @@ class Cloud(ABC):
 
 
 def at(data: Any, path: str) -> Iterator[Any]:
-    """Every value at `a.b.c`, through lists; none where something is missing or empty."""
+    """Values at `a.b.c`, through lists; none where something is missing or empty; of a map at the end, its keys."""
     first, _, rest = path.partition(".")
     found = data.get(first) if isinstance(data, Mapping) else None
+    if isinstance(found, Mapping) and not rest:
+        found = list(found)
     for one in found if isinstance(found, list) else [found]:
         if rest:
             yield from at(one, rest)

@@ -12,10 +12,10 @@ from typing import Any, Final
 from installer.spec.cloud import WIDEST
 from stacks.common.tags import Keys
 from tests.fakes.cloud import sdk
-from tests.stacks import policy_aws
+from tests.stacks import policy_aws, policy_azure
 
 Inputs = Mapping[str, Any]  # with its type under `type`
-_CLOUDS: Final[Mapping[str, ModuleType]] = {"aws": policy_aws}
+_CLOUDS: Final[Mapping[str, ModuleType]] = {"aws": policy_aws, "azure-native": policy_azure}
 
 
 def breaches(planned: Sequence[Inputs], *, published: tuple[int, int] = (30000, 32767)) -> list[str]:

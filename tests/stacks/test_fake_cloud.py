@@ -10,6 +10,7 @@ import pytest
 from tests.fakes.cloud import sdk
 from tests.fakes.cloud.account import Account, Fault
 from tests.fakes.cloud.aws import Aws, give_network
+from tests.fakes.cloud.azure import Azure
 from tests.fakes.cloud.cloud import Cloud, RefusedError
 
 _VPC, _SUBNET = "aws:ec2/vpc:Vpc", "aws:ec2/subnet:Subnet"
@@ -43,6 +44,16 @@ def _instance(account: Account, **more: Any) -> dict[str, Any]:
             {"loadBalancerArn": "a", "defaultActions": [{}]},
             ("defaultActions[0].type", "this property is required"),
         ),
+        (
+            "azure-native:network:Subnet",
+            {"resourceGroupName": "x", "addressPrefix": "10.0.0.0/20"},
+            ("virtualNetworkName", "this property is required"),
+        ),
+        (
+            "azure-native:network:NetworkSecurityGroup",
+            {"resourceGroupName": "x", "securityRules": [{"access": "Allow", "protocol": "Tcp"}]},
+            ("securityRules[0].direction", "this property is required"),
+        ),
     ],
 )
 def test_what_the_sdk_does_not_have_is_refused(kind: str, inputs: dict[str, Any], fault: tuple[str, str]) -> None:
@@ -50,7 +61,7 @@ def test_what_the_sdk_does_not_have_is_refused(kind: str, inputs: dict[str, Any]
     assert sdk.faults(kind, inputs) == [fault]
 
 
-@pytest.mark.parametrize("cloud", [Aws])
+@pytest.mark.parametrize("cloud", [Aws, Azure])
 def test_every_kind_is_one_of_the_sdk(cloud: type[Cloud]) -> None:
     """With the inputs by which it refers to others."""
     for token, kind in cloud.kinds.items():

@@ -80,7 +80,9 @@ class Azure(Cloud):
             return RefusedError(
                 "StorageAccountAlreadyTaken", f"The storage account named {values[-1]} is already taken."
             )
-        return RefusedError("AlreadyExists", f"cannot create already existing resource '{'/'.join(map(str, values))}'")
+        about = self.kinds[kind]
+        id_ = about.id_of(dict(zip(about.unique, values, strict=True))) if about.id_of else ""
+        return RefusedError("AlreadyExists", f"cannot create already existing resource '{id_}'")
 
     def in_use(self, id_: str, user: str) -> RefusedError:
         if "/locks/" in user:

@@ -10,6 +10,7 @@ import binascii
 import re
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from ipaddress import IPv4Network
 from typing import TYPE_CHECKING, Any, Final
 
@@ -251,7 +252,7 @@ def _part_of(parent: str, parent_key: str, path: str, key: str, *, refers: Any =
         refers={parent_key: (parent, "name"), **(refers or {})},
         part_of=parent_key,
         named=key,
-        unique=(parent_key, key),
+        unique=("resourceGroupName", parent_key, key),
         id_of=lambda inputs: (
             f"{SUBSCRIPTION}/resourceGroups/{inputs['resourceGroupName']}/providers/"
             f"{path.format(inputs[parent_key])}/{inputs[key]}"
@@ -334,7 +335,10 @@ KINDS: Final[dict[str, Kind]] = {
         check=_machine_fits,
     ),
     _IDENTITY: _kind("Microsoft.ManagedIdentity/userAssignedIdentities", "resourceName", made=_identity),
-    STORE: _kind("Microsoft.Storage/storageAccounts", "accountName", replaced_by=["kind"], check=_store_fits),
+    STORE: replace(  # its name is part of a name in the DNS
+        _kind("Microsoft.Storage/storageAccounts", "accountName", replaced_by=["kind"], check=_store_fits),
+        unique=("accountName",),
+    ),
     "azure-native:storage:BlobServiceProperties": _part_of(
         STORE, "accountName", "Microsoft.Storage/storageAccounts/{}/blobServices", "blobServicesName"
     ),
@@ -345,7 +349,7 @@ KINDS: Final[dict[str, Kind]] = {
         refers={"scope": (CONTAINER, "id"), "principalId": (_IDENTITY, "principalId")},
         part_of="scope",
         named="roleAssignmentName",
-        unique=("scope", "principalId", "roleDefinitionId"),
+        unique=("scope", "roleAssignmentName"),
         id_of=lambda inputs: (
             f"{inputs['scope']}/providers/Microsoft.Authorization/roleAssignments/{inputs['roleAssignmentName']}"
         ),

@@ -79,7 +79,7 @@ class LocalMachines:
                 hostname=config["hostname"],
                 network=self._name,
                 address=address,
-                folder=self.folder / id_,
+                folder=self.folder / _last(id_),
                 rootfs=rootfs.ensure(cache.root()),
                 routes=self.routes,
                 public_key="\n".join(config["ssh_authorized_keys"]),
@@ -89,7 +89,7 @@ class LocalMachines:
 
     def stop(self, id_: str) -> None:
         """Remove one, disks and all."""
-        machine.delete(self._container(id_), self.folder / id_)
+        machine.delete(self._container(id_), self.folder / _last(id_))
         with self.lock:
             self.booted.discard(id_)
 
@@ -122,8 +122,13 @@ class LocalMachines:
                 kernel.restore()
 
     def _container(self, id_: str) -> str:
-        return f"{self._name}-{id_}"
+        return f"{self._name}-{_last(id_)}"
 
     @property
     def _name(self) -> str:
         return f"moorage-{self.platform}"
+
+
+def _last(id_: str) -> str:
+    """What tells a machine from the others of its platform, where an id is a path."""
+    return id_.rpartition("/")[2]

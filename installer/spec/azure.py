@@ -50,7 +50,7 @@ TagKey = Annotated[
 TagValue = Annotated[str, StringConstraints(max_length=256)]
 
 
-class OwnNetwork(CloudNetwork):
+class AzureOwnNetwork(CloudNetwork):
     """A network of the region's own: a subnet for hosts and one for the bastion, both in all zones."""
 
     cidr: DivisibleNetwork = never(
@@ -62,7 +62,7 @@ class OwnNetwork(CloudNetwork):
     )
 
 
-class ExistingNetwork(Model):
+class AzureExistingNetwork(Model):
     """A network that is there already, by its subnets; nothing of it is changed."""
 
     subnet: SubnetId = never(
@@ -74,12 +74,12 @@ class ExistingNetwork(Model):
 
 
 def _which(value: Any) -> str:
-    existing = isinstance(value, ExistingNetwork) or (isinstance(value, dict) and "subnet" in value)
+    existing = isinstance(value, AzureExistingNetwork) or (isinstance(value, dict) and "subnet" in value)
     return "existing" if existing else "own"
 
 
 Network = Annotated[
-    Annotated[OwnNetwork, Tag("own")] | Annotated[ExistingNetwork, Tag("existing")], Discriminator(_which)
+    Annotated[AzureOwnNetwork, Tag("own")] | Annotated[AzureExistingNetwork, Tag("existing")], Discriminator(_which)
 ]
 
 
@@ -102,7 +102,9 @@ class AzureProvider(Model):
     kind: Literal["azure"] = never(description="Hosts on Azure.")
     location: Location = never(description="Azure's name of the region, such as `westeurope`; one that has zones.")
     subscription: SubscriptionId | None = never(None, description="Its id; unset: that of the credentials.")
-    network: Network = never(default_factory=OwnNetwork, description="Its network: of its own, or one that exists.")
+    network: Network = never(
+        default_factory=AzureOwnNetwork, description="Its network: of its own, or one that exists."
+    )
     access: AzureAccess = always(description="Who may come in.")
     image: AzureImage = always(default_factory=AzureImage, description="What hosts are made from.")
     backups: CloudBackups | None = always(None, description="A storage account with a container for backups.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from installer.spec.azure import AzureRegion, ExistingNetwork
+from installer.spec.azure import AzureExistingNetwork, AzureRegion
 from installer.spec.source import Loc
 from installer.spec.subject import Finding, Subject
 
@@ -16,7 +16,7 @@ def networks(subject: Subject) -> Iterator[Finding]:
     """A network that exists has a subnet for the bastion too: rules by groups of machines hold in one network."""
     for region, at in _regions(subject):
         network = region.provider.network
-        if not isinstance(network, ExistingNetwork) or region.provider.access.public or subject.platform is None:
+        if not isinstance(network, AzureExistingNetwork) or region.provider.access.public or subject.platform is None:
             continue
         if network.bastion_subnet is None:
             message = "bastionSubnet is required: the bastion has to be in one"
@@ -30,7 +30,7 @@ def room(subject: Subject) -> Iterator[Finding]:
     """All hosts of a region have an address in the first half of its own network."""
     for region, at in _regions(subject):
         network = region.provider.network
-        if isinstance(network, ExistingNetwork) or subject.platform is None:
+        if isinstance(network, AzureExistingNetwork) or subject.platform is None:
             continue
         have, wanted = network.cidr.num_addresses // 2 - _TAKEN, sum(group.count for group in region.hosts)
         if wanted > have:

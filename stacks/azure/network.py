@@ -12,7 +12,7 @@ from pulumi_azure_native.network.public_ip_address import PublicIPAddress
 from pulumi_azure_native.network.subnet import Subnet
 from pulumi_azure_native.network.virtual_network import VirtualNetwork
 
-from installer.spec.azure import ExistingNetwork, OwnNetwork
+from installer.spec.azure import AzureExistingNetwork, AzureOwnNetwork
 from stacks.azure.place import ADDRESS, Place
 
 _FOR_HOSTS, _FOR_THE_BASTION = 1, 4  # bits: the first half of the network, and the last sixteenth
@@ -24,7 +24,7 @@ class NetworkArgs:
     """`public`: hosts have public addresses, so there is no gateway and no bastion."""
 
     place: Place
-    network: OwnNetwork | ExistingNetwork
+    network: AzureOwnNetwork | AzureExistingNetwork
     public: bool
 
 
@@ -42,13 +42,13 @@ class Network(pulumi.ComponentResource):  # type: ignore[misc]  # the SDK has no
         super().__init__("moorage:azure:Network", name, None, opts)
         self._args = args
         self._child = pulumi.ResourceOptions(parent=self)
-        if isinstance(args.network, ExistingNetwork):
+        if isinstance(args.network, AzureExistingNetwork):
             self.hosts, self.bastion, self.way_out = args.network.subnet, args.network.bastion_subnet, ()
         else:
             self._make(args.network)
         self.register_outputs({"hosts": self.hosts})
 
-    def _make(self, network: OwnNetwork) -> None:
+    def _make(self, network: AzureOwnNetwork) -> None:
         place, public = self._args.place, self._args.public
         made = VirtualNetwork(
             _NAME,

@@ -1,5 +1,5 @@
 """The stack of a region on Azure, in components: network, firewall, bastion, hosts, balancer, backups.
 
-Each resource is imported from its own module of the SDK, which loads those of its service and no other: 110 MB in all,
-where `import pulumi_azure_native` and a use of each would not be less, and the whole SDK is 356 MB on disk (3.29.0).
+Each resource is imported from its own module of the SDK. That loads its service as a whole, and no other: the five that
+are used take 0.7 s and 58 MB (3.29.0).
 """

@@ -195,7 +195,6 @@ def _machine(name: str, common: MachineArgs, key: HostKey, disk: AzureDisk, card
         "storage_profile": {
             "image_reference": _image(common.image),
             "os_disk": {
-                "name": name,
                 "create_option": "FromImage",
                 "delete_option": "Delete",
                 "disk_size_gb": -(-memory_bytes(disk.size) // 2**30),

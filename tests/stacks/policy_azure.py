@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from ipaddress import IPv4Network
 from typing import Any, Final
 
+from installer.provision.values import UNKNOWN
 from stacks.common import tags
 
 Inputs = Mapping[str, Any]  # with its type under `type`
@@ -103,9 +104,10 @@ def _long_lived_keys(one: Inputs) -> Iterator[str]:
 
 def _too_much_allowed(one: Inputs) -> Iterator[str]:
     if one["type"] == _ASSIGNMENT:
-        if not one["roleDefinitionId"].endswith(_BLOB_DATA_CONTRIBUTOR):
+        role, scope = one["roleDefinitionId"], one["scope"]
+        if role != UNKNOWN and not role.endswith(_BLOB_DATA_CONTRIBUTOR):
             yield "allows more than the use of blobs"
-        if "/containers/" not in one["scope"]:
+        if scope != UNKNOWN and "/containers/" not in scope:
             yield "is for more than one container"
 
 

@@ -37,11 +37,12 @@ class Machines(Protocol):
 class Fault:
     """Something that goes wrong: the next `times` calls of `method` for a resource of this name are refused.
 
-    `stall`: they wait for it instead, and then succeed.
+    `kind`: only of this type. `stall`: they wait for it instead, and then succeed.
     """
 
     method: str
     name: str
+    kind: str = ""
     code: str = "InternalError"
     text: str = "An internal error has occurred"
     times: int = 1
@@ -107,8 +108,8 @@ class Account:
         about = self.cloud.kinds[kind]
         with self.lock:
             self._check_references(kind, inputs)
-            about.check(self, inputs)
             self._check_unique(kind, inputs)
+            about.check(self, inputs)
             id_ = about.id_of(inputs) if about.id_of else self.cloud.new_id(kind, name)
             data = {**inputs, **about.made(self, id_, inputs), "id": id_}
             data |= self.cloud.addresses(self, kind, data)
@@ -170,7 +171,8 @@ class Account:
     def _called(self, method: str, kind: str, name: str) -> None:
         with self.lock:
             self.calls.append((method, kind, name))
-            fault = next((f for f in self.faults if (f.method, f.name) == (method, name) and f.times > 0), None)
+            meant = (f for f in self.faults if (f.method, f.name, f.kind or kind) == (method, name, kind))
+            fault = next((one for one in meant if one.times > 0), None)
             if fault is None:
                 return
             fault.times -= 1

@@ -225,18 +225,17 @@ def test_a_machine_that_was_deleted_by_hand_is_made_again(trial: CloudTrial) -> 
 
 
 def test_what_fails_in_the_middle_leaves_a_state_to_go_on_from(trial: CloudTrial) -> None:
-    """While it is made, and while it is taken down: each failure is told with its machine and Azure's words."""
+    """While it is made, and while it is taken down: each failure is told with what it is of and Azure's words."""
     account = trial.cloud.account
-    failing = [
-        ("bastion", ADDRESS, "TooManyRequests", "The request is being throttled as the limit has been reached"),
-        ("manager-1", LOCK, "AuthorizationFailed", "does not have authorization to perform action '.../locks/write'"),
-        ("worker-1", MACHINE, "ExpiredAuthenticationToken", "The access token expiry UTC time has passed"),
-    ]
-    account.faults += [Fault(method="create", name=n, kind=k, code=code, text=text) for n, k, code, text in failing]
-    with pytest.raises(InfrastructureError, match="harbor-home") as caught:
-        trial.up()
-    for name, kind, code, text in failing:
-        assert f"create {name}: creating {kind}" in caught.value.explain()
+    for code, text in (
+        ("TooManyRequests", "The request is being throttled as the limit has been reached"),
+        ("AuthorizationFailed", "does not have authorization to perform action '.../locks/write'"),
+        ("ExpiredAuthenticationToken", "The access token expiry UTC time has passed"),
+    ):
+        account.faults.append(Fault(method="create", name="manager-1", kind=LOCK, code=code, text=text))
+        with pytest.raises(InfrastructureError, match="harbor-home") as caught:
+            trial.up()
+        assert f"create manager-1: creating {LOCK}" in caught.value.explain()
         assert f'Code="{code}" Message="{text}"' in caught.value.explain()
     trial.up()
     account.faults.append(Fault(method="delete", name="worker-1", code="ExpiredAuthenticationToken", text="expired"))

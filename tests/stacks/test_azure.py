@@ -13,7 +13,7 @@ import yaml
 from installer.core.errors import InfrastructureError
 from tests.fakes.cloud.account import Fault
 from tests.fakes.cloud.azure import Azure, give_network, members
-from tests.fakes.cloud.azure_kinds import ADDRESS, GROUP, LOCK, MACHINE, RULES, STORE
+from tests.fakes.cloud.azure_checks import ADDRESS, GROUP, LOCK, MACHINE, RULES, STORE
 from tests.stacks.cloud_trial import CloudTrial, trial_in
 from tests.stacks.policy import breaches
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.fakes.cloud import azure_kinds as kinds
+from tests.fakes.cloud import azure_checks as kinds
 from tests.fakes.cloud.account import Account
 from tests.fakes.cloud.azure import Azure
 from tests.fakes.cloud.cloud import RefusedError, Rule

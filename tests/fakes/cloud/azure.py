@@ -9,10 +9,9 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from installer.provision.values import UNKNOWN
-from tests.fakes.cloud.azure_kinds import (
+from tests.fakes.cloud.azure_checks import (
     CARD,
     GROUP,
-    KINDS,
     LOCATION,
     LOCK,
     MACHINE,
@@ -23,6 +22,7 @@ from tests.fakes.cloud.azure_kinds import (
     SUBNET,
     SUBSCRIPTION,
 )
+from tests.fakes.cloud.azure_kinds import KINDS
 from tests.fakes.cloud.cloud import Cloud, Data, Kind, RefusedError, Rule, at
 
 if TYPE_CHECKING:

@@ -7,12 +7,17 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, Discriminator, Field, StringConstraints, Tag
 
-from installer.spec.base import CARRIERS, Carrier, Labels, Model, Name, always, never
+from installer.spec.base import Model, always, never
+from installer.spec.cloud import (
+    CloudAccess,
+    CloudBackups,
+    CloudHosts,
+    CloudNetwork,
+    CloudRegion,
+    DivisibleNetwork,
+    Family,
+)
 from installer.spec.quantity import Memory
-
-WIDEST: Final = 8  # of a range that may log in; what is wider is everybody by another name
-LARGEST, SMALLEST = 16, 24  # of a network: AWS' own limit, and sixteen subnets of a useful size
-_FAMILIES = Literal["debian-13", "debian-12", "ubuntu-24.04", "ubuntu-22.04"]
 
 ZONE_PATTERN: Final = r"^[a-h]$"
 REGION_PATTERN: Final = r"^[a-z]{2}(-[a-z]+)+-[0-9]$"
@@ -20,7 +25,6 @@ INSTANCE_TYPE_PATTERN: Final = r"^[a-z0-9-]+\.[a-z0-9-]+$"
 VPC_PATTERN: Final = r"^vpc-[0-9a-f]{8,17}$"
 SUBNET_PATTERN: Final = r"^subnet-[0-9a-f]{8,17}$"
 IMAGE_PATTERN: Final = r"^ami-[0-9a-f]{8,17}$"
-PUBLIC_KEY_PATTERN: Final = r"^(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|521)) [A-Za-z0-9+/=]+( [^\n]*)?$"
 TAG_PATTERN: Final = r"^[\w .:/=+@-]*$"  # what all services allow
 
 Zone = Annotated[str, StringConstraints(pattern=ZONE_PATTERN)]
@@ -28,7 +32,6 @@ VpcId = Annotated[str, StringConstraints(pattern=VPC_PATTERN)]
 SubnetId = Annotated[str, StringConstraints(pattern=SUBNET_PATTERN)]
 ImageId = Annotated[str, StringConstraints(pattern=IMAGE_PATTERN)]
 RegionId = Annotated[str, StringConstraints(pattern=REGION_PATTERN)]
-PublicKey = Annotated[str, StringConstraints(pattern=PUBLIC_KEY_PATTERN)]
 InstanceType = Annotated[str, StringConstraints(pattern=INSTANCE_TYPE_PATTERN)]
 
 
@@ -44,22 +47,10 @@ TagKey = Annotated[
 TagValue = Annotated[str, StringConstraints(pattern=TAG_PATTERN, max_length=256)]
 
 
-def _for_known_people(network: IPv4Network) -> IPv4Network:
-    if network.prefixlen < WIDEST:
-        raise ValueError(f"is open to (nearly) everybody; SSH is for known addresses: a /{WIDEST} or smaller")
-    return network
-
-
-def _divisible(network: IPv4Network) -> IPv4Network:
-    if not LARGEST <= network.prefixlen <= SMALLEST:
-        raise ValueError(f"must be between a /{LARGEST} and a /{SMALLEST}")
-    return network
-
-
-class OwnNetwork(Model):
+class OwnNetwork(CloudNetwork):
     """A network of the region's own: a private and a public subnet a zone."""
 
-    cidr: Annotated[IPv4Network, AfterValidator(_divisible)] = never(
+    cidr: DivisibleNetwork = never(
         IPv4Network("10.64.0.0/16"), description="Of a network of its own; each zone gets two sixteenths of it."
     )
     nat: Literal["none", "one", "zone"] = always(
@@ -86,33 +77,17 @@ Network = Annotated[
 ]
 
 
-class AwsAccess(Model):
+class AwsAccess(CloudAccess):
     """Who comes in."""
 
-    sources: tuple[Annotated[IPv4Network, AfterValidator(_for_known_people)], ...] = always(
-        min_length=1, description="Who may log in: to the bastion, or to public hosts and their manager's API."
-    )
-    public: bool = never(False, description="Hosts have public addresses, and there is no bastion.")
-    published: tuple[IPv4Network, ...] = always(
-        (), description="Who may reach clusters' ports (`spec.manager.network.ports`), besides through the bastion."
-    )
-    keys: tuple[PublicKey, ...] = always(
-        (), description="SSH keys that may log in besides Moorage's own, at machines that are made from now on."
-    )
     bastion_type: InstanceType = always("t3.micro", description="The bastion's instance type.")
 
 
 class AwsImage(Model):
     """What hosts are made from; those that are there keep theirs."""
 
-    family: _FAMILIES = always("debian-13", description="The newest image of its maker, for hosts made from now on.")
+    family: Family = always("debian-13", description="The newest image of its maker, for hosts made from now on.")
     id: ImageId | None = always(None, description="This image instead; it must know cloud-init.")
-
-
-class AwsBackups(Model):
-    """A bucket that the managers, and nobody else, can use."""
-
-    keep: bool = always(True, description="The bucket, and what is in it, outlives the platform.")
 
 
 class AwsProvider(Model):
@@ -123,7 +98,7 @@ class AwsProvider(Model):
     network: Network = never(default_factory=OwnNetwork, description="Its network: of its own, or one that exists.")
     access: AwsAccess = always(description="Who may come in.")
     image: AwsImage = always(default_factory=AwsImage, description="What hosts are made from.")
-    backups: AwsBackups | None = always(None, description="A bucket for backups.")
+    backups: CloudBackups | None = always(None, description="A bucket for backups.")
     tags: dict[TagKey, TagValue] = always(
         default_factory=dict, max_length=40, description="Tags of everything that is made."
     )
@@ -137,24 +112,18 @@ class AwsDisk(Model):
     iops: Annotated[int, Field(ge=3000, le=64000)] | None = never(None, description="Unset: what comes with the type.")
 
 
-class AwsHosts(Model):
+class AwsHosts(CloudHosts):
     """A group of equal instances, named `<name>-1` and on; spread over `zones` in turn."""
 
-    name: Name = never(description="The group's name; its hosts are `<name>-1`, `<name>-2` and on.")
-    role: Carrier = never(description=CARRIERS)
-    count: Annotated[int, Field(ge=0, le=200)] = always(1, description="How many hosts.")
     zones: tuple[Zone, ...] = never(
         ("a", "b", "c"), min_length=1, description="Letters of zones; the hosts are spread over these in turn."
     )
-    labels: Labels = always(default_factory=dict, description="Labels of the hosts' nodes in the manager.")
     instance_type: InstanceType = never("m7i.large", description="An x86-64 type.")
     disk: AwsDisk = never(default_factory=AwsDisk, description="The disk of each host.")
-    spot: bool = never(False, description="Cheaper, and AWS may take them back at any time; workers only.")
 
 
-class AwsRegion(Model):
+class AwsRegion(CloudRegion):
     """A region on AWS."""
 
-    name: Name = never(description="The region's name; a label of its nodes.")
     provider: AwsProvider = always(description="Who provides the hosts.")
     hosts: tuple[AwsHosts, ...] = always(min_length=1, description="Groups of equal hosts.")

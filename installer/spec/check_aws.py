@@ -28,13 +28,6 @@ def zones(subject: Subject) -> Iterator[Finding]:
             yield Finding(subject.platform, (*at, "provider", "network"), message)
 
 
-def spot(subject: Subject) -> Iterator[Finding]:
-    """No manager is an instance that AWS may take back."""
-    for group, loc in _groups(subject):
-        if subject.platform and group.spot and group.role == "manager":
-            yield Finding(subject.platform, (*loc, "spot"), "is for workers: a manager holds data")
-
-
 def disks(subject: Subject) -> Iterator[Finding]:
     """A disk's iops are given where its type needs them, and no more than it has."""
     for group, loc in _groups(subject):

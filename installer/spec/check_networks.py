@@ -9,7 +9,7 @@ from itertools import combinations
 from typing import Final
 
 from installer.spec.addresses import Range
-from installer.spec.aws import AwsRegion, OwnNetwork
+from installer.spec.cloud import CloudNetwork, CloudRegion
 from installer.spec.hosts import wanted_hosts
 from installer.spec.platform import LocalRegion, Platform
 from installer.spec.source import Loc
@@ -125,7 +125,7 @@ def _platform_ranges(platform: Platform) -> list[_Range]:
 def _region_ranges(platform: Platform) -> Iterator[_Range]:
     """Networks that regions have of their own."""
     for index, region in enumerate(platform.spec.regions):
-        if isinstance(region, AwsRegion) and isinstance(region.provider.network, OwnNetwork):
+        if isinstance(region, CloudRegion) and isinstance(region.provider.network, CloudNetwork):
             loc = ("spec", "regions", index, "provider", "network", "cidr")
             yield _Range(f"the network of region {region.name}", region.provider.network.cidr, loc)
 

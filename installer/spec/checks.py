@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import Final
 
-from installer.spec import check_aws, check_capacity, check_dedicated, check_names, check_networks, check_versions
+from installer.spec import (
+    check_aws,
+    check_azure,
+    check_capacity,
+    check_clouds,
+    check_dedicated,
+    check_names,
+    check_networks,
+    check_versions,
+)
 from installer.spec.subject import Check, Finding, Subject
 
 CHECKS: Final[tuple[Check, ...]] = (
@@ -23,8 +32,10 @@ CHECKS: Final[tuple[Check, ...]] = (
     check_networks.api_ports,
     check_dedicated.hosts,
     check_aws.zones,
-    check_aws.spot,
+    check_clouds.spot,
     check_aws.disks,
+    check_azure.networks,
+    check_azure.room,
     check_capacity.manager_count,
     check_capacity.largest_node,
     check_capacity.all_nodes,

@@ -10,7 +10,7 @@ from typing import Any, TypeVar, get_args
 from pydantic import BaseModel, ValidationError
 
 from installer.core.errors import SpecError
-from installer.spec import aws, base, cluster, cluster_settings, quantity
+from installer.spec import aws, azure, base, cloud, cluster, cluster_settings, quantity
 from installer.spec.source import Document, Fault, Loc, read
 
 M = TypeVar("M", bound=BaseModel)
@@ -112,7 +112,14 @@ _PATTERNS = {
     aws.VPC_PATTERN: "must be the id of a VPC, such as vpc-0123456789abcdef0",
     aws.SUBNET_PATTERN: "must be the id of a subnet, such as subnet-0123456789abcdef0",
     aws.IMAGE_PATTERN: "must be the id of an image, such as ami-0123456789abcdef0",
-    aws.PUBLIC_KEY_PATTERN: "must be a public SSH key on one line, such as ssh-ed25519 AAAA... me",
+    azure.ZONE_PATTERN: 'must be the number of a zone, in quotes, such as "1"',
+    azure.LOCATION_PATTERN: "must be a region of Azure, such as westeurope",
+    azure.SIZE_PATTERN: "must be a size of virtual machines, such as Standard_D2s_v5",
+    azure.SUBSCRIPTION_PATTERN: "must be the id of a subscription, such as 00000000-0000-0000-0000-000000000000",
+    azure.SUBNET_PATTERN: "must be the id of a subnet: /subscriptions/.../virtualNetworks/.../subnets/...",
+    azure.IMAGE_PATTERN: "must be the id of an image: /subscriptions/.../Microsoft.Compute/images/...",
+    azure.TAG_KEY_PATTERN: "may not have any of < > % & \\ ? /",
+    cloud.PUBLIC_KEY_PATTERN: "must be a public SSH key on one line, such as ssh-ed25519 AAAA... me",
     aws.TAG_PATTERN: "may have letters, digits, spaces and . : / = + @ - _",
     base.NAME_PATTERN: "must be lower-case letters, digits and dashes, from a letter to a letter or digit",
     base.LABEL_KEY_PATTERN: "must be a Kubernetes label key, such as disk or example.org/disk",

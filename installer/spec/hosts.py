@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 from typing import assert_never
 
-from installer.spec.aws import AwsHosts, AwsRegion
 from installer.spec.base import Labels, Role
+from installer.spec.cloud import CloudHosts, CloudRegion
 from installer.spec.platform import LocalHosts, LocalRegion, OnPremHost, OnPremRegion, Platform, Region
 from installer.spec.source import Loc
 
@@ -42,7 +42,7 @@ def wanted_hosts(platform: Platform) -> tuple[WantedHost, ...]:
 def hosts_of(region: Region, at: Loc = ()) -> Iterator[WantedHost]:
     """The hosts of one region; `at` is where the region is written."""
     match region:
-        case LocalRegion() | AwsRegion():
+        case LocalRegion() | CloudRegion():
             yield from _counted_out(region, at)
         case OnPremRegion():
             yield from _given(region, at)
@@ -50,8 +50,8 @@ def hosts_of(region: Region, at: Loc = ()) -> Iterator[WantedHost]:
             assert_never(region)
 
 
-def _counted_out(region: LocalRegion | AwsRegion, at: Loc) -> Iterator[WantedHost]:
-    groups: tuple[LocalHosts | AwsHosts, ...] = region.hosts
+def _counted_out(region: LocalRegion | CloudRegion, at: Loc) -> Iterator[WantedHost]:
+    groups: Sequence[LocalHosts | CloudHosts] = region.hosts
     for index, group in enumerate(groups):
         for number in range(group.count):
             yield WantedHost(
@@ -61,7 +61,7 @@ def _counted_out(region: LocalRegion | AwsRegion, at: Loc) -> Iterator[WantedHos
                 zone=group.zones[number % len(group.zones)],
                 loc=(*at, "hosts", index),
                 labels=group.labels,
-                cpu=group.cpu if isinstance(group, LocalHosts) else None,  # else as much as the instance has
+                cpu=group.cpu if isinstance(group, LocalHosts) else None,  # else as much as the machine has
                 memory=group.memory if isinstance(group, LocalHosts) else None,
             )
 

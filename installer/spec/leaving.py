@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypeVar
 
-from installer.spec.aws import AwsHosts, AwsRegion
+from installer.spec.base import Model
+from installer.spec.cloud import CloudHosts, CloudRegion
 from installer.spec.platform import LocalHosts, LocalRegion, OnPremHost, OnPremRegion, Platform, Region
 
-T = TypeVar("T", LocalRegion, OnPremRegion, AwsRegion)
-G = TypeVar("G", LocalHosts, AwsHosts)
+T = TypeVar("T", bound=Model)
+G = TypeVar("G", LocalHosts, CloudHosts)
 
 
 def keeping(before: Platform, now: Platform) -> Platform:
@@ -26,13 +27,13 @@ def _region(before: Region, now: Region) -> Region:
             return _with(now, _groups(before.hosts, now.hosts))
         case OnPremRegion(), OnPremRegion():
             return _with(now, _hosts(before.hosts, now.hosts))
-        case AwsRegion(), AwsRegion():
+        case CloudRegion(), CloudRegion() if type(before) is type(now):
             return _with(now, _groups(before.hosts, now.hosts))
         case _:  # another provider, which may not change and is refused elsewhere
             return now
 
 
-def _with(region: T, hosts: Sequence[LocalHosts] | Sequence[OnPremHost] | Sequence[AwsHosts]) -> T:
+def _with(region: T, hosts: Sequence[LocalHosts] | Sequence[OnPremHost] | Sequence[CloudHosts]) -> T:
     return region.model_copy(update={"hosts": tuple(hosts)})
 
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from installer.spec.aws import AwsRegion
+from installer.spec.azure import AzureRegion
 from installer.spec.base import ROLES, Labels, Metadata, Model, Name, Role, always, never
 from installer.spec.quantity import Cpu, Duration, Memory
 from installer.spec.reference import Reference
@@ -129,11 +130,14 @@ def _kind(value: Any) -> str | None:
 
 
 Region = Annotated[
-    Annotated[LocalRegion, Tag("local")] | Annotated[OnPremRegion, Tag("onprem")] | Annotated[AwsRegion, Tag("aws")],
+    Annotated[LocalRegion, Tag("local")]
+    | Annotated[OnPremRegion, Tag("onprem")]
+    | Annotated[AwsRegion, Tag("aws")]
+    | Annotated[AzureRegion, Tag("azure")],
     Discriminator(
         _kind,
         custom_error_type="provider_kind",
-        custom_error_message="must be one of: local, onprem, aws",
+        custom_error_message="must be one of: local, onprem, aws, azure",
     ),
 ]
 

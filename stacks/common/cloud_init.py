@@ -19,8 +19,13 @@ _SSHD: Final = "MaxStartups 200\nMaxSessions 200\nPasswordAuthentication no\n"
 _TOOLS: Final = "command -v nft || timeout 120 sh -c 'apt-get -q update && apt-get -qy install nftables' || true"
 
 
-def user_data(*, name: str, key: HostKey, public_keys: Sequence[str]) -> pulumi.Output[str]:
-    """The text, a secret: it has the host's private key. Who has one of `public_keys` may log in, as root."""
+def user_data(
+    *, name: str, key: HostKey, public_keys: Sequence[str], each_boot: Sequence[str] = ()
+) -> pulumi.Output[str]:
+    """The text, a secret: it has the host's private key. Who has one of `public_keys` may log in, as root.
+
+    `each_boot`: commands of a shell, run at each boot before there is a network for others.
+    """
 
     def text(keys: list[str]) -> str:
         private, public = keys
@@ -29,7 +34,7 @@ def user_data(*, name: str, key: HostKey, public_keys: Sequence[str]) -> pulumi.
             "users": [],  # no account but root's
             "disable_root": False,
             "ssh_pwauth": False,
-            "bootcmd": [["sh", "-c", _TOOLS]],
+            "bootcmd": [["sh", "-c", command] for command in (_TOOLS, *each_boot)],
             "ssh_authorized_keys": list(public_keys),
             "ssh_deletekeys": True,
             "ssh_keys": {"ed25519_private": private, "ed25519_public": f"{public} {name}"},

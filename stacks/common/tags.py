@@ -6,8 +6,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-PLATFORM: Final = "moorage.dev/platform"
-REGION: Final = "moorage.dev/region"
+
+@dataclass(frozen=True)
+class Keys:
+    """What tags are called: clouds allow different letters."""
+
+    platform: str
+    region: str
+    name: str
+
+
+SLASHED: Final = Keys("moorage.dev/platform", "moorage.dev/region", "Name")  # AWS
+DASHED: Final = Keys("moorage-platform", "moorage-region", "name")  # Azure has no slashes, Google no dots or capitals
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,7 +27,14 @@ class Tags:
     platform: str
     region: str
     own: Mapping[str, str] = field(default_factory=dict)
+    keys: Keys = SLASHED
 
     def of(self, name: str) -> dict[str, str]:
         """Tags of one thing; ours win."""
-        return {**self.own, "Name": f"{self.platform}-{name}", PLATFORM: self.platform, REGION: self.region}
+        keys = self.keys
+        return {
+            **self.own,
+            keys.name: f"{self.platform}-{name}",
+            keys.platform: self.platform,
+            keys.region: self.region,
+        }

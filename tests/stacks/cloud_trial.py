@@ -1,12 +1,15 @@
-"""Runs the stack of a region in a cloud as the product does, on the embedded engine and the fake cloud."""
+"""Runs the stack of a region in a cloud as the product does, on the embedded engine and a fake cloud."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
 from pydantic import TypeAdapter
 
 from installer.core.secret import Secret
@@ -14,7 +17,10 @@ from installer.provision.changes import ResourceEvent
 from installer.provision.stack import ProjectStack
 from installer.spec.contract import RegionOutputs
 from installer.spec.platform import Region
+from tests.fakes.cloud.account import Account
+from tests.fakes.cloud.cloud import Cloud
 from tests.fakes.cloud.provider import FakeCloud
+from tests.fakes.provider import served
 
 _STACKS = Path(__file__).parents[2] / "stacks"
 
@@ -52,7 +58,18 @@ class CloudTrial:
 
     @property
     def state_path(self) -> Path:
-        return self.folder / ".pulumi" / "stacks" / "moorage-aws" / f"{self._name}.json"
+        return self.folder / ".pulumi" / "stacks" / f"moorage-{self.region['provider']['kind']}" / f"{self._name}.json"
+
+    def forget_the_end_of(self, name: str) -> str:
+        """Put the state back to where a run was killed while it made a machine; returns that one's id."""
+        state = json.loads(self.state())
+        kind, deployment = self.cloud.account.cloud.machine, state["checkpoint"]["latest"]
+        (found,) = (r for r in deployment["resources"] if r["type"] == kind and r["urn"].endswith(f"::{name}"))
+        deployment["resources"].remove(found)
+        begun = {key: value for key, value in found.items() if key not in {"id", "outputs"}} | {"outputs": {}}
+        deployment["pending_operations"] = [{"resource": begun, "type": "creating"}]
+        self.state_path.write_text(json.dumps(state))
+        return str(found["id"])
 
     def planned(self) -> list[dict[str, Any]]:
         """The inputs of all that the program asked for."""
@@ -82,3 +99,16 @@ class CloudTrial:
             },
             on_event=self.events.append,
         )
+
+
+@contextmanager
+def trial_in(
+    cloud: Cloud, region: dict[str, Any], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[CloudTrial]:
+    """A platform that does not exist yet. In the end the cloud must be empty, and have nothing to complain about."""
+    fake = FakeCloud(Account(cloud))
+    with served(fake) as port:
+        monkeypatch.setenv("PULUMI_DEBUG_PROVIDERS", f"{cloud.package}:{port}")
+        yield CloudTrial(folder, fake, region)
+    assert fake.wrong == []
+    assert fake.account.left() == []

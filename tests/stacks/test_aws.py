@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -13,9 +12,8 @@ import yaml
 
 from installer.core.errors import InfrastructureError
 from tests.fakes.cloud.account import Fault
-from tests.fakes.cloud.provider import FakeCloud
-from tests.fakes.provider import served
-from tests.stacks.cloud_trial import CloudTrial
+from tests.fakes.cloud.aws import Aws, give_network
+from tests.stacks.cloud_trial import CloudTrial, trial_in
 from tests.stacks.policy import breaches
 
 _INSTANCE = "aws:ec2/instance:Instance"
@@ -37,13 +35,9 @@ def _workers(count: int) -> dict[str, Any]:
 
 @pytest.fixture
 def trial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[CloudTrial]:
-    """A platform that does not exist yet. In the end the cloud must be empty, and have nothing to complain about."""
-    cloud = FakeCloud()
-    with served(cloud) as port:
-        monkeypatch.setenv("PULUMI_DEBUG_PROVIDERS", f"aws:{port}")
-        yield CloudTrial(tmp_path, cloud, _region())
-    assert cloud.wrong == []
-    assert cloud.account.left() == []
+    """A platform that does not exist yet."""
+    with trial_in(Aws(), _region(), tmp_path, monkeypatch) as found:
+        yield found
 
 
 def test_hosts_are_made_and_known(trial: CloudTrial) -> None:
@@ -101,7 +95,7 @@ def test_hosts_get_what_they_are_to_have(trial: CloudTrial) -> None:
     disk = manager["rootBlockDevice"]
     assert (disk["volumeSize"], disk["volumeType"], disk["iops"], disk["encrypted"]) == (80, "io2", 4000, True)
     assert (worker["instanceType"], worker["instanceMarketOptions"]) == ("m7i.4xlarge", {"marketType": "spot"})
-    assert manager["ami"] == next(i["imageId"] for i in trial.cloud.account.images if "noble" in i["name"])
+    assert manager["ami"] == next(i["imageId"] for i in trial.cloud.account.cloud.images if "noble" in i["name"])
     assert manager["tags"] == {
         "Name": "harbor-manager-1",
         "moorage.dev/platform": "harbor",
@@ -135,7 +129,9 @@ def test_hosts_come_and_go_and_others_are_left_alone(trial: CloudTrial) -> None:
     """Also when a newer image, another key to log in and other tags would make them anew."""
     trial.region = _workers(1)
     before = {host.name: host.host_key for host in trial.up().hosts}
-    trial.cloud.account.images.append(trial.cloud.account.images[2] | {"imageId": "ami-1", "name": "debian-13-amd64-9"})
+    trial.cloud.account.cloud.images.append(
+        trial.cloud.account.cloud.images[2] | {"imageId": "ami-1", "name": "debian-13-amd64-9"}
+    )
     trial.public_key = "ssh-ed25519 BBBB"
     trial.region = _workers(3)
     after = {host.name: host.host_key for host in trial.up().hosts}
@@ -172,7 +168,7 @@ def test_public_hosts_are_reached_without_a_bastion(trial: CloudTrial) -> None:
 def test_an_existing_network_is_used_and_stays_as_it_is(trial: CloudTrial) -> None:
     """By two platforms, too: no name of one is in the way of the other's."""
     account = trial.cloud.account
-    vpc, subnets, public = account.give_network("172.20.0.0/16")
+    vpc, subnets, public = give_network(account, "172.20.0.0/16")
     before = {key: dict(account.things[key]) for key in account.given}
     network = {"vpc": vpc, "subnets": subnets, "publicSubnets": public}
     trial.region = _region(network=network)
@@ -251,27 +247,15 @@ def test_what_a_killed_run_was_making_is_told_with_its_tags(trial: CloudTrial) -
     """It came to be, and nobody can find it by its name: `up` makes another, `destroy` cannot take its network down."""
     account = trial.cloud.account
     trial.up()
-    lost = _forget_the_end_of(trial, "worker-1")
+    lost = trial.forget_the_end_of("worker-1")
     trial.up()
     told = "Instance worker-1 was being made when a run was cut off: if there are two, delete one; its tags are"
     assert any(told in event.text and "Name=harbor-worker-1" in event.text for event in trial.events)
     assert [data["tags"]["Name"] for data in account.all(_INSTANCE)].count("harbor-worker-1") == 2
     account.delete(_INSTANCE, lost, "by hand")
-    lost = _forget_the_end_of(trial, "worker-1")
+    lost = trial.forget_the_end_of("worker-1")
     with pytest.raises(InfrastructureError, match="harbor-home"):
         trial.destroy()
     assert any(told in event.text for event in trial.events)
     account.delete(_INSTANCE, lost, "by hand")
     trial.destroy()
-
-
-def _forget_the_end_of(trial: CloudTrial, name: str) -> str:
-    """Put the state back to where a run was killed while it made an instance; returns that one's id."""
-    state = json.loads(trial.state())
-    deployment = state["checkpoint"]["latest"]
-    (found,) = (r for r in deployment["resources"] if r["type"] == _INSTANCE and r["urn"].endswith(f"::{name}"))
-    deployment["resources"].remove(found)
-    begun = {key: value for key, value in found.items() if key not in {"id", "outputs"}} | {"outputs": {}}
-    deployment["pending_operations"] = [{"resource": begun, "type": "creating"}]
-    trial.state_path.write_text(json.dumps(state))
-    return str(found["id"])

@@ -1,4 +1,4 @@
-"""The fake cloud refuses what Amazon's API would: tests of stacks are only as good as that."""
+"""Fake clouds refuse what the real ones' API would: tests of stacks are only as good as that."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ import pytest
 
 from tests.fakes.cloud import sdk
 from tests.fakes.cloud.account import Account, Fault
-from tests.fakes.cloud.aws import KINDS, RefusedError
+from tests.fakes.cloud.aws import Aws, give_network
+from tests.fakes.cloud.azure import Azure
+from tests.fakes.cloud.cloud import Cloud, RefusedError
 
 _VPC, _SUBNET = "aws:ec2/vpc:Vpc", "aws:ec2/subnet:Subnet"
 _GROUP, _INSTANCE = "aws:ec2/securityGroup:SecurityGroup", "aws:ec2/instance:Instance"
@@ -19,14 +21,14 @@ _RULE, _BUCKET = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule", "a
 @pytest.fixture
 def account() -> Account:
     """One with a network, and nothing in it."""
-    found = Account()
-    found.give_network("10.0.0.0/16")
+    found = Account(Aws())
+    give_network(found, "10.0.0.0/16")
     return found
 
 
 def _instance(account: Account, **more: Any) -> dict[str, Any]:
     (subnet, *_) = (data["id"] for data in account.all(_SUBNET))
-    return {"ami": account.images[0]["imageId"], "subnetId": subnet, "instanceType": "m7i.large", **more}
+    return {"ami": account.cloud.images[0]["imageId"], "subnetId": subnet, "instanceType": "m7i.large", **more}
 
 
 @pytest.mark.parametrize(
@@ -42,6 +44,16 @@ def _instance(account: Account, **more: Any) -> dict[str, Any]:
             {"loadBalancerArn": "a", "defaultActions": [{}]},
             ("defaultActions[0].type", "this property is required"),
         ),
+        (
+            "azure-native:network:Subnet",
+            {"resourceGroupName": "x", "addressPrefix": "10.0.0.0/20"},
+            ("virtualNetworkName", "this property is required"),
+        ),
+        (
+            "azure-native:network:NetworkSecurityGroup",
+            {"resourceGroupName": "x", "securityRules": [{"access": "Allow", "protocol": "Tcp"}]},
+            ("securityRules[0].direction", "this property is required"),
+        ),
     ],
 )
 def test_what_the_sdk_does_not_have_is_refused(kind: str, inputs: dict[str, Any], fault: tuple[str, str]) -> None:
@@ -49,11 +61,12 @@ def test_what_the_sdk_does_not_have_is_refused(kind: str, inputs: dict[str, Any]
     assert sdk.faults(kind, inputs) == [fault]
 
 
-def test_every_kind_is_one_of_the_sdk() -> None:
+@pytest.mark.parametrize("cloud", [Aws, Azure])
+def test_every_kind_is_one_of_the_sdk(cloud: type[Cloud]) -> None:
     """With the inputs by which it refers to others."""
-    for token, kind in KINDS.items():
+    for token, kind in cloud.kinds.items():
         for path in kind.refers:
-            assert sdk.takes(token, path.partition("[]")[0]), (token, path)
+            assert sdk.takes(token, path.partition(".")[0]), (token, path)
 
 
 def test_references_that_lead_nowhere_are_refused(account: Account) -> None:

@@ -48,6 +48,67 @@ WRONG: dict[str, list[dict[str, Any]]] = {
 }
 
 
+_DASHED = {"moorage-platform": "harbor", "moorage-region": "home", "name": "x"}
+_VM = {
+    "type": "azure-native:compute:VirtualMachine",
+    "storageProfile": {"osDisk": {"managedDisk": {"storageAccountType": "Premium_LRS"}}},
+    "osProfile": {"linuxConfiguration": {"disablePasswordAuthentication": True}},
+    "tags": _DASHED,
+}
+_CARD = {"type": "azure-native:network:NetworkInterface", "networkSecurityGroup": {"id": "x"}, "tags": _DASHED}
+_STORE = {
+    "type": "azure-native:storage:StorageAccount",
+    "allowBlobPublicAccess": False,
+    "allowSharedKeyAccess": False,
+    "enableHttpsTrafficOnly": True,
+    "minimumTlsVersion": "TLS1_2",
+    "tags": _DASHED,
+}
+_CONTAINER = {"type": "azure-native:storage:BlobContainer", "publicAccess": "None"}
+_RIGHT_TO_BLOBS = {
+    "type": "azure-native:authorization:RoleAssignment",
+    "scope": "/x/containers/backups",
+    "roleDefinitionId": "/x/ba92f5b4-2d11-453d-a403-e96b0029c9fe",
+}
+_NOTHING_ELSE = {"access": "Deny", "protocol": "*", "sourceAddressPrefix": "*", "destinationPortRange": "*"}
+
+
+def _rules(ports: str, *last: dict[str, Any], **source: Any) -> dict[str, Any]:
+    rule = {"direction": "Inbound", "access": "Allow", "protocol": "Tcp", "destinationPortRange": ports, **source}
+    rules = [rule, *({"direction": "Inbound", **one} for one in last or (_NOTHING_ELSE,))]
+    return {"type": "azure-native:network:NetworkSecurityGroup", "securityRules": rules, "tags": _DASHED}
+
+
+RIGHT += [
+    _VM,
+    _CARD,
+    _STORE,
+    _CONTAINER,
+    _RIGHT_TO_BLOBS,
+    _rules("22", sourceAddressPrefixes=["198.51.100.0/24"]),
+    _rules("30000-32767", sourceAddressPrefixes=["0.0.0.0/0"]),
+    _rules("6443", sourceAddressPrefix="VirtualNetwork"),
+]
+WRONG |= {
+    "ports 22-22 are open to 0.0.0.0/0": [_rules("22", sourceAddressPrefix="Internet")],
+    "ports 0-65535 are open to 0.0.0.0/0": [_rules("*", sourceAddressPrefix="*")],
+    "are open to 0.0.0.0/2": [_rules("6443", sourceAddressPrefixes=["0.0.0.0/2"])],
+    "that nothing else": [_rules("22", {**_NOTHING_ELSE, "protocol": "Udp"}, sourceAddressPrefix="VirtualNetwork")],
+    "has no rules": [{**_CARD, "networkSecurityGroup": None}],
+    "not managed": [{**_VM, "storageProfile": {"osDisk": {"vhd": {"uri": "https://x"}}}}],
+    "a password": [{**_VM, "osProfile": {"linuxConfiguration": {"disablePasswordAuthentication": False}}}],
+    "of its own": [{**_VM, "identity": {"type": "SystemAssigned, UserAssigned"}}],
+    "no tag moorage-platform": [{**_VM, "tags": {"name": "x", "moorage-region": "home"}}],
+    "allowSharedKeyAccess is not False": [{**_STORE, "allowSharedKeyAccess": True}],
+    "minimumTlsVersion is not": [{**_STORE, "minimumTlsVersion": "TLS1_0"}],
+    "allowBlobPublicAccess is not": [{key: value for key, value in _STORE.items() if key != "allowBlobPublicAccess"}],
+    "container is public": [{**_CONTAINER, "publicAccess": "Blob"}],
+    "more than one container": [{**_RIGHT_TO_BLOBS, "scope": "/x/storageAccounts/y"}],
+    "more than the use": [{**_RIGHT_TO_BLOBS, "roleDefinitionId": "/x/8e3af657-a8ff-443c-a75c-2fe8c4bcb635"}],
+    "somebody remembers": [{"type": "azure-native:compute:SshPublicKey", "tags": _DASHED}],
+}
+
+
 def test_what_is_right_breaks_nothing() -> None:
     """Also where ports that are published are open to everybody."""
     assert breaches(RIGHT) == []

@@ -1,298 +1,170 @@
-"""The kinds of things that the fake AWS has: what they refer to, what is unique, and what they are given when made.
-
-One entry for each resource type that stacks/aws uses, and no others.
-"""
+"""AWS as the fake cloud has it: its one region, ids, images, addresses, security groups."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+import fnmatch
+import secrets
+from collections.abc import Collection, Iterator, Mapping
 from ipaddress import IPv4Network
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+from tests.fakes.cloud.aws_kinds import BUCKET, EIP, GATEWAY, INGRESS, INSTANCE, KINDS, REGION, SUBNET, VPC, ZONES
+from tests.fakes.cloud.cloud import Cloud, Data, Kind, RefusedError, Rule
 
 if TYPE_CHECKING:
     from tests.fakes.cloud.account import Account
 
-Data = Mapping[str, Any]
-OWNER: Final = "111122223333"  # AWS' own example of an account
-VPC, SUBNET, INSTANCE = "aws:ec2/vpc:Vpc", "aws:ec2/subnet:Subnet", "aws:ec2/instance:Instance"
-GATEWAY, _NAT, _EIP = "aws:ec2/internetGateway:InternetGateway", "aws:ec2/natGateway:NatGateway", "aws:ec2/eip:Eip"
-_TABLE, GROUP = "aws:ec2/routeTable:RouteTable", "aws:ec2/securityGroup:SecurityGroup"
-_BALANCER, _TARGETS = "aws:lb/loadBalancer:LoadBalancer", "aws:lb/targetGroup:TargetGroup"
-BUCKET, _ROLE, _PROFILE = "aws:s3/bucket:Bucket", "aws:iam/role:Role", "aws:iam/instanceProfile:InstanceProfile"
-INGRESS: Final = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"
-# https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_IpRange.html
-_DESCRIPTION: Final = re.compile(r"[A-Za-z0-9. _\-:/()#,@\[\]+=&;{}!$*]{0,255}")
+_RESERVED: Final = 4  # addresses at the start of each subnet are Amazon's
+_IMAGES: Final = (
+    ("136693071363", "debian-12-amd64-20261101-2300"),
+    ("136693071363", "debian-13-amd64-20260901-2240"),
+    ("136693071363", "debian-13-amd64-20261101-2300"),
+    ("136693071363", "debian-13-arm64-20261101-2300"),
+    ("099720109477", "ubuntu/images/hvm-ssd/ubuntu-jammy-22.04-amd64-server-20261101"),
+    ("099720109477", "ubuntu/images/hvm-ssd-gp3/ubuntu-noble-24.04-amd64-server-20261101"),
+)
 
 
-class RefusedError(Exception):
-    """What the API answers: a code and a text."""
+class Aws(Cloud):
+    """One account of Amazon's, with one region of three zones."""
 
-    def __init__(self, code: str, text: str) -> None:
-        super().__init__(f"api error {code}: {text}")
+    package: ClassVar[str] = "aws"
+    version: ClassVar[str] = "7.51.1"
+    region: ClassVar[str] = REGION
+    quota: ClassVar[Mapping[str, int]] = {"instances": 64, "addresses": 8}
+    kinds: ClassVar[Mapping[str, Kind]] = KINDS
+    machine: ClassVar[str] = INSTANCE
+
+    def __init__(self) -> None:
+        self.images = [
+            {"imageId": f"ami-{number:017x}", "ownerId": owner, "name": name, "architecture": _architecture(name)}
+            for number, (owner, name) in enumerate(_IMAGES, start=0xA0)
+        ]
+
+    def configure(self, account: Account, config: Data) -> None:
+        if config.get("region") != self.region:
+            raise RefusedError("InvalidRegion", f"Invalid AWS Region: {config.get('region')}")
+
+    def told(self, refused: RefusedError) -> str:
+        return f"api error {refused}"
+
+    def auto_name(self, kind: str, name: str, inputs: Data) -> str:
+        start = inputs.get(f"{self.kinds[kind].named}Prefix") or f"{name}-"
+        return start + secrets.token_hex(4)[:7]
+
+    def new_id(self, kind: str, name: str) -> str:
+        """`vpc-0a1b...`, or an ARN that has the name in it."""
+        prefix = self.kinds[kind].prefix
+        if prefix.startswith("arn:"):
+            return f"{prefix}{name}/{secrets.token_hex(8)}"
+        return f"{prefix}0{secrets.token_hex(8)}"
+
+    def no_such(self, kind: str, path: str, value: Any) -> RefusedError:
+        what = kind.rpartition(":")[2]
+        return RefusedError(f"Invalid{what}ID.NotFound", f"The {what} '{value}' of {path} does not exist")
+
+    def duplicate(self, kind: str, values: list[Any]) -> RefusedError:
+        what = kind.rpartition(":")[2]
+        return RefusedError(f"{what}.Duplicate", f"there is a {what} with {', '.join(map(str, values))} already")
+
+    def in_use(self, id_: str, user: str) -> RefusedError:
+        return RefusedError("DependencyViolation", f"resource {id_} has a dependent object: {user}")
+
+    def stays(self, account: Account, kind: str, data: Data) -> None:
+        if kind == GATEWAY and (address := _public_in(account, data["vpcId"])):
+            raise RefusedError("DependencyViolation", f"Network has some mapped public address(es): {address}")
+        if kind == INSTANCE and data.get("disableApiTermination") and not data.get("forceDestroy"):
+            raise RefusedError("OperationNotPermitted", f"The instance '{data['id']}' may not be terminated.")
+        if kind == BUCKET and data.get("objects") and not data.get("forceDestroy"):
+            raise RefusedError("BucketNotEmpty", "The bucket you tried to delete is not empty")
+
+    def addresses(self, account: Account, kind: str, data: Data) -> dict[str, Any]:
+        if kind == INSTANCE:
+            return _addresses(account, data)
+        if kind == EIP:
+            behind = account.things.get((INSTANCE, str(data.get("instance", ""))))
+            real = behind["publicIp"] if behind and account.machines is not None else account.public_address("publicIp")
+            return {"allocationId": data["id"], "publicIp": real}
+        return {}
+
+    def invoke(self, account: Account, token: str, args: Data) -> dict[str, Any]:
+        filters = {one["name"]: one["values"] for one in args.get("filters", ())}
+        match token:
+            case "aws:ec2/getAmi:getAmi":
+                image = self._image(args["owners"], filters)
+                return {**image, "id": image["imageId"], "state": "available"}
+            case "aws:index/getAvailabilityZones:getAvailabilityZones":
+                return {"id": self.region, "names": ZONES, "state": args["state"]}
+            case "aws:ec2/getVpc:getVpc":
+                found = account.read(VPC, args["id"])
+                if found is None:
+                    raise RefusedError("InvalidVpcID.NotFound", f"The vpc ID '{args['id']}' does not exist")
+                return found
+            case _:
+                raise RefusedError("UnknownFunction", f"this fake has no {token}")
+
+    def title(self, data: Data) -> str:
+        return str(data["tags"]["Name"])
+
+    def user_data(self, data: Data) -> str:
+        return str(data["userData"])
+
+    def address(self, account: Account, data: Data) -> str:
+        return str(data["privateIp"])
+
+    def rules(self, account: Account, data: Data, running: Collection[Data]) -> Iterator[Rule]:
+        for rule in account.all(INGRESS):
+            if rule["securityGroupId"] not in data["vpcSecurityGroupIds"]:
+                continue
+            group = rule.get("referencedSecurityGroupId")
+            members = {one["privateIp"] for one in running if group in one["vpcSecurityGroupIds"]}
+            sources = members if group else {rule["cidrIpv4"]}
+            if sources:
+                yield Rule(rule["ipProtocol"], rule["fromPort"], rule["toPort"], frozenset(sources))
+
+    def _image(self, owners: list[str], filters: Mapping[str, list[str]]) -> Data:
+        """The newest image that fits; raises RefusedError."""
+        fitting = [
+            image
+            for image in self.images
+            if image["ownerId"] in owners
+            and any(fnmatch.fnmatch(image["name"], one) for one in filters["name"])
+            and image["architecture"] in filters.get("architecture", [image["architecture"]])
+        ]
+        if not fitting:
+            raise RefusedError("NoImage", "Your query returned no results. Please change your search criteria")
+        return max(fitting, key=lambda image: image["name"])
 
 
-def _nothing(account: Account, id_: str, inputs: Data) -> dict[str, Any]:
-    return {}
+def give_network(account: Account, cidr: str) -> tuple[str, dict[str, str], dict[str, str]]:
+    """A network that somebody else made: its id, and subnets and public subnets by zone."""
+    vpc = account.give(VPC, "vpc-0aa00aa00aa00aa00", {"cidrBlock": cidr})
+    pieces = iter(IPv4Network(cidr).subnets(4))
+    made: list[dict[str, str]] = []
+    for kind in (1, 2):
+        ids = {zone[-1]: f"subnet-0{kind}0{zone[-1] * 14}" for zone in ZONES}
+        for zone in ZONES:
+            data = {"vpcId": vpc, "cidrBlock": str(next(pieces)), "availabilityZone": zone}
+            account.give(SUBNET, ids[zone[-1]], data)
+        made.append(ids)
+    return vpc, made[0], made[1]
 
 
-def _fine(account: Account, inputs: Data) -> None:
-    """For what is refused for nothing but wrong references and names."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Kind:
-    """`refers`: property -> type, and what of it the property holds. `named`: the property that a name is made for.
-
-    `unique`: properties that no two have together. `made` adds outputs; `check` raises RefusedError.
-    """
-
-    service: str  # as errors name it
-    prefix: str = ""
-    refers: Mapping[str, tuple[str, str]] = field(default_factory=dict)
-    replaced_by: frozenset[str] = frozenset()
-    named: str = ""
-    unique: tuple[str, ...] = ()
-    made: Callable[[Account, str, Data], dict[str, Any]] = _nothing
-    check: Callable[[Account, Data], None] = _fine
-    id_of: Callable[[Data], str] | None = None  # where the id is made of the inputs
-
-
-def references(kind: Kind, data: Data) -> Iterator[tuple[str, str, str, Any]]:
-    """(property, type, what of it, value) for each reference that is given; `a[].b` goes through a list."""
-    for path, (wanted, attribute) in kind.refers.items():
-        first, _, rest = path.partition("[].")
-        found = data.get(first)
-        for one in found if isinstance(found, list) else [found]:
-            value = one.get(rest) if rest and isinstance(one, dict) else one
-            if value:
-                yield path, wanted, attribute, value
-
-
-def _arn(service: str, account: Account, rest: str) -> str:
-    return f"arn:aws:{service}:{account.region}:{OWNER}:{rest}"
-
-
-def _ec2(what: str) -> Callable[[Account, str, Data], dict[str, Any]]:
-    return lambda account, id_, inputs: {"arn": _arn("ec2", account, f"{what}/{id_}")}
-
-
-def _subnet_fits(account: Account, inputs: Data) -> None:
-    mine = IPv4Network(inputs["cidrBlock"])
-    if not mine.subnet_of(IPv4Network(account.get(VPC, inputs["vpcId"])["cidrBlock"])):
-        raise RefusedError("InvalidSubnet.Range", f"The CIDR '{mine}' is invalid.")
-    others = [data for data in account.all(SUBNET) if data["vpcId"] == inputs["vpcId"]]
-    if any(mine.overlaps(IPv4Network(other["cidrBlock"])) for other in others):
-        raise RefusedError("InvalidSubnet.Conflict", f"The CIDR '{mine}' conflicts with another subnet")
-    if inputs.get("availabilityZone", account.zones[0]) not in account.zones:
-        raise RefusedError("InvalidParameterValue", f"Value ({inputs['availabilityZone']}) is invalid.")
-
-
-def _way_out(account: Account, subnet: str) -> None:
-    """Raise RefusedError where a network has no gateway to the internet; one that was given has its own."""
-    vpc = account.get(SUBNET, subnet)["vpcId"]
-    if (VPC, vpc) not in account.given and not any(one["vpcId"] == vpc for one in account.all(GATEWAY)):
-        raise RefusedError("Gateway.NotAttached", f"Network {vpc} is not attached to any internet gateway")
-
-
-def _balancer_fits(account: Account, inputs: Data) -> None:
-    if not inputs.get("internal"):
-        _way_out(account, inputs["subnets"][0])
-
-
-def _address_fits(account: Account, inputs: Data) -> None:
-    if inputs.get("instance"):
-        _way_out(account, account.get(INSTANCE, inputs["instance"])["subnetId"])
-    if len(account.all(_EIP)) >= account.quota["addresses"]:
-        raise RefusedError("AddressLimitExceeded", "The maximum number of addresses has been reached.")
-
-
-def _rule_is_right(account: Account, inputs: Data) -> None:
-    sources = [key for key in ("cidrIpv4", "cidrIpv6", "prefixListId", "referencedSecurityGroupId") if inputs.get(key)]
-    if len(sources) != 1:
-        raise RefusedError("InvalidParameterCombination", f"exactly one source is wanted, not {sources}")
-    if not _DESCRIPTION.fullmatch(inputs.get("description", "")):
-        raise RefusedError("InvalidParameterValue", "Invalid rule description. Valid descriptions are strings less ...")
-
-
-def _instance_fits(account: Account, inputs: Data) -> None:
-    if inputs["ami"] not in {image["imageId"] for image in account.images}:
-        raise RefusedError("InvalidAMIID.NotFound", f"The image id '[{inputs['ami']}]' does not exist")
-    if len(account.all(INSTANCE)) >= account.quota["instances"]:
-        text = "You have requested more vCPU capacity than your current vCPU limit allows for the instance bucket"
-        raise RefusedError("VcpuLimitExceeded", text)
-
-
-def _instance(account: Account, id_: str, inputs: Data) -> dict[str, Any]:
-    zone = account.get(SUBNET, inputs["subnetId"])["availabilityZone"]
-    return {
-        "arn": _arn("ec2", account, f"instance/{id_}"),
-        "availabilityZone": zone,
-        "instanceState": "running",
-        "primaryNetworkInterfaceId": id_.replace("i-", "eni-"),
-    }
-
-
-def _by_arn(service: str, what: str) -> Callable[[Account, str, Data], dict[str, Any]]:
-    return lambda account, id_, inputs: {"arn": id_, "arnSuffix": id_.partition(f"{what}/")[2]}
-
-
-def _balancer(account: Account, id_: str, inputs: Data) -> dict[str, Any]:
-    suffix = id_.rpartition("/")[2]
-    host = f"{inputs['name']}-{suffix}.elb.{account.region}.amazonaws.com"
+def _addresses(account: Account, data: Data) -> dict[str, Any]:
+    kept: dict[str, Any] = {}
     if account.machines is not None:
-        host = "127.0.0.1"  # nobody is to ask the real DNS, and nothing listens there
-    return {"arn": id_, "arnSuffix": id_.partition("loadbalancer/")[2], "zoneId": "Z3F0SRJ5LGBH90", "dnsName": host}
+        private = public = account.reserve(kept)
+    else:
+        network = IPv4Network(account.get(SUBNET, data["subnetId"])["cidrBlock"])
+        private, public = account.free(network, "privateIp", _RESERVED), account.public_address("publicIp")
+    return {**kept, "privateIp": private, "publicIp": public if data.get("associatePublicIpAddress") else ""}
 
 
-def _balanced(prefix: str) -> str:
-    return f"arn:aws:elasticloadbalancing:REGION:{OWNER}:{prefix}/"
+def _public_in(account: Account, vpc: str) -> str:
+    """A public address that an instance in a network has, or nothing."""
+    inside = {data["id"] for data in account.all(SUBNET) if data["vpcId"] == vpc}
+    return next((one["publicIp"] for one in account.all(INSTANCE) if one["subnetId"] in inside and one["publicIp"]), "")
 
 
-_RULE: Final = Kind(
-    service="EC2",
-    prefix="sgr-",
-    refers={"securityGroupId": (GROUP, "id"), "referencedSecurityGroupId": (GROUP, "id")},
-    unique=("securityGroupId", "ipProtocol", "fromPort", "toPort", "cidrIpv4", "referencedSecurityGroupId"),
-    made=_ec2("security-group-rule"),
-    check=_rule_is_right,
-    replaced_by=frozenset({"securityGroupId"}),
-)
-_OF_BUCKET: Final = Kind(
-    service="S3",
-    refers={"bucket": (BUCKET, "id")},
-    id_of=lambda inputs: str(inputs["bucket"]),
-    replaced_by=frozenset({"bucket"}),
-)
-
-KINDS: Final[Mapping[str, Kind]] = {
-    VPC: Kind(service="EC2", prefix="vpc-", made=_ec2("vpc"), replaced_by=frozenset({"cidrBlock"})),
-    GATEWAY: Kind(service="EC2", prefix="igw-", refers={"vpcId": (VPC, "id")}, made=_ec2("internet-gateway")),
-    SUBNET: Kind(
-        service="EC2",
-        prefix="subnet-",
-        refers={"vpcId": (VPC, "id")},
-        replaced_by=frozenset({"vpcId", "cidrBlock", "availabilityZone"}),
-        made=_ec2("subnet"),
-        check=_subnet_fits,
-    ),
-    _TABLE: Kind(service="EC2", prefix="rtb-", refers={"vpcId": (VPC, "id")}, made=_ec2("route-table")),
-    "aws:ec2/route:Route": Kind(
-        service="EC2",
-        prefix="r-",
-        refers={"routeTableId": (_TABLE, "id"), "gatewayId": (GATEWAY, "id"), "natGatewayId": (_NAT, "id")},
-        unique=("routeTableId", "destinationCidrBlock"),
-        replaced_by=frozenset({"routeTableId", "destinationCidrBlock"}),
-    ),
-    "aws:ec2/routeTableAssociation:RouteTableAssociation": Kind(
-        service="EC2",
-        prefix="rtbassoc-",
-        refers={"routeTableId": (_TABLE, "id"), "subnetId": (SUBNET, "id")},
-        unique=("subnetId",),
-        replaced_by=frozenset({"subnetId"}),
-    ),
-    _EIP: Kind(service="EC2", prefix="eipalloc-", refers={"instance": (INSTANCE, "id")}, check=_address_fits),
-    _NAT: Kind(
-        service="EC2",
-        prefix="nat-",
-        refers={"allocationId": (_EIP, "id"), "subnetId": (SUBNET, "id")},
-        replaced_by=frozenset({"allocationId", "subnetId"}),
-    ),
-    GROUP: Kind(
-        service="EC2",
-        prefix="sg-",
-        refers={"vpcId": (VPC, "id")},
-        named="name",
-        unique=("vpcId", "name"),
-        replaced_by=frozenset({"name", "vpcId", "description"}),
-        made=_ec2("security-group"),
-    ),
-    INGRESS: _RULE,
-    "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule": _RULE,
-    INSTANCE: Kind(
-        service="EC2",
-        prefix="i-",
-        refers={
-            "subnetId": (SUBNET, "id"),
-            "vpcSecurityGroupIds": (GROUP, "id"),
-            "iamInstanceProfile": (_PROFILE, "name"),
-        },
-        replaced_by=frozenset({"ami", "subnetId", "associatePublicIpAddress", "instanceMarketOptions"}),
-        made=_instance,
-        check=_instance_fits,
-    ),
-    _BALANCER: Kind(
-        service="Elastic Load Balancing v2",
-        prefix=_balanced("loadbalancer/net"),
-        refers={"subnets": (SUBNET, "id"), "securityGroups": (GROUP, "id")},
-        named="name",
-        unique=("name",),
-        replaced_by=frozenset({"name", "internal", "loadBalancerType"}),
-        made=_balancer,
-        check=_balancer_fits,
-    ),
-    _TARGETS: Kind(
-        service="Elastic Load Balancing v2",
-        prefix=_balanced("targetgroup"),
-        refers={"vpcId": (VPC, "id")},
-        named="name",
-        unique=("name",),
-        replaced_by=frozenset({"name", "port", "protocol", "targetType", "vpcId"}),
-        made=_by_arn("elasticloadbalancing", "targetgroup"),
-    ),
-    "aws:lb/listener:Listener": Kind(
-        service="Elastic Load Balancing v2",
-        prefix=_balanced("listener/net"),
-        refers={"loadBalancerArn": (_BALANCER, "id"), "defaultActions[].targetGroupArn": (_TARGETS, "id")},
-        unique=("loadBalancerArn", "port"),
-        replaced_by=frozenset({"loadBalancerArn"}),
-        made=lambda account, id_, inputs: {"arn": id_},
-    ),
-    "aws:lb/targetGroupAttachment:TargetGroupAttachment": Kind(
-        service="Elastic Load Balancing v2",
-        prefix="attachment-",
-        refers={"targetGroupArn": (_TARGETS, "id"), "targetId": (INSTANCE, "id")},
-        unique=("targetGroupArn", "targetId", "port"),
-        replaced_by=frozenset({"targetGroupArn", "targetId", "port"}),
-    ),
-    BUCKET: Kind(
-        service="S3",
-        named="bucket",
-        unique=("bucket",),
-        id_of=lambda inputs: str(inputs["bucket"]),
-        replaced_by=frozenset({"bucket", "bucketPrefix"}),
-        made=lambda account, id_, inputs: {"arn": f"arn:aws:s3:::{id_}", "hostedZoneId": "Z21DNDUVLTQW6Q"},
-    ),
-    "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock": _OF_BUCKET,
-    "aws:s3/bucketVersioning:BucketVersioning": _OF_BUCKET,
-    "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration": _OF_BUCKET,
-    _ROLE: Kind(
-        service="IAM",
-        named="name",
-        unique=("name",),
-        id_of=lambda inputs: str(inputs["name"]),
-        replaced_by=frozenset({"name"}),
-        made=lambda account, id_, inputs: {
-            "arn": f"arn:aws:iam::{OWNER}:role/{id_}",
-            "createDate": "2026-11-01T00:00:00Z",
-        },
-    ),
-    "aws:iam/rolePolicy:RolePolicy": Kind(
-        service="IAM",
-        named="name",
-        refers={"role": (_ROLE, "id")},
-        unique=("role", "name"),
-        id_of=lambda inputs: f"{inputs['role']}:{inputs['name']}",
-        replaced_by=frozenset({"role", "name"}),
-    ),
-    _PROFILE: Kind(
-        service="IAM",
-        named="name",
-        refers={"role": (_ROLE, "name")},
-        unique=("name",),
-        id_of=lambda inputs: str(inputs["name"]),
-        replaced_by=frozenset({"name"}),
-        made=lambda account, id_, inputs: {"arn": f"arn:aws:iam::{OWNER}:instance-profile/{id_}"},
-    ),
-}
+def _architecture(name: str) -> str:
+    return "arm64" if "arm64" in name else "x86_64"

@@ -13,7 +13,7 @@ import yaml
 
 from installer.core import cache
 from installer.provision.local import kernel, machine, network, rootfs
-from tests.fakes.cloud.account import Rule
+from tests.fakes.cloud.cloud import Rule
 
 _FIRST: Final = 10  # addresses below are the network's own
 _HEAD: Final = "#cloud-config\n"
@@ -43,44 +43,55 @@ class LocalMachines:
     platform: str
     folder: Path
     routes: tuple[str, ...] = ("10.127.0.0/16",)
-    booted: dict[str, str] = field(default_factory=dict)  # id -> address
+    booted: set[str] = field(default_factory=set)  # ids
+    reserved: set[str] = field(default_factory=set)  # addresses
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def start(self, id_: str, user_data: str) -> str:
-        """Boot one; its host key, its name and who may log in are from its user data. Returns its address."""
+    def reserve(self) -> str:
+        """An address that no other has; the network comes with the first."""
+        with self.lock:
+            reach = self._network()
+            address = next(
+                str(reach[number]) for number in range(_FIRST, 250) if str(reach[number]) not in self.reserved
+            )
+            self.reserved.add(address)
+        return address
+
+    def release(self, address: str) -> None:
+        """Have it free again; the network goes with the last."""
+        with self.lock:
+            self.reserved.discard(address)
+            if not self.reserved:
+                self._leave()
+
+    def start(self, id_: str, address: str, user_data: str) -> None:
+        """Boot one; its host key, its name and who may log in are from its user data."""
         if not user_data.startswith(_HEAD):
             raise AssertionError("cloud-init reads user data only below its own first line")
         config = yaml.safe_load(user_data)
         if config["users"] or config["disable_root"]:
             raise AssertionError("these machines have no account but root's")
         with self.lock:
-            reach = self._network()
-            address = next(
-                str(reach[number]) for number in range(_FIRST, 250) if str(reach[number]) not in self.booted.values()
-            )
-            self.booted[id_] = address
+            self.booted.add(id_)
         machine.create(
             machine.Machine(
                 container=self._container(id_),
                 hostname=config["hostname"],
                 network=self._name,
                 address=address,
-                folder=self.folder / id_,
+                folder=self.folder / _last(id_),
                 rootfs=rootfs.ensure(cache.root()),
                 routes=self.routes,
                 public_key="\n".join(config["ssh_authorized_keys"]),
                 host_key=config["ssh_keys"]["ed25519_private"],
             )
         )
-        return address
 
     def stop(self, id_: str) -> None:
-        """Remove one, disks and all; the network goes with the last."""
-        machine.delete(self._container(id_), self.folder / id_)
+        """Remove one, disks and all."""
+        machine.delete(self._container(id_), self.folder / _last(id_))
         with self.lock:
-            self.booted.pop(id_, None)
-            if not self.booted:
-                self._leave()
+            self.booted.discard(id_)
 
     def allow(self, id_: str, rules: frozenset[Rule]) -> None:
         """As a security group does: whatever is let in is answered, and all else is lost before anything sees it."""
@@ -96,6 +107,8 @@ class LocalMachines:
         """Remove all that are left, whatever became of them."""
         for id_ in list(self.booted):
             self.stop(id_)
+        for address in list(self.reserved):
+            self.release(address)
 
     def _network(self) -> IPv4Network:
         with kernel.held():
@@ -109,8 +122,13 @@ class LocalMachines:
                 kernel.restore()
 
     def _container(self, id_: str) -> str:
-        return f"{self._name}-{id_}"
+        return f"{self._name}-{_last(id_)}"
 
     @property
     def _name(self) -> str:
         return f"moorage-{self.platform}"
+
+
+def _last(id_: str) -> str:
+    """What tells a machine from the others of its platform, where an id is a path."""
+    return id_.rpartition("/")[2]

@@ -1,4 +1,4 @@
-"""The fake cloud as a provider of Pulumi's: it serves the unmodified SDK, on either engine.
+"""A fake cloud as a provider of Pulumi's: it serves the unmodified SDK, on either engine.
 
 Engines find it by PULUMI_DEBUG_PROVIDERS. What the SDK's own types do not have is refused, and so is what the API would
 refuse; what an engine must never do is noted in `wrong`.
@@ -7,7 +7,6 @@ refuse; what an engine must never do is noted in `wrong`.
 from __future__ import annotations
 
 import json
-import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -18,20 +17,27 @@ from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
 
 from installer.provision.values import UNKNOWN, from_struct, has_secret, has_unknown, to_struct
 from tests.fakes.cloud import sdk
-from tests.fakes.cloud.account import Account
-from tests.fakes.cloud.aws import KINDS, VPC, RefusedError
+from tests.fakes.cloud.account import RESERVED, Account
+from tests.fakes.cloud.cloud import RefusedError
 
 T = TypeVar("T")
+
+_OURS = ("objects", RESERVED)  # what is noted of things and no SDK knows of
 
 
 @dataclass
 class FakeCloud(provider_pb2_grpc.ResourceProviderServicer):  # type: ignore[misc]  # generated
     """One account behind the provider protocol. `planned`: inputs of everything that was asked for, by urn."""
 
-    account: Account = field(default_factory=Account)
+    account: Account
     wrong: list[str] = field(default_factory=list)
     planned: dict[str, dict[str, Any]] = field(default_factory=dict)
     configured: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Load the SDK's types before many threads ask for them: half of a module may be seen while it is loaded."""
+        for kind in self.account.cloud.kinds:
+            sdk.outputs(kind)
 
     def Handshake(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802 - the protocol's names
         return provider_pb2.ProviderHandshakeResponse()
@@ -40,10 +46,12 @@ class FakeCloud(provider_pb2_grpc.ResourceProviderServicer):  # type: ignore[mis
         return empty_pb2.Empty()
 
     def GetPluginInfo(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
-        return plugin_pb2.PluginInfo(version="7.51.1")
+        return plugin_pb2.PluginInfo(version=self.account.cloud.version)
 
     def CheckConfig(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
-        failures = [_failure(*fault) for fault in sdk.provider_faults("aws", from_struct(request.news))]
+        failures = [
+            _failure(*fault) for fault in sdk.provider_faults(self.account.cloud.package, from_struct(request.news))
+        ]
         return provider_pb2.CheckResponse(inputs=request.news, failures=failures)
 
     def DiffConfig(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
@@ -51,28 +59,29 @@ class FakeCloud(provider_pb2_grpc.ResourceProviderServicer):  # type: ignore[mis
 
     def Configure(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
         self.configured = from_struct(request.args)
-        if self.configured.get("region") != self.account.region:
-            context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"Invalid AWS Region: {self.configured.get('region')}")
+        try:
+            self.account.cloud.configure(self.account, self.configured)
+        except RefusedError as exc:
+            context.abort(grpc.StatusCode.INVALID_ARGUMENT, exc.text)
         return provider_pb2.ConfigureResponse(acceptSecrets=False, supportsPreview=True)
 
     def Invoke(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
         args = from_struct(request.args)
-        found = _told(context, request.tok, lambda: self._invoked(request.tok, args))
+        found = self._told(context, request.tok, lambda: self.account.cloud.invoke(self.account, request.tok, args))
         return provider_pb2.InvokeResponse(**{"return": to_struct(found)})
 
     def Check(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
         kind = self._kind(request, context)
         news, olds = from_struct(request.news), from_struct(request.olds)
         failures = [_failure(*fault) for fault in sdk.faults(kind, news)]
-        key = KINDS[kind].named
+        key = self.account.cloud.kinds[kind].named
         if key and key not in news:
-            start = news.get(f"{key}Prefix") or f"{request.urn.rpartition('::')[2]}-"
-            news[key] = olds.get(key) or start + secrets.token_hex(4)[:7]
+            news[key] = olds.get(key) or self.account.cloud.auto_name(kind, _name(request), news)
         self.planned[request.urn] = {"type": kind, **news}
         return provider_pb2.CheckResponse(inputs=to_struct(news), failures=failures)
 
     def Diff(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
-        about = KINDS[self._kind(request, context)]
+        about = self.account.cloud.kinds[self._kind(request, context)]
         old, new = from_struct(request.old_inputs), from_struct(request.news)
         keys = sorted(key for key in {*old, *new} if old.get(key) != new.get(key))
         return provider_pb2.DiffResponse(
@@ -84,10 +93,10 @@ class FakeCloud(provider_pb2_grpc.ResourceProviderServicer):  # type: ignore[mis
     def Create(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
         kind, inputs = self._kind(request, context), from_struct(request.properties)
         if request.preview:
-            return provider_pb2.CreateResponse(properties=to_struct(inputs))
+            return provider_pb2.CreateResponse(properties=to_struct(self.account.cloud.previewed(kind, inputs)))
         self._must_be_known("create", request.urn, inputs)
         name = _name(request)
-        id_, data = _told(context, name, lambda: self.account.create(kind, name, inputs), f"creating {kind}")
+        id_, data = self._told(context, name, lambda: self.account.create(kind, name, inputs), f"creating {kind}")
         return provider_pb2.CreateResponse(id=id_, properties=self._outputs(kind, data))
 
     def Read(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
@@ -100,14 +109,19 @@ class FakeCloud(provider_pb2_grpc.ResourceProviderServicer):  # type: ignore[mis
     def Update(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
         kind, inputs, name = self._kind(request, context), from_struct(request.news), _name(request)
         if request.preview:
-            return provider_pb2.UpdateResponse(properties=to_struct({**from_struct(request.olds), **inputs}))
+            outputs = {**from_struct(request.olds), **self.account.cloud.previewed(kind, inputs)}
+            return provider_pb2.UpdateResponse(properties=to_struct(outputs))
         self._must_be_known("update", request.urn, inputs)
-        data = _told(context, name, lambda: self.account.update(kind, request.id, name, inputs), f"updating {kind}")
+        data = self._told(
+            context, name, lambda: self.account.update(kind, request.id, name, inputs), f"updating {kind}"
+        )
         return provider_pb2.UpdateResponse(properties=self._outputs(kind, data))
 
     def Delete(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
         kind, name = self._kind(request, context), _name(request)
-        _told(context, name, lambda: self.account.delete(kind, request.id, name), f"deleting {kind} ({request.id})")
+        self._told(
+            context, name, lambda: self.account.delete(kind, request.id, name), f"deleting {kind} ({request.id})"
+        )
         return empty_pb2.Empty()
 
     def Cancel(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
@@ -115,7 +129,7 @@ class FakeCloud(provider_pb2_grpc.ResourceProviderServicer):  # type: ignore[mis
 
     def _kind(self, request: Any, context: grpc.ServicerContext) -> str:
         kind = str(request.type or request.urn.split("::")[2].rsplit("$", 1)[-1])
-        if kind not in KINDS:
+        if kind not in self.account.cloud.kinds:
             self.wrong.append(f"asked for a {kind}")
             context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"this fake has no {kind}")
         return kind
@@ -127,33 +141,20 @@ class FakeCloud(provider_pb2_grpc.ResourceProviderServicer):  # type: ignore[mis
             self.wrong.append(f"{method} {urn}: a marked secret, and none were accepted")
 
     def _outputs(self, kind: str, data: dict[str, Any]) -> Any:
-        if unknown := data.keys() - sdk.outputs(kind) - {"id", "objects"}:
+        """What the SDK has for outputs; not all that went in comes out again."""
+        known = sdk.outputs(kind)
+        unknown = {key for key in data.keys() - known - {"id", *_OURS} if not sdk.takes(kind, key)}
+        if unknown:
             self.wrong.append(f"{kind} has no output {sorted(unknown)}")
-        return to_struct({key: value for key, value in data.items() if key != "objects"})
+        return to_struct({key: value for key, value in data.items() if key in known})
 
-    def _invoked(self, token: str, args: dict[str, Any]) -> dict[str, Any]:
-        filters = {one["name"]: one["values"] for one in args.get("filters", ())}
-        match token:
-            case "aws:ec2/getAmi:getAmi":
-                image = self.account.image(args["owners"], filters)
-                return {**image, "id": image["imageId"], "state": "available"}
-            case "aws:index/getAvailabilityZones:getAvailabilityZones":
-                return {"id": self.account.region, "names": self.account.zones, "state": args["state"]}
-            case "aws:ec2/getVpc:getVpc":
-                found = self.account.read(VPC, args["id"])
-                if found is None:
-                    raise RefusedError("InvalidVpcID.NotFound", f"The vpc ID '{args['id']}' does not exist")
-                return found
-            case _:
-                raise RefusedError("UnknownFunction", f"this fake has no {token}")
-
-
-def _told(context: grpc.ServicerContext, name: str, act: Callable[[], T], doing: str = "") -> T:
-    try:
-        return act()
-    except RefusedError as exc:
-        context.abort(grpc.StatusCode.UNKNOWN, f"{name}: {doing + ': ' if doing else ''}{exc}")
-        raise  # abort does not return
+    def _told(self, context: grpc.ServicerContext, name: str, act: Callable[[], T], doing: str = "") -> T:
+        try:
+            return act()
+        except RefusedError as exc:
+            told = self.account.cloud.told(exc)
+            context.abort(grpc.StatusCode.UNKNOWN, f"{name}: {doing + ': ' if doing else ''}{told}")
+            raise  # abort does not return
 
 
 def _failure(key: str, reason: str) -> Any:

@@ -21,14 +21,20 @@ _PLAIN: Mapping[type, tuple[type, ...]] = {str: (str,), bool: (bool,), int: (int
 
 
 def faults(token: str, inputs: Mapping[str, Any]) -> list[Fault]:
-    """What is unknown, missing or of another type in the inputs of a resource `package:module/name:Class`."""
+    """What is unknown, missing or of another type in the inputs of a resource.
+
+    Its type is `package:module/file:Class`, or `package:module:Class` where that is all that its SDK tells.
+    """
     return list(_faults(_arguments(token), inputs, ""))
 
 
 @cache
 def outputs(token: str) -> frozenset[str]:
     """The names of all its outputs."""
-    state = _class(token, "_{}State")
+    try:
+        state = _class(token, "_{}State")
+    except AttributeError:  # nothing of it is looked up by its state; its getters say the same
+        return frozenset(sdk_types.resource_types(_class(token, "{}")))
     return frozenset(sdk_types.input_type_py_to_pulumi_names(state).values())
 
 
@@ -39,7 +45,7 @@ def takes(token: str, name: str) -> bool:
 
 def provider_faults(package: str, config: Mapping[str, Any]) -> list[Fault]:
     """Settings of the provider itself that its SDK does not know."""
-    known = sdk_types.input_type_py_to_pulumi_names(importlib.import_module(f"pulumi_{package}").ProviderArgs).values()
+    known = sdk_types.input_type_py_to_pulumi_names(importlib.import_module(_top(package)).ProviderArgs).values()
     return [(key, "there is no such setting") for key in sorted(set(config) - set(known) - {"version"})]
 
 
@@ -55,7 +61,12 @@ def _class(token: str, name: str) -> Any:
     package, path, kind = token.split(":")
     module, _, file = path.partition("/")
     snake = re.sub(r"(?<=[a-z0-9])([A-Z])", r"_\1", file).lower()
-    return getattr(importlib.import_module(f"pulumi_{package}.{module}.{snake}"), name.format(kind))
+    where = ".".join(part for part in (_top(package), module, snake) if part)
+    return getattr(importlib.import_module(where), name.format(kind))
+
+
+def _top(package: str) -> str:
+    return f"pulumi_{package.replace('-', '_')}"
 
 
 def _faults(model: Any, given: Mapping[str, Any], at: str) -> Iterator[Fault]:

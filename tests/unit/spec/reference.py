@@ -39,6 +39,8 @@ _CHECKS = """## What is checked across fields
 - Pools fit on the hosts, where the hosts' `cpu` and `memory` are in the specification; elsewhere `preflight` looks.
 - On AWS: a network that exists has a subnet in each zone that hosts are in, and a public one for the bastion; `spot` is
   for workers; `io2` needs `iops`, and `gp3` has 16000 at most.
+- On Azure: subnets for hosts and for the bastion are of one network; a network of one's own has an address for each
+  host in its first half; `spot` is for workers.
 - A local host's name with the platform's name before it is a hostname (63 characters).
 """
 

@@ -22,7 +22,7 @@ from installer.spec.specification import load
 from installer.workflows import infrastructure
 from installer.workflows.infrastructure import Infrastructure, Provided
 from installer.workflows.state_location import StateLocation
-from tests.unit.spec.documents import aws, platform
+from tests.unit.spec.documents import aws, azure, platform
 
 _REGION: TypeAdapter[Any] = TypeAdapter(Region)
 _SECRETS = {"ssh.key": "k", "ssh.pub": "p"}
@@ -202,15 +202,16 @@ def test_authorities_stay_in_their_stage_until_another_is_entered(
     assert stage() == ""
 
 
+@pytest.mark.parametrize(("kind", "text"), [("aws", aws()), ("azure", azure())])
 def test_a_cloud_whose_sdk_is_not_installed_is_told_with_its_extra(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    kind: str, text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By every command that needs it, and before any program runs."""
-    (tmp_path / "platform.yaml").write_text(aws())
+    (tmp_path / "platform.yaml").write_text(text)
     found = load(tmp_path / "platform.yaml").platform
     assert found
     monkeypatch.setattr(infrastructure.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(InfrastructureError) as caught:
         Infrastructure(found, tmp_path, StateLocation.parse(str(tmp_path))).preview()
-    assert "region cloud is on aws" in caught.value.explain()
-    assert "pip install 'moorage[aws]'" in caught.value.explain()
+    assert f"region cloud is on {kind}" in caught.value.explain()
+    assert f"pip install 'moorage[{kind}]'" in caught.value.explain()

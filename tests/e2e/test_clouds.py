@@ -1,4 +1,4 @@
-"""A platform on AWS whose instances are local hosts: everything but Amazon's own API is as it would be there."""
+"""A platform in each cloud whose machines are local hosts: all but the cloud's own API is as it would be there."""
 
 from __future__ import annotations
 
@@ -12,25 +12,26 @@ import pytest
 
 from tests.e2e.platform_under_test import PlatformUnderTest
 from tests.fakes.cloud.account import Account
-from tests.fakes.cloud.aws import INSTANCE
+from tests.fakes.cloud.aws import Aws
+from tests.fakes.cloud.azure import Azure
+from tests.fakes.cloud.cloud import Cloud
 from tests.fakes.cloud.machines import LocalMachines
 from tests.fakes.cloud.provider import FakeCloud
 from tests.fakes.provider import served
 
-_NAME = "cloud-aws"
 _HERE = "198.18.0.0/15"  # where local hosts see this machine; and from where they see each other
-_SPECIFICATION = f"""
+_SPECIFICATION = """
 apiVersion: moorage.dev/v1
 kind: Platform
-metadata: {{name: {_NAME}}}
+metadata: {{name: {name}}}
 spec:
   release: "2026.11"
   regions:
     - name: home
-      provider: {{kind: aws, region: eu-central-1, access: {{sources: [{_HERE}], published: [{_HERE}]}}}}
+      provider: {{{provider}, access: {{sources: [{here}], published: [{here}]}}}}
       hosts:
         - {{name: manager, role: manager}}
-        - {{name: worker, role: worker, zones: [b]}}
+        - {{name: worker, role: worker, zones: {zones}}}
 ---
 apiVersion: moorage.dev/v1
 kind: Cluster
@@ -41,6 +42,10 @@ spec:
   pools:
     - {{name: general, kind: shared, count: 1, cpu: 1, memory: 1Gi}}
 """
+_CLOUDS: dict[str, tuple[type[Cloud], str, str]] = {  # its fake, a provider there, zones of workers
+    "aws": (Aws, "kind: aws, region: eu-central-1", "[b]"),
+    "azure": (Azure, "kind: azure, location: westeurope", '["2"]'),
+}
 
 
 @dataclass(frozen=True)
@@ -53,25 +58,28 @@ class Rented:
 
     def address(self, name: str) -> str:
         """Of a machine, by its name."""
-        tag = f"{_NAME}-{name}"
-        return next(data["privateIp"] for data in self.cloud.account.all(INSTANCE) if data["tags"]["Name"] == tag)
+        account = self.cloud.account
+        return account.cloud.address(account, account.machine(f"{self.platform.name}-{name}"))
 
 
-@pytest.fixture
-def rented(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rented]:
+@pytest.fixture(params=_CLOUDS)
+def rented(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rented]:
     """A platform that is specified; its machines are gone in the end, whatever happens."""
-    (tmp_path / "platform.yaml").write_text(_SPECIFICATION)
-    machines = LocalMachines(_NAME, tmp_path / "machines")
-    cloud = FakeCloud(Account(machines=machines))
+    kind, provider, zones = _CLOUDS[request.param]
+    name = f"cloud-{request.param}"
+    text = _SPECIFICATION.format(name=name, provider=provider, here=_HERE, zones=zones)
+    (tmp_path / "platform.yaml").write_text(text)
+    machines = LocalMachines(name, tmp_path / "machines")
+    cloud = FakeCloud(Account(kind(), machines=machines))
     with served(cloud) as port:
-        monkeypatch.setenv("PULUMI_DEBUG_PROVIDERS", f"aws:{port}")
+        monkeypatch.setenv("PULUMI_DEBUG_PROVIDERS", f"{kind.package}:{port}")
         try:
-            yield Rented(PlatformUnderTest(_NAME, tmp_path), cloud, machines)
+            yield Rented(PlatformUnderTest(name, tmp_path), cloud, machines)
         finally:
             machines.close()
 
 
-def test_a_platform_on_aws_comes_up_and_leaves_nothing(rented: Rented) -> None:
+def test_a_platform_in_a_cloud_comes_up_and_leaves_nothing(rented: Rented) -> None:
     """Through the bastion, with host keys that were known before the hosts; a second run has nothing to do."""
     platform = rented.platform
     assert "manager-1" in platform.must("preview").stdout
@@ -86,7 +94,7 @@ def test_a_platform_on_aws_comes_up_and_leaves_nothing(rented: Rented) -> None:
     assert rented.cloud.wrong == []
     assert rented.cloud.account.left() == []
     assert platform.leftovers() == []
-    assert rented.machines.booted == {}
+    assert rented.machines.booted == set()
 
 
 def _nobody_comes_in_elsewhere(rented: Rented) -> None:

@@ -1,0 +1,85 @@
+"""The stack of a region on Azure: a network, who may come in, hosts spread over zones, a balancer, backups."""
+
+import itertools
+
+import pulumi
+from pulumi_azure_native.provider import Provider
+
+from installer.spec.hosts import hosts_of
+from installer.spec.ports import ports
+from stacks.azure.backups import Backups, BackupsArgs
+from stacks.azure.balancer import BalancerArgs, ManagerBalancer
+from stacks.azure.firewall import Firewall, FirewallArgs
+from stacks.azure.machines import Bastion, BastionArgs, Host, HostArgs, MachineArgs, PortArgs
+from stacks.azure.network import Network, NetworkArgs
+from stacks.azure.place import new_place
+from stacks.common.outputs import export_region
+from stacks.common.settings import Settings
+from stacks.common.tags import DASHED, Tags
+
+settings = Settings.read()
+region, given = settings.region, settings.region.provider
+access = given.access
+tags = Tags(platform=settings.platform, region=region.name, own=given.tags, keys=DASHED)
+provider = Provider("azure", location=given.location, subscription_id=given.subscription)
+at = pulumi.ResourceOptions(providers=[provider])
+
+place = new_place("hosts", given.location, tags, pulumi.ResourceOptions(provider=provider))
+network = Network("network", NetworkArgs(place=place, network=given.network, public=access.public), at)
+firewall = Firewall(
+    "firewall",
+    FirewallArgs(
+        place=place,
+        public=access.public,
+        sources=access.sources,
+        published=access.published,
+        ports=list(ports(settings.network)),
+    ),
+    at,
+)
+balancer = ManagerBalancer("api", BalancerArgs(place=place, subnet=network.hosts, public=access.public), at)
+backups = Backups("backups", BackupsArgs(place=place, keep=given.backups.keep), at) if given.backups else None
+machines = MachineArgs(place=place, image=given.image, public_key=settings.public_key, more_keys=access.keys)
+bastion = None
+if network.bastion is not None and not access.public:
+    port = PortArgs(
+        subnet=network.bastion,
+        rules=firewall.rules["bastion"].id,
+        group=firewall.members["bastion"].id,
+        public=True,
+    )
+    bastion = Bastion("bastion", BastionArgs(common=machines, size=access.bastion_size, port=port), at)
+groups = itertools.chain.from_iterable([group] * group.count for group in region.hosts)
+hosts = [
+    Host(
+        wanted.name,
+        HostArgs(
+            common=machines,
+            wanted=wanted,
+            group=group,
+            port=PortArgs(
+                subnet=network.hosts,
+                rules=firewall.rules[wanted.role].id,
+                group=firewall.members[wanted.role].id,
+                pool=balancer.pool if wanted.role == "manager" else None,
+                public=access.public,
+            ),
+            locked=given.locks and wanted.role == "manager",
+            after=network.way_out,
+            identity=backups.identity if backups and wanted.role == "manager" else None,
+        ),
+        at,
+    )
+    for wanted, group in zip(hosts_of(region), groups, strict=True)
+]
+export_region(
+    region=region.name,
+    provider="azure",
+    hosts=[
+        pulumi.Output.all(host=host.output, bastion=bastion.output if bastion else None).apply(
+            lambda found: {**found["host"], "bastion": found["bastion"]}
+        )
+        for host in hosts
+    ],
+    endpoint=balancer.address,
+)

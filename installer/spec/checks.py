@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import Final
 
-from installer.spec import check_aws, check_capacity, check_clouds, check_names, check_networks, check_versions
+from installer.spec import (
+    check_aws,
+    check_capacity,
+    check_clouds,
+    check_gcp,
+    check_names,
+    check_networks,
+    check_versions,
+)
 from installer.spec.subject import Check, Finding, Subject
 
 CHECKS: Final[tuple[Check, ...]] = (
@@ -24,6 +32,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     check_aws.zones,
     check_clouds.spot,
     check_aws.disks,
+    check_gcp.machines,
     check_capacity.manager_count,
     check_capacity.largest_node,
     check_capacity.all_nodes,

@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from installer.spec.aws import AwsRegion
 from installer.spec.base import Labels, Metadata, Model, Name, Role, always, never
+from installer.spec.gcp import GcpRegion
 from installer.spec.quantity import Cpu, Duration, Memory
 from installer.spec.reference import Reference
 from installer.spec.report import Report
@@ -129,11 +130,14 @@ def _kind(value: Any) -> str | None:
 
 
 Region = Annotated[
-    Annotated[LocalRegion, Tag("local")] | Annotated[OnPremRegion, Tag("onprem")] | Annotated[AwsRegion, Tag("aws")],
+    Annotated[LocalRegion, Tag("local")]
+    | Annotated[OnPremRegion, Tag("onprem")]
+    | Annotated[AwsRegion, Tag("aws")]
+    | Annotated[GcpRegion, Tag("gcp")],
     Discriminator(
         _kind,
         custom_error_type="provider_kind",
-        custom_error_message="must be one of: local, onprem, aws",
+        custom_error_message="must be one of: local, onprem, aws, gcp",
     ),
 ]
 

@@ -34,7 +34,7 @@ _PASSPHRASE_VARIABLES = ("MOORAGE_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE")
 _SECRETS = "secrets"  # output of the platform's stack
 _SPECIFICATION = "specification"  # output of the platform's stack
 _REGION = "region"  # output of a region's stack
-_SDKS = {"aws": "pulumi_aws"}  # of clouds: too large for everybody to have
+_SDKS = {"aws": "pulumi_aws", "gcp": "pulumi_gcp"}  # of clouds: too large for everybody to have
 
 Listener = Callable[[ResourceEvent], None]
 

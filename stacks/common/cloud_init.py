@@ -12,15 +12,18 @@ from stacks.common.resources import HostKey
 
 HEAD: Final = "#cloud-config\n"
 # Many hosts are reached through the bastion at once, and sshd drops logins from the eleventh on by default.
-_SSHD: Final = "MaxStartups 200\nMaxSessions 200\nPasswordAuthentication no\n"
+_SSHD: Final = "MaxStartups 200\nMaxSessions 200\nPasswordAuthentication no\nPermitRootLogin prohibit-password\n"
 
 # Small images lack it, and nodes need it. Before SSH answers, so that preflight finds it; without a way out it gives up
 # soon, and preflight says what is missing.
 _TOOLS: Final = "command -v nft || timeout 120 sh -c 'apt-get -q update && apt-get -qy install nftables' || true"
 
 
-def user_data(*, name: str, key: HostKey, public_keys: Sequence[str]) -> pulumi.Output[str]:
-    """The text, a secret: it has the host's private key. Who has one of `public_keys` may log in, as root."""
+def user_data(*, name: str, key: HostKey, public_keys: Sequence[str], boot: Sequence[str] = ()) -> pulumi.Output[str]:
+    """The text, a secret: it has the host's private key. Who has one of `public_keys` may log in, as root.
+
+    `boot`: shell commands for each boot, before anything else runs there.
+    """
 
     def text(keys: list[str]) -> str:
         private, public = keys
@@ -29,7 +32,7 @@ def user_data(*, name: str, key: HostKey, public_keys: Sequence[str]) -> pulumi.
             "users": [],  # no account but root's
             "disable_root": False,
             "ssh_pwauth": False,
-            "bootcmd": [["sh", "-c", _TOOLS]],
+            "bootcmd": [["sh", "-c", command] for command in (_TOOLS, *boot)],
             "ssh_authorized_keys": list(public_keys),
             "ssh_deletekeys": True,
             "ssh_keys": {"ed25519_private": private, "ed25519_public": f"{public} {name}"},

@@ -14,6 +14,7 @@ from tests.e2e.platform_under_test import PlatformUnderTest
 from tests.fakes.cloud.account import Account
 from tests.fakes.cloud.aws import Aws
 from tests.fakes.cloud.cloud import Cloud
+from tests.fakes.cloud.gcp import Gcp
 from tests.fakes.cloud.machines import LocalMachines
 from tests.fakes.cloud.provider import FakeCloud
 from tests.fakes.provider import served
@@ -43,6 +44,7 @@ spec:
 """
 _CLOUDS: dict[str, tuple[type[Cloud], str, str]] = {  # its fake, a provider there, zones of workers
     "aws": (Aws, "kind: aws, region: eu-central-1", "[b]"),
+    "gcp": (Gcp, "kind: gcp, project: harbor-123456, region: europe-west3", "[b]"),
 }
 
 

@@ -37,7 +37,9 @@ def register(app: typer.Typer) -> None:
 
 def init(
     common: Common,
-    provider: Annotated[str, typer.Argument(help="local: this machine; onprem: machines that exist; aws.")] = "local",
+    provider: Annotated[
+        str, typer.Argument(help="local: this machine; onprem: machines that exist; aws; gcp.")
+    ] = "local",
     *,
     schema: Annotated[bool, typer.Option("--schema", help="Write the JSON Schema for editors to stdout.")] = False,
 ) -> None:

@@ -467,9 +467,12 @@ def _package(kind: str) -> str:
 
 
 def _look_for(resource: Resource) -> str:
-    tags = (f"{key}={value}" for key, value in sorted((resource["inputs"].get("tags") or {}).items()))
-    kind = str(resource["type"]).rpartition(":")[2]
-    marks = f"; its tags are {', '.join(tags)}" if resource["inputs"].get("tags") else ""
+    kind, inputs = str(resource["type"]).rpartition(":")[2], resource["inputs"]
+    marks, tags = "", inputs.get("tags")
+    if name := inputs.get("name"):
+        marks = f"; its name is {name}"
+    elif isinstance(tags, dict):
+        marks = f"; its tags are {', '.join(f'{key}={value}' for key, value in sorted(tags.items()))}"
     return f"{kind} {_name(resource)} was being made when a run was cut off: if there are two, delete one{marks}"
 
 

@@ -133,7 +133,8 @@ class Account:
             if (kind, id_) not in self.things:
                 raise self.cloud.no_such(kind, "id", id_)
             self._check_references(kind, inputs)
-            self.things[kind, id_] = {**self.things[kind, id_], **inputs}
+            data = self.things[kind, id_]
+            self.things[kind, id_] = {**data, **inputs, **self.cloud.kept(kind, data, inputs)}
             return dict(self.things[kind, id_])
 
     def delete(self, kind: str, id_: str, name: str) -> None:

@@ -114,6 +114,10 @@ class Cloud(ABC):
         """The addresses that a thing is given when it is made, as outputs."""
         return {}
 
+    def kept(self, kind: str, data: Data, inputs: Data) -> dict[str, Any]:
+        """What of a thing's outputs an update with `inputs` leaves as it was, though an input has its name."""
+        return {}
+
     # --- machines -------------------------------------------------------------------------------------------------
 
     @abstractmethod

@@ -86,6 +86,8 @@ class LocalMachines:
                 host_key=config["ssh_keys"]["ed25519_private"],
             )
         )
+        for command in config["bootcmd"]:
+            self._run(id_, command)
 
     def stop(self, id_: str) -> None:
         """Remove one, disks and all."""
@@ -100,8 +102,7 @@ class LocalMachines:
             for rule in rules
         ]
         text = _FILTER.format(rules="\n    ".join(sorted(lines)))
-        argv = ["podman", "exec", "-i", self._container(id_), "nft", "-f", "-"]
-        subprocess.run(argv, input=text, text=True, check=True, capture_output=True, timeout=30)
+        self._run(id_, ["nft", "-f", "-"], text)
 
     def close(self) -> None:
         """Remove all that are left, whatever became of them."""
@@ -120,6 +121,10 @@ class LocalMachines:
             network.delete(self._name)
             if not network.any_left():
                 kernel.restore()
+
+    def _run(self, id_: str, argv: list[str], text: str = "") -> None:
+        inside = ["podman", "exec", "-i", self._container(id_), *argv]
+        subprocess.run(inside, input=text, text=True, check=True, capture_output=True, timeout=30)
 
     def _container(self, id_: str) -> str:
         return f"{self._name}-{id_}"

@@ -60,7 +60,7 @@ def _arguments(token: str) -> Any:
 def _class(token: str, name: str) -> Any:
     package, path, kind = token.split(":")
     module, _, file = path.partition("/")
-    snake = re.sub(r"(?<=[a-z0-9])([A-Z])", r"_\1", file or kind).lower()
+    snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", file or kind).lower()
     return getattr(importlib.import_module(f"{_top(package)}.{module}.{snake}"), name.format(kind))
 
 

@@ -9,7 +9,7 @@ from installer.spec.hosts import hosts_of
 from installer.spec.ports import ports
 from stacks.common.outputs import export_region
 from stacks.common.settings import Settings
-from stacks.common.tags import DASHED, Tags
+from stacks.common.tags import LABELS, Tags
 from stacks.gcp.backups import Backups, BackupsArgs, Identity, IdentityArgs
 from stacks.gcp.balancer import BalancerArgs, ManagerBalancer
 from stacks.gcp.firewall import Firewall, FirewallArgs
@@ -18,7 +18,7 @@ from stacks.gcp.network import Network, NetworkArgs
 
 settings = Settings.read()
 region, given = settings.region, settings.region.provider
-access, tags = given.access, Tags(platform=settings.platform, region=region.name, own=given.labels, keys=DASHED)
+access, tags = given.access, Tags(platform=settings.platform, region=region.name, own=given.labels, keys=LABELS)
 zones = sorted({zone for group in region.hosts for zone in group.zones})
 at = pulumi.ResourceOptions(providers=[Provider("gcp", project=given.project, region=given.region)])
 

@@ -1,4 +1,4 @@
-"""The stack of a region on Google Cloud, on the embedded engine and a fake cloud: what it makes, changes, takes down."""
+"""The stack of a region on Google Cloud, on the embedded engine and a fake: what it makes, changes, takes down."""
 
 from __future__ import annotations
 

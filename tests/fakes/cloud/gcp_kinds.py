@@ -6,7 +6,7 @@ One entry for each resource type that stacks/gcp uses, and no others. Wording of
 from __future__ import annotations
 
 import re
-import secrets
+import zlib
 from collections.abc import Callable, Mapping
 from ipaddress import IPv4Network
 from typing import TYPE_CHECKING, Any, Final
@@ -156,8 +156,7 @@ def _account(account: Account, id_: str, inputs: Data) -> dict[str, Any]:
 
 
 def _instance(account: Account, id_: str, inputs: Data) -> dict[str, Any]:
-    number = str(secrets.randbelow(9 * 10**18) + 10**18)
-    return {**_linked(account, id_, inputs), "instanceId": number, "currentStatus": "RUNNING"}
+    return {**_linked(account, id_, inputs), "instanceId": str(zlib.crc32(id_.encode())), "currentStatus": "RUNNING"}
 
 
 def _linked(account: Account, id_: str, inputs: Data) -> dict[str, Any]:

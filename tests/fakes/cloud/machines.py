@@ -79,7 +79,7 @@ class LocalMachines:
                 hostname=config["hostname"],
                 network=self._name,
                 address=address,
-                folder=self.folder / id_,
+                folder=self.folder / _short(id_),
                 rootfs=rootfs.ensure(cache.root()),
                 routes=self.routes,
                 public_key="\n".join(config["ssh_authorized_keys"]),
@@ -91,7 +91,7 @@ class LocalMachines:
 
     def stop(self, id_: str) -> None:
         """Remove one, disks and all."""
-        machine.delete(self._container(id_), self.folder / id_)
+        machine.delete(self._container(id_), self.folder / _short(id_))
         with self.lock:
             self.booted.discard(id_)
 
@@ -127,8 +127,13 @@ class LocalMachines:
         subprocess.run(inside, input=text, text=True, check=True, capture_output=True, timeout=30)
 
     def _container(self, id_: str) -> str:
-        return f"{self._name}-{id_}"
+        return f"{self._name}-{_short(id_)}"
 
     @property
     def _name(self) -> str:
         return f"moorage-{self.platform}"
+
+
+def _short(id_: str) -> str:
+    """Its last part, where it is a path."""
+    return id_.rpartition("/")[2]

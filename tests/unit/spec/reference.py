@@ -39,6 +39,8 @@ _CHECKS = """## What is checked across fields
 - Pools fit on the hosts, where the hosts' `cpu` and `memory` are in the specification; elsewhere `preflight` looks.
 - On AWS: a network that exists has a subnet in each zone that hosts are in, and a public one for the bastion; `spot` is
   for workers; `io2` needs `iops`, and `gp3` has 16000 at most.
+- On Google Cloud: `spot` is for workers; machine types are x86-64; `n4` and `c4` take only hyperdisks, `e2`, `n2` and
+  others like them none; `iops` is for hyperdisks.
 - A local host's name with the platform's name before it is a hostname (63 characters).
 """
 

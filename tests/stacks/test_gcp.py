@@ -304,3 +304,21 @@ def _disk(trial: CloudTrial, instance: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _title(data: Mapping[str, Any]) -> str:
     return str(data["labels"]["name"])
+
+
+def test_what_a_killed_run_was_making_is_told_with_its_name(trial: CloudTrial) -> None:
+    """It came to be, and has the host's disk: `up` and `destroy` say what is in their way until it is deleted."""
+    account = trial.cloud.account
+    trial.up()
+    lost = trial.forget_the_end_of("worker-1")
+    named = lost.rpartition("/")[2]
+    with pytest.raises(InfrastructureError) as caught:
+        trial.up()
+    told = f"Instance worker-1 was being made when a run was cut off: if {named} is there, delete it"
+    assert any(told in event.text for event in trial.events)
+    assert f"is already being used by '{lost}'" in caught.value.explain()
+    with pytest.raises(InfrastructureError, match="harbor-home"):
+        trial.destroy()
+    account.delete(INSTANCE, lost, "by hand")
+    assert len(trial.up().hosts) == 2
+    trial.destroy()

@@ -468,12 +468,11 @@ def _package(kind: str) -> str:
 
 def _look_for(resource: Resource) -> str:
     kind, inputs = str(resource["type"]).rpartition(":")[2], resource["inputs"]
-    marks, tags = "", inputs.get("tags")
+    begun = f"{kind} {_name(resource)} was being made when a run was cut off"
     if name := inputs.get("name"):
-        marks = f"; its name is {name}"
-    elif isinstance(tags, dict):
-        marks = f"; its tags are {', '.join(f'{key}={value}' for key, value in sorted(tags.items()))}"
-    return f"{kind} {_name(resource)} was being made when a run was cut off: if there are two, delete one{marks}"
+        return f"{begun}: if {name} is there, delete it"
+    tags = ", ".join(f"{key}={value}" for key, value in sorted((inputs.get("tags") or {}).items()))
+    return f"{begun}: if there are two, delete one" + (f"; its tags are {tags}" if tags else "")
 
 
 def _uses(user: Resource, used: Resource) -> bool:

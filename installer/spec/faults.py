@@ -114,7 +114,7 @@ _PATTERNS = {
     aws.IMAGE_PATTERN: "must be the id of an image, such as ami-0123456789abcdef0",
     cloud.PUBLIC_KEY_PATTERN: "must be a public SSH key on one line, such as ssh-ed25519 AAAA... me",
     aws.TAG_PATTERN: "may have letters, digits, spaces and . : / = + @ - _",
-    gcp.PROJECT_PATTERN: "must be the id of a project, such as harbor-123456",
+    gcp.PROJECT_PATTERN: "must be the id of a project, such as example-123456",
     gcp.REGION_PATTERN: "must be a region of Google Cloud, such as europe-west3",
     gcp.ZONE_PATTERN: "must be the letter of a zone, such as a",
     gcp.MACHINE_TYPE_PATTERN: "must be a machine type, such as n2-standard-2",

@@ -11,7 +11,8 @@ import pulumi
 from stacks.common.resources import HostKey
 
 HEAD: Final = "#cloud-config\n"
-# Many hosts are reached through the bastion at once, and sshd drops logins from the eleventh on by default.
+# Many hosts are reached through the bastion at once, and sshd drops logins from the eleventh on by default. Some images
+# forbid root to log in at all.
 _SSHD: Final = "MaxStartups 200\nMaxSessions 200\nPasswordAuthentication no\nPermitRootLogin prohibit-password\n"
 
 # Small images lack it, and nodes need it. Before SSH answers, so that preflight finds it; without a way out it gives up
@@ -19,10 +20,12 @@ _SSHD: Final = "MaxStartups 200\nMaxSessions 200\nPasswordAuthentication no\nPer
 _TOOLS: Final = "command -v nft || timeout 120 sh -c 'apt-get -q update && apt-get -qy install nftables' || true"
 
 
-def user_data(*, name: str, key: HostKey, public_keys: Sequence[str], boot: Sequence[str] = ()) -> pulumi.Output[str]:
+def user_data(
+    *, name: str, key: HostKey, public_keys: Sequence[str], each_boot: Sequence[str] = ()
+) -> pulumi.Output[str]:
     """The text, a secret: it has the host's private key. Who has one of `public_keys` may log in, as root.
 
-    `boot`: shell commands for each boot, before anything else runs there.
+    `each_boot`: commands of a shell, run at each boot before there is a network for others.
     """
 
     def text(keys: list[str]) -> str:
@@ -32,7 +35,7 @@ def user_data(*, name: str, key: HostKey, public_keys: Sequence[str], boot: Sequ
             "users": [],  # no account but root's
             "disable_root": False,
             "ssh_pwauth": False,
-            "bootcmd": [["sh", "-c", command] for command in (_TOOLS, *boot)],
+            "bootcmd": [["sh", "-c", command] for command in (_TOOLS, *each_boot)],
             "ssh_authorized_keys": list(public_keys),
             "ssh_deletekeys": True,
             "ssh_keys": {"ed25519_private": private, "ed25519_public": f"{public} {name}"},

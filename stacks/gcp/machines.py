@@ -18,7 +18,7 @@ from installer.spec.quantity import memory_bytes
 from stacks.common.cloud_init import user_data
 from stacks.common.resources import HostKey
 from stacks.common.tags import Tags
-from stacks.gcp.first_boot import BOOT_COMMANDS
+from stacks.gcp.each_boot import EACH_BOOT
 from stacks.gcp.names import network_tag
 
 _UBUNTU: Final = "ubuntu-os-cloud"  # the project of https://cloud.google.com/compute/docs/images/os-details#ubuntu_lts
@@ -163,7 +163,7 @@ def image_link(image: GcpImage, opts: pulumi.InvokeOutputOptions) -> pulumi.Inpu
 
 
 def _machine(name: str, common: MachineArgs, key: HostKey, zone: pulumi.Input[str], group: str) -> dict[str, Any]:
-    told = user_data(name=name, key=key, public_keys=common.public_keys, boot=BOOT_COMMANDS)
+    told = user_data(name=name, key=key, public_keys=common.public_keys, each_boot=EACH_BOOT)
     return {
         "zone": zone,
         "tags": [network_tag(common.tags, group)],

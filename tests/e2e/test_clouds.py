@@ -44,7 +44,7 @@ spec:
 """
 _CLOUDS: dict[str, tuple[type[Cloud], str, str]] = {  # its fake, a provider there, zones of workers
     "aws": (Aws, "kind: aws, region: eu-central-1", "[b]"),
-    "gcp": (Gcp, "kind: gcp, project: harbor-123456, region: europe-west3", "[b]"),
+    "gcp": (Gcp, "kind: gcp, project: example-123456, region: europe-west3", "[b]"),
 }
 
 

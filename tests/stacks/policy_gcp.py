@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from ipaddress import IPv4Network
 from typing import Any, Final
 
+from installer.provision.values import UNKNOWN
 from stacks.common import tags
 
 Inputs = Mapping[str, Any]  # with its type under `type`
@@ -55,7 +56,8 @@ def _instances(one: Inputs) -> Iterator[str]:
     for key in _SHIELDED:
         if shielded.get(key) is not True:
             yield f"is not shielded: {key}"
-    if "169.254.169.254" not in str(metadata.get("user-data", "")):
+    told = metadata.get("user-data", "")
+    if told != UNKNOWN and "169.254.169.254" not in told:  # in a preview it may not be known yet
         yield "its metadata reach pods"
     if _ALL_ACCESS in (one.get("serviceAccount") or {}).get("scopes", ()):
         yield "may do at Google all that its service account may"

@@ -171,6 +171,14 @@ def test_a_group_has_instances_of_its_zone(account: Account) -> None:
         account.delete(INSTANCE, made["id"], "x")
 
 
+def test_a_service_account_may_be_there_already(account: Account) -> None:
+    """Where that is asked for."""
+    made, _ = account.create(ACCOUNT, "a", {"accountId": "managers"})
+    with pytest.raises(RefusedError, match="already exists"):
+        account.create(ACCOUNT, "a", {"accountId": "managers"})
+    assert account.create(ACCOUNT, "a", {"accountId": "managers", "createIgnoreAlreadyExists": True})[0] == made
+
+
 def test_a_bucket_with_something_in_it_stays(account: Account) -> None:
     """Whoever asks."""
     bucket, _ = account.create(BUCKET, "b", {"name": "harbor", "location": "EU"})

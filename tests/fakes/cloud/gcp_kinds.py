@@ -16,7 +16,7 @@ from tests.fakes.cloud.cloud import Data, Kind, RefusedError, at
 if TYPE_CHECKING:
     from tests.fakes.cloud.account import Account
 
-PROJECT, REGION = "harbor-123456", "europe-west3"
+PROJECT, REGION = "example-123456", "europe-west3"
 ZONES: Final = [f"{REGION}-{letter}" for letter in "abc"]
 NETWORK, SUBNET = "gcp:compute/network:Network", "gcp:compute/subnetwork:Subnetwork"
 ROUTER, NAT = "gcp:compute/router:Router", "gcp:compute/routerNat:RouterNat"
@@ -139,6 +139,8 @@ def _group_fits(account: Account, inputs: Data) -> None:
 def _account_fits(account: Account, inputs: Data) -> None:
     if not re.fullmatch(r"[a-z][-a-z0-9]{4,28}[a-z0-9]", inputs["accountId"]):
         raise invalid(f"'accountId': '{inputs['accountId']}'")
+    if account.one(ACCOUNT, "accountId", inputs["accountId"]) and not inputs.get("createIgnoreAlreadyExists"):
+        raise RefusedError("alreadyExists", f"Service account {inputs['accountId']} already exists within {PROJECT}.")
 
 
 def _bucket_fits(account: Account, inputs: Data) -> None:
@@ -260,7 +262,6 @@ KINDS: Final[Mapping[str, Kind]] = {
         replaced_by=("loadBalancingScheme", "network", "subnetwork", "ports", "portRange"),
     ),
     ACCOUNT: Kind(
-        unique=("accountId",),
         replaced_by=frozenset({"accountId"}),
         made=_account,
         check=_account_fits,

@@ -28,7 +28,7 @@ def aws(provider: str = "", *, hosts: str = "{name: m, role: manager, count: 3}"
 
 def gcp(provider: str = "", *, hosts: str = "{name: m, role: manager, count: 3}", spec: str = "") -> str:
     """A platform with one region on Google Cloud; `provider` is what its provider says besides what it must."""
-    must = "kind: gcp, project: harbor-123456, region: europe-west3, access: {sources: [192.0.2.0/24]}"
+    must = "kind: gcp, project: example-123456, region: europe-west3, access: {sources: [192.0.2.0/24]}"
     more = f", {provider}" if provider else ""
     return platform(regions=f"{{name: cloud, provider: {{{must}{more}}}, hosts: [{hosts}]}}", spec=spec)
 

@@ -41,7 +41,7 @@ _CHECKS = """## What is checked across fields
   for workers; `io2` needs `iops`, and `gp3` has 16000 at most.
 - On Google Cloud: `spot` is for workers; machine types are x86-64; `n4` and `c4` take only hyperdisks, `e2`, `n2` and
   others like them none; `iops` is for hyperdisks.
-- A local host's name with the platform's name before it is a hostname (63 characters).
+- The name of a host, local or on Google Cloud, with the platform's name before it has 63 characters at most.
 """
 
 

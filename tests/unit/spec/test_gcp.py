@@ -36,7 +36,7 @@ def test_what_is_right_passes(faults_of: FaultsOf, text: str) -> None:
     ("text", "fault"),
     [
         (gcp().replace("192.0.2.0/24", "0.0.0.0/0"), "provider.access.sources[0]: is open to (nearly) everybody"),
-        (gcp().replace("harbor-123456", "Harbor"), "provider.project: must be the id of a project"),
+        (gcp().replace("example-123456", "Harbor"), "provider.project: must be the id of a project"),
         (gcp().replace("europe-west3", "europe-west3-a"), "provider.region: must be a region of Google Cloud"),
         (gcp("network: {cidr: 10.0.0.0/8}"), "provider.network.cidr: must be between a /16 and a /24"),
         (gcp("network: {cidr: 10.128.0.0/16}"), "provider.network.cidr: overlaps"),
@@ -49,6 +49,10 @@ def test_what_is_right_passes(faults_of: FaultsOf, text: str) -> None:
         (gcp("labels: {goog-x: x}"), "provider.labels.goog-x: is reserved by Google"),
         (gcp("tags: {a: b}"), "provider.tags: unknown key"),
         (gcp(hosts="{name: m, role: manager, zones: [europe-west3-a]}"), "hosts[0].zones[0]: must be the letter of a"),
+        (
+            gcp(hosts=f"{{name: {'m' * 32}, role: manager}}").replace("harbor}", f"{'h' * 32}}}"),
+            "hosts[0].name: is 67 characters long with the platform's name; 63 are allowed",
+        ),
         (gcp(hosts="{name: m, role: manager, spot: true}"), "hosts[0].spot: is for workers: a manager holds data"),
         (gcp(hosts="{name: m, role: manager, machineType: large}"), "hosts[0].machineType: must be a machine type"),
         (gcp(hosts="{name: m, role: manager, machineType: t2a-standard-4}"), "hosts[0].machineType: is of ARM"),
@@ -99,7 +103,7 @@ def test_what_may_change_changes(write: Write, new: str) -> None:
 @pytest.mark.parametrize(
     ("new", "path"),
     [
-        (gcp().replace("harbor-123456", "quay-123456"), "provider.project"),
+        (gcp().replace("example-123456", "quay-123456"), "provider.project"),
         (gcp().replace("europe-west3", "europe-west4"), "provider.region"),
         (gcp("network: {cidr: 10.65.0.0/16}"), "provider.network.cidr"),
         (gcp("network: {subnet: hosts}"), "provider.network"),

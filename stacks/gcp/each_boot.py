@@ -20,4 +20,4 @@ table inet moorage-metadata {
 """
 _KEEP_PODS_OUT: Final = f"printf '%s' '{_TABLE}' | nft -f -"
 
-BOOT_COMMANDS: Final = (_TELL_AGENT, _KEEP_PODS_OUT)
+EACH_BOOT: Final = (_TELL_AGENT, _KEEP_PODS_OUT)

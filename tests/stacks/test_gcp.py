@@ -257,31 +257,33 @@ def test_a_project_that_is_not_ours_is_told(trial: CloudTrial) -> None:
     assert "Permission denied on resource project somebody-elses" in caught.value.explain()
 
 
-def test_credentials_that_expire_leave_a_state_to_go_on_from(trial: CloudTrial) -> None:
-    """While it is made, and while it is taken down; so do a name that is taken, and an API that asks to go slower."""
-    account = trial.cloud.account
-    expired = {"code": "authError", "text": "Request had invalid authentication credentials"}
-    taken = "The resource 'projects/example-123456/global/firewalls/harbor-worker-from-hosts-1a2b3c4' already exists"
-    account.faults.append(Fault(method="create", name="worker-1", **expired))
-    account.faults.append(Fault(method="create", name="harbor-worker-from-hosts", code="alreadyExists", text=taken))
-    with pytest.raises(InfrastructureError) as caught:
+@pytest.mark.parametrize(
+    ("name", "code", "text", "told"),
+    [
+        (
+            "worker-1",
+            "authError",
+            "invalid authentication credentials",
+            "worker-1: creating gcp:compute/disk:Disk: goo",
+        ),
+        ("api", "rateLimitExceeded", "Rate Limit Exceeded", "googleapi: Error 403: Rate Limit Exceeded"),
+        ("harbor-network", "alreadyExists", "The resource 'x' already exists", "Error 409: The resource 'x' already"),
+    ],
+)
+def test_what_google_refuses_leaves_a_state_to_go_on_from(
+    trial: CloudTrial, name: str, code: str, text: str, told: str
+) -> None:
+    """Credentials that expire, an API that asks to go slower, a name that is taken; while it is made and taken down."""
+    trial.cloud.account.faults.append(Fault(method="create", name=name, code=code, text=text))
+    with pytest.raises(InfrastructureError, match="harbor-home") as caught:
         trial.up()
-    for text in (
-        "harbor-home",
-        f"Error 409: {taken}",
-        "create worker-1: creating gcp:compute/disk:Disk: googleapi: Error 401",
-    ):
-        assert text in caught.value.explain()
-    account.faults.append(Fault(method="create", name="api", code="rateLimitExceeded", text="Rate Limit Exceeded"))
-    with pytest.raises(InfrastructureError) as caught:
-        trial.up()
-    assert "api: creating gcp:compute/forwardingRule:ForwardingRule: googleapi: Error 403" in caught.value.explain()
+    assert told in caught.value.explain()
     trial.up()
-    account.faults.append(Fault(method="delete", name="manager-1", **expired))
+    trial.cloud.account.faults.append(Fault(method="delete", name=name, code=code, text=text))
     with pytest.raises(InfrastructureError) as caught:
         trial.destroy()
-    assert "Error 401: Request had invalid authentication credentials" in caught.value.explain()
-    assert any(_title(data) == "harbor-manager-1" for data in [*account.all(INSTANCE), *account.all(DISK)])
+    assert text in caught.value.explain()
+    assert trial.cloud.account.left() != []
     trial.destroy()
 
 
@@ -289,10 +291,6 @@ def _disk(trial: CloudTrial, instance: Mapping[str, Any]) -> Mapping[str, Any]:
     found = trial.cloud.account.one(DISK, "selfLink", instance["bootDisk"]["source"])
     assert found
     return found
-
-
-def _title(data: Mapping[str, Any]) -> str:
-    return str(data["labels"]["name"])
 
 
 def test_what_a_killed_run_was_making_is_told_with_its_name(trial: CloudTrial) -> None:

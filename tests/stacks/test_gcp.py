@@ -257,32 +257,30 @@ def test_a_project_that_is_not_ours_is_told(trial: CloudTrial) -> None:
     assert "Permission denied on resource project somebody-elses" in caught.value.explain()
 
 
-@pytest.mark.parametrize(
-    ("name", "code", "text", "told"),
-    [
+def test_what_google_refuses_leaves_a_state_to_go_on_from(trial: CloudTrial) -> None:
+    """A name that is taken, credentials that expire, an API that asks to go slower; while it is made and taken down."""
+    faults = trial.cloud.account.faults
+    taken, expired = "The resource 'x' already exists", "Request had invalid authentication credentials"
+    for name, code, text, told in (
+        ("harbor-network", "alreadyExists", taken, f"googleapi: Error 409: {taken}"),
         (
             "worker-1",
             "authError",
-            "invalid authentication credentials",
-            "worker-1: creating gcp:compute/disk:Disk: goo",
+            expired,
+            f"googleapi: Error 401: {expired}",
         ),
         ("api", "rateLimitExceeded", "Rate Limit Exceeded", "googleapi: Error 403: Rate Limit Exceeded"),
-        ("harbor-network", "alreadyExists", "The resource 'x' already exists", "Error 409: The resource 'x' already"),
-    ],
-)
-def test_what_google_refuses_leaves_a_state_to_go_on_from(
-    trial: CloudTrial, name: str, code: str, text: str, told: str
-) -> None:
-    """Credentials that expire, an API that asks to go slower, a name that is taken; while it is made and taken down."""
-    trial.cloud.account.faults.append(Fault(method="create", name=name, code=code, text=text))
-    with pytest.raises(InfrastructureError, match="harbor-home") as caught:
-        trial.up()
-    assert told in caught.value.explain()
+    ):
+        faults.append(Fault(method="create", name=name, code=code, text=text))
+        with pytest.raises(InfrastructureError, match="harbor-home") as caught:
+            trial.up()
+        assert f"create {name}: creating gcp:compute/" in caught.value.explain()
+        assert told in caught.value.explain()
     trial.up()
-    trial.cloud.account.faults.append(Fault(method="delete", name=name, code=code, text=text))
+    faults.append(Fault(method="delete", name="manager-1", code="authError", text=expired))
     with pytest.raises(InfrastructureError) as caught:
         trial.destroy()
-    assert text in caught.value.explain()
+    assert f"Error 401: {expired}" in caught.value.explain()
     assert trial.cloud.account.left() != []
     trial.destroy()
 

@@ -6,12 +6,13 @@ from collections.abc import Hashable, Iterable, Iterator
 from typing import Final
 
 from installer.spec.cluster import Cluster
+from installer.spec.gcp import GcpRegion
 from installer.spec.hosts import wanted_hosts
 from installer.spec.platform import LocalRegion, Platform
 from installer.spec.source import Loc
 from installer.spec.subject import Finding, Subject
 
-MAX_HOSTNAME: Final = 63  # a DNS label, and Linux' limit but for one
+MAX_HOSTNAME: Final = 63  # a DNS label, Linux' limit but for one, and a label on Google Cloud
 RESERVED: Final = ("default", "manager")  # the shared datastore; the manager's own kubeconfig context
 RESERVED_PREFIXES: Final = ("kube-", "moorage-")
 
@@ -32,10 +33,10 @@ def host_names(subject: Subject) -> Iterator[Finding]:
 
 
 def host_name_lengths(subject: Subject) -> Iterator[Finding]:
-    """A local host's name with its platform's before it is still a hostname."""
+    """A host's name with its platform's before it is still a hostname here, and a label on Google Cloud."""
     if platform := subject.platform:
-        local = {region.name for region in platform.spec.regions if isinstance(region, LocalRegion)}
-        longest = {host.loc: host.name for host in wanted_hosts(platform) if host.region in local}
+        both = {region.name for region in platform.spec.regions if isinstance(region, LocalRegion | GcpRegion)}
+        longest = {host.loc: host.name for host in wanted_hosts(platform) if host.region in both}
         for loc, name in longest.items():
             if (length := len(f"{platform.name}-{name}")) > MAX_HOSTNAME:
                 message = f"is {length} characters long with the platform's name; {MAX_HOSTNAME} are allowed"

@@ -10,7 +10,7 @@ from typing import Any, TypeVar, get_args
 from pydantic import BaseModel, ValidationError
 
 from installer.core.errors import SpecError
-from installer.spec import aws, azure, base, cloud, cluster, cluster_settings, quantity
+from installer.spec import aws, azure, base, cloud, cluster, cluster_settings, gcp, quantity
 from installer.spec.source import Document, Fault, Loc, read
 
 M = TypeVar("M", bound=BaseModel)
@@ -121,6 +121,14 @@ _PATTERNS = {
     azure.TAG_KEY_PATTERN: "may not have any of < > % & \\ ? /",
     cloud.PUBLIC_KEY_PATTERN: "must be a public SSH key on one line, such as ssh-ed25519 AAAA... me",
     aws.TAG_PATTERN: "may have letters, digits, spaces and . : / = + @ - _",
+    gcp.PROJECT_PATTERN: "must be the id of a project, such as example-123456",
+    gcp.REGION_PATTERN: "must be a region of Google Cloud, such as europe-west3",
+    gcp.ZONE_PATTERN: "must be the letter of a zone, such as a",
+    gcp.MACHINE_TYPE_PATTERN: "must be a machine type, such as n2-standard-2",
+    gcp.SUBNET_PATTERN: "must be the name of a subnet, such as hosts",
+    gcp.IMAGE_PATTERN: "must be an image, such as projects/P/global/images/I or projects/P/global/images/family/F",
+    gcp.LABEL_KEY_PATTERN: "must be lower-case letters, digits, dashes and underscores, from a letter on",
+    gcp.LABEL_VALUE_PATTERN: "may have lower-case letters, digits, dashes and underscores",
     base.NAME_PATTERN: "must be lower-case letters, digits and dashes, from a letter to a letter or digit",
     base.LABEL_KEY_PATTERN: "must be a Kubernetes label key, such as disk or example.org/disk",
     base.LABEL_VALUE_PATTERN: "must be a Kubernetes label value: letters, digits, dots, dashes, underscores",

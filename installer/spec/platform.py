@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 from installer.spec.aws import AwsRegion
 from installer.spec.azure import AzureRegion
 from installer.spec.base import ROLES, Labels, Metadata, Model, Name, Role, always, never
+from installer.spec.gcp import GcpRegion
 from installer.spec.quantity import Cpu, Duration, Memory
 from installer.spec.reference import Reference
 from installer.spec.report import Report
@@ -133,11 +134,12 @@ Region = Annotated[
     Annotated[LocalRegion, Tag("local")]
     | Annotated[OnPremRegion, Tag("onprem")]
     | Annotated[AwsRegion, Tag("aws")]
-    | Annotated[AzureRegion, Tag("azure")],
+    | Annotated[AzureRegion, Tag("azure")]
+    | Annotated[GcpRegion, Tag("gcp")],
     Discriminator(
         _kind,
         custom_error_type="provider_kind",
-        custom_error_message="must be one of: local, onprem, aws, azure",
+        custom_error_message="must be one of: local, onprem, aws, azure, gcp",
     ),
 ]
 

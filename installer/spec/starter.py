@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import resources
 from typing import Final
 
-PROVIDERS: Final = ("local", "onprem", "aws", "azure")
+PROVIDERS: Final = ("local", "onprem", "aws", "azure", "gcp")
 
 
 def starter(provider: str) -> str:

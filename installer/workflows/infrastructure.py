@@ -34,7 +34,8 @@ _PASSPHRASE_VARIABLES = ("MOORAGE_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE")
 _SECRETS = "secrets"  # output of the platform's stack
 _SPECIFICATION = "specification"  # output of the platform's stack
 _REGION = "region"  # output of a region's stack
-_SDKS = {"aws": "pulumi_aws", "azure": "pulumi_azure_native"}  # of clouds: too large for everybody to have
+# Of clouds: too large for everybody to have.
+_SDKS = {"aws": "pulumi_aws", "azure": "pulumi_azure_native", "gcp": "pulumi_gcp"}
 
 Listener = Callable[[ResourceEvent], None]
 

@@ -20,6 +20,7 @@ from pulumi_aws.get_availability_zones import get_availability_zones_output
 
 from installer.spec.aws import ExistingNetwork, OwnNetwork
 from stacks.common.tags import Tags
+from stacks.common.zones import one_of
 
 _ANYWHERE: Final = "0.0.0.0/0"
 _PIECES: Final = 4  # bits: sixteen subnets, of which a zone has one for hosts and one that is public
@@ -91,7 +92,7 @@ class Network(pulumi.ComponentResource):  # type: ignore[misc]  # the SDK has no
                 f"{kind}-{zone}",
                 vpc_id=vpc.id,
                 cidr_block=str(pieces[first + _LETTERS.index(zone)]),
-                availability_zone=available.names.apply(lambda names: _one_of(wanted, names)),
+                availability_zone=available.names.apply(lambda names: one_of(wanted, names)),
                 map_public_ip_on_launch=False,
                 tags=args.tags.of(f"{kind}-{zone}"),
                 opts=self._child,
@@ -154,9 +155,3 @@ class Network(pulumi.ComponentResource):  # type: ignore[misc]  # the SDK has no
             RouteTableAssociation(
                 f"{kind}-{zone}", subnet_id=subnet.id, route_table_id=tables[zone].id, opts=self._child
             )
-
-
-def _one_of(zone: str, available: Sequence[str]) -> str:
-    if zone not in available:
-        raise pulumi.RunError(f"there is no zone {zone} for this account: {', '.join(available)}")
-    return zone

@@ -11,8 +11,9 @@ import pulumi
 from stacks.common.resources import HostKey
 
 HEAD: Final = "#cloud-config\n"
-# Many hosts are reached through the bastion at once, and sshd drops logins from the eleventh on by default.
-_SSHD: Final = "MaxStartups 200\nMaxSessions 200\nPasswordAuthentication no\n"
+# Many hosts are reached through the bastion at once, and sshd drops logins from the eleventh on by default. Some images
+# forbid root to log in at all.
+_SSHD: Final = "MaxStartups 200\nMaxSessions 200\nPasswordAuthentication no\nPermitRootLogin prohibit-password\n"
 
 # Small images lack it, and nodes need it. Before SSH answers, so that preflight finds it; without a way out it gives up
 # soon, and preflight says what is missing.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 
@@ -14,10 +14,12 @@ class Keys:
     platform: str
     region: str
     name: str
+    kept_in: str = "tags"  # the property of things that has them
 
 
 SLASHED: Final = Keys("moorage.dev/platform", "moorage.dev/region", "Name")  # AWS
 DASHED: Final = Keys("moorage-platform", "moorage-region", "name")  # Azure has no slashes, Google no dots or capitals
+LABELS: Final = replace(DASHED, kept_in="labels")  # Google; its `tags` are something else
 
 
 @dataclass(frozen=True, kw_only=True)

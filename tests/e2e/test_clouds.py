@@ -15,6 +15,7 @@ from tests.fakes.cloud.account import Account
 from tests.fakes.cloud.aws import Aws
 from tests.fakes.cloud.azure import Azure
 from tests.fakes.cloud.cloud import Cloud
+from tests.fakes.cloud.gcp import Gcp
 from tests.fakes.cloud.machines import LocalMachines
 from tests.fakes.cloud.provider import FakeCloud
 from tests.fakes.provider import served
@@ -45,6 +46,7 @@ spec:
 _CLOUDS: dict[str, tuple[type[Cloud], str, str]] = {  # its fake, a provider there, zones of workers
     "aws": (Aws, "kind: aws, region: eu-central-1", "[b]"),
     "azure": (Azure, "kind: azure, location: westeurope", '["2"]'),
+    "gcp": (Gcp, "kind: gcp, project: example-123456, region: europe-west3", "[b]"),
 }
 
 

@@ -12,10 +12,10 @@ from typing import Any, Final
 from installer.spec.cloud import WIDEST
 from stacks.common.tags import Keys
 from tests.fakes.cloud import sdk
-from tests.stacks import policy_aws, policy_azure
+from tests.stacks import policy_aws, policy_azure, policy_gcp
 
 Inputs = Mapping[str, Any]  # with its type under `type`
-_CLOUDS: Final[Mapping[str, ModuleType]] = {"aws": policy_aws, "azure-native": policy_azure}
+_CLOUDS: Final[Mapping[str, ModuleType]] = {"aws": policy_aws, "azure-native": policy_azure, "gcp": policy_gcp}
 
 
 def breaches(planned: Sequence[Inputs], *, published: tuple[int, int] = (30000, 32767)) -> list[str]:
@@ -38,11 +38,11 @@ def _open_to_everybody(cloud: ModuleType, one: Inputs, published: tuple[int, int
 
 
 def _untagged(one: Inputs, keys: Keys) -> Iterator[str]:
-    if sdk.takes(one["type"], "tags"):
-        missing = {keys.platform, keys.region, keys.name} - (one.get("tags") or {}).keys()
+    if sdk.takes(one["type"], keys.kept_in):
+        missing = {keys.platform, keys.region, keys.name} - (one.get(keys.kept_in) or {}).keys()
         if missing:
             yield f"has no tag {', '.join(sorted(missing))}"
 
 
 def _name(one: Inputs, keys: Keys) -> str:
-    return str((one.get("tags") or {}).get(keys.name, ""))
+    return str((one.get(keys.kept_in) or {}).get(keys.name, ""))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
+from installer.spec.gcp import GcpRegion
 from installer.spec.hosts import wanted_hosts
+from installer.spec.platform import Platform
 from installer.spec.specification import load
 from installer.workflows.infrastructure import Infrastructure
 from installer.workflows.state_location import StateLocation
@@ -14,6 +17,7 @@ from tests.fakes.cloud.account import Account
 from tests.fakes.cloud.aws import Aws
 from tests.fakes.cloud.azure import Azure
 from tests.fakes.cloud.cloud import Cloud
+from tests.fakes.cloud.gcp import Gcp
 from tests.fakes.cloud.provider import FakeCloud
 from tests.fakes.provider import served
 from tests.stacks.policy import breaches
@@ -52,13 +56,31 @@ def test_three_zones(
     assert platform
     hosts = wanted_hosts(platform)
     assert sorted((host.role, host.zone) for host in hosts) == [(r, z) for r in ("manager", "worker") for z in zones]
-    fake = FakeCloud(Account(cloud()))
+    assert _would_be_made(platform, cloud(), tmp_path, monkeypatch, kinds=wanted) == wanted
+
+
+def test_gcp_with_spot_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Four of six workers are spot instances, which no manager is; each host has a disk and an address of its own."""
+    platform = load(_EXAMPLES / "05-gcp-spot-workers").platform
+    assert platform
+    (region,) = platform.spec.regions
+    assert isinstance(region, GcpRegion)
+    assert [(group.role, group.count) for group in region.hosts if group.spot] == [("worker", 4)]
+    wanted = {"Instance": 10, "Disk": 9, "Address": 10, "RouterNat": 1, "Bastion": 1, "ForwardingRule": 1, "Bucket": 1}
+    assert _would_be_made(platform, Gcp(), tmp_path, monkeypatch, kinds=wanted) == wanted
+
+
+def _would_be_made(
+    platform: Platform, cloud: Cloud, folder: Path, monkeypatch: pytest.MonkeyPatch, *, kinds: Iterable[str]
+) -> dict[str, int]:
+    """How many of each of these kinds, in the only region of a platform."""
+    fake = FakeCloud(Account(cloud))
     with served(fake) as port:
         monkeypatch.setenv("PULUMI_DEBUG_PROVIDERS", f"{cloud.package}:{port}")
-        state = StateLocation.parse(str(tmp_path))
-        changes = Infrastructure(platform, tmp_path, state).preview()[platform.spec.regions[0].name]
-    made = [change.type.rpartition(":")[2] for change in changes if change.op == "create"]
-    assert {kind: made.count(kind) for kind in wanted} == wanted
+        state = StateLocation.parse(str(folder))
+        changes = Infrastructure(platform, folder, state).preview()[platform.spec.regions[0].name]
     assert breaches(list(fake.planned.values())) == []
     assert fake.wrong == []
     assert fake.account.left() == []
+    made = [change.type.rpartition(":")[2] for change in changes if change.op == "create"]
+    return {kind: made.count(kind) for kind in kinds}

@@ -12,6 +12,7 @@ from tests.fakes.cloud.account import Account, Fault
 from tests.fakes.cloud.aws import Aws, give_network
 from tests.fakes.cloud.azure import Azure
 from tests.fakes.cloud.cloud import Cloud, RefusedError
+from tests.fakes.cloud.gcp import Gcp
 
 _VPC, _SUBNET = "aws:ec2/vpc:Vpc", "aws:ec2/subnet:Subnet"
 _GROUP, _INSTANCE = "aws:ec2/securityGroup:SecurityGroup", "aws:ec2/instance:Instance"
@@ -61,7 +62,7 @@ def test_what_the_sdk_does_not_have_is_refused(kind: str, inputs: dict[str, Any]
     assert sdk.faults(kind, inputs) == [fault]
 
 
-@pytest.mark.parametrize("cloud", [Aws, Azure])
+@pytest.mark.parametrize("cloud", [Aws, Azure, Gcp])
 def test_every_kind_is_one_of_the_sdk(cloud: type[Cloud]) -> None:
     """With the inputs by which it refers to others."""
     for token, kind in cloud.kinds.items():

@@ -28,7 +28,7 @@ def _rule(cidr: str, first: int, last: int) -> dict[str, Any]:
     return {"type": _RULE, "cidrIpv4": cidr, "fromPort": first, "toPort": last, "tags": _TAGS}
 
 
-RIGHT = [_INSTANCE, *_BUCKET, _rule("198.51.100.0/24", 22, 22), _rule("0.0.0.0/0", 30000, 32767)]
+RIGHT: list[dict[str, Any]] = [_INSTANCE, *_BUCKET, _rule("198.51.100.0/24", 22, 22), _rule("0.0.0.0/0", 30000, 32767)]
 WRONG: dict[str, list[dict[str, Any]]] = {
     "open to": [_rule("0.0.0.0/0", 22, 22)],
     "open to 0.0.0.0/1": [_rule("0.0.0.0/1", 29999, 32767)],
@@ -45,6 +45,58 @@ WRONG: dict[str, list[dict[str, Any]]] = {
     "has no aws:s3/bucketServer": _BUCKET[:2],
     "can be made public": [_BUCKET[0], {**_BUCKET[1], "blockPublicPolicy": False}, _BUCKET[2]],
     "is shared": [{**_BUCKET[0], "acl": "public-read"}, *_BUCKET[1:]],
+}
+
+_LABELS = {"moorage-platform": "harbor", "moorage-region": "home", "name": "x"}
+_VM: dict[str, Any] = {
+    "type": "gcp:compute/instance:Instance",
+    "labels": _LABELS,
+    "metadata": {
+        "user-data": "ip daddr 169.254.169.254 drop",
+        "block-project-ssh-keys": "TRUE",
+        "enable-oslogin": "FALSE",
+        "serial-port-enable": "FALSE",
+    },
+    "shieldedInstanceConfig": dict.fromkeys(("enableSecureBoot", "enableVtpm", "enableIntegrityMonitoring"), True),
+    "tags": ["harbor-manager"],
+    "serviceAccount": {"email": "x", "scopes": ["https://www.googleapis.com/auth/devstorage.read_write"]},
+}
+_STORE = {
+    "type": "gcp:storage/bucket:Bucket",
+    "publicAccessPrevention": "enforced",
+    "uniformBucketLevelAccess": True,
+    "versioning": {"enabled": True},
+    "labels": _LABELS,
+}
+_RIGHT = {"type": "gcp:storage/bucketIAMMember:BucketIAMMember", "role": "roles/storage.objectUser", "member": "x"}
+
+
+def _firewall(source: str, *ports: str, **more: Any) -> dict[str, Any]:
+    allows = [{"protocol": "tcp", "ports": list(ports)}]
+    rule = {"type": "gcp:compute/firewall:Firewall", "sourceRanges": [source], "targetTags": ["x"], "allows": allows}
+    return {**rule, **more}
+
+
+RIGHT += [_VM, _STORE, _RIGHT, _firewall("198.51.100.0/24", "22"), _firewall("0.0.0.0/0", "30000-32767")]
+WRONG |= {
+    "ports 22-22 are open to": [_firewall("0.0.0.0/0", "22")],
+    "open to 128.0.0.0/1": [_firewall("128.0.0.0/1", "30000-32768")],
+    "all instances": [_firewall("198.51.100.0/24", "22", targetTags=None)],
+    "lets in all ports": [_firewall("198.51.100.0/24", allows=[{"protocol": "all"}])],
+    "has no tag moorage-platform": [{**_VM, "labels": {"name": "x", "moorage-region": "y"}}],
+    "block-project-ssh-keys": [{**_VM, "metadata": {**_VM["metadata"], "block-project-ssh-keys": "FALSE"}}],
+    "serial-port": [{**_VM, "metadata": {k: v for k, v in _VM["metadata"].items() if k != "serial-port-enable"}}],
+    "metadata reach pods": [{**_VM, "metadata": {**_VM["metadata"], "user-data": "#cloud-config"}}],
+    "not shielded": [{**_VM, "shieldedInstanceConfig": {"enableVtpm": True, "enableIntegrityMonitoring": True}}],
+    "all that its": [{**_VM, "serviceAccount": {"scopes": ["https://www.googleapis.com/auth/cloud-platform"]}}],
+    "of several roles": [_VM, {**_VM, "tags": ["harbor-worker"]}],
+    "in all regions": [{"type": "gcp:compute/network:Network", "name": "x"}],
+    "bucket can be made": [{**_STORE, "publicAccessPrevention": "inherited"}],
+    "one by one": [{**_STORE, "uniformBucketLevelAccess": False}],
+    "forgets": [{**_STORE, "versioning": {"enabled": False}}],
+    "until somebody": [{"type": "gcp:serviceaccount/key:Key", "serviceAccountId": "x"}],
+    "of everybody": [{**_RIGHT, "member": "allUsers"}],
+    "everything of something": [{**_RIGHT, "role": "roles/storage.admin"}],
 }
 
 

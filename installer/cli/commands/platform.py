@@ -38,7 +38,7 @@ def register(app: typer.Typer) -> None:
 def init(
     common: Common,
     provider: Annotated[
-        str, typer.Argument(help="local: this machine; onprem: machines that exist; aws; azure.")
+        str, typer.Argument(help="local: this machine; onprem: machines that exist; aws; azure; gcp.")
     ] = "local",
     *,
     schema: Annotated[bool, typer.Option("--schema", help="Write the JSON Schema for editors to stdout.")] = False,

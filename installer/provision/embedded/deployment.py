@@ -467,10 +467,12 @@ def _package(kind: str) -> str:
 
 
 def _look_for(resource: Resource) -> str:
-    tags = (f"{key}={value}" for key, value in sorted((resource["inputs"].get("tags") or {}).items()))
-    kind = str(resource["type"]).rpartition(":")[2]
-    marks = f"; its tags are {', '.join(tags)}" if resource["inputs"].get("tags") else ""
-    return f"{kind} {_name(resource)} was being made when a run was cut off: if there are two, delete one{marks}"
+    kind, inputs = str(resource["type"]).rpartition(":")[2], resource["inputs"]
+    begun = f"{kind} {_name(resource)} was being made when a run was cut off"
+    if name := inputs.get("name"):
+        return f"{begun}: if {name} is there, delete it"
+    tags = ", ".join(f"{key}={value}" for key, value in sorted((inputs.get("tags") or {}).items()))
+    return f"{begun}: if there are two, delete one" + (f"; its tags are {tags}" if tags else "")
 
 
 def _uses(user: Resource, used: Resource) -> bool:

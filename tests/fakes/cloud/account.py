@@ -134,8 +134,8 @@ class Account:
             if (kind, id_) not in self.things:
                 raise self.cloud.no_such(kind, "id", id_)
             self._check_references(kind, inputs)
-            made = self.cloud.kinds[kind].made(self, id_, inputs)
-            self.things[kind, id_] = {**self.things[kind, id_], **inputs, **made}
+            data = self.things[kind, id_]
+            self.things[kind, id_] = {**data, **inputs, **self.cloud.updated(self, kind, id_, inputs)}
             return dict(self.things[kind, id_])
 
     def delete(self, kind: str, id_: str, name: str) -> None:

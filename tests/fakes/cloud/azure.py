@@ -93,6 +93,9 @@ class Azure(Cloud):
         if kind == GROUP and (locks := [one["id"] for one in account.all(LOCK) if one["scope"].startswith(data["id"])]):
             raise self.in_use(data["id"], locks[0])
 
+    def updated(self, account: Account, kind: str, id_: str, inputs: Data) -> dict[str, Any]:
+        return self.kinds[kind].made(account, id_, inputs)
+
     def invoke(self, account: Account, token: str, args: Data) -> dict[str, Any]:
         raise RefusedError("UnknownFunction", f"this fake has no {token}")
 

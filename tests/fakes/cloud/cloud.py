@@ -118,6 +118,10 @@ class Cloud(ABC):
         """The addresses that a thing is given when it is made, as outputs."""
         return {}
 
+    def updated(self, account: Account, kind: str, id_: str, inputs: Data) -> dict[str, Any]:
+        """Outputs of a thing that is there, once it has these `inputs`, though an input may have their names."""
+        return {}
+
     # --- machines -------------------------------------------------------------------------------------------------
 
     @abstractmethod

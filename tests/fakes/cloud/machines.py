@@ -79,17 +79,19 @@ class LocalMachines:
                 hostname=config["hostname"],
                 network=self._name,
                 address=address,
-                folder=self.folder / _last(id_),
+                folder=self.folder / _short(id_),
                 rootfs=rootfs.ensure(cache.root()),
                 routes=self.routes,
                 public_key="\n".join(config["ssh_authorized_keys"]),
                 host_key=config["ssh_keys"]["ed25519_private"],
             )
         )
+        for command in config["bootcmd"]:
+            self._run(id_, command)
 
     def stop(self, id_: str) -> None:
         """Remove one, disks and all."""
-        machine.delete(self._container(id_), self.folder / _last(id_))
+        machine.delete(self._container(id_), self.folder / _short(id_))
         with self.lock:
             self.booted.discard(id_)
 
@@ -100,8 +102,7 @@ class LocalMachines:
             for rule in rules
         ]
         text = _FILTER.format(rules="\n    ".join(sorted(lines)))
-        argv = ["podman", "exec", "-i", self._container(id_), "nft", "-f", "-"]
-        subprocess.run(argv, input=text, text=True, check=True, capture_output=True, timeout=30)
+        self._run(id_, ["nft", "-f", "-"], text)
 
     def close(self) -> None:
         """Remove all that are left, whatever became of them."""
@@ -121,14 +122,18 @@ class LocalMachines:
             if not network.any_left():
                 kernel.restore()
 
+    def _run(self, id_: str, argv: list[str], text: str = "") -> None:
+        inside = ["podman", "exec", "-i", self._container(id_), *argv]
+        subprocess.run(inside, input=text, text=True, check=True, capture_output=True, timeout=30)
+
     def _container(self, id_: str) -> str:
-        return f"{self._name}-{_last(id_)}"
+        return f"{self._name}-{_short(id_)}"
 
     @property
     def _name(self) -> str:
         return f"moorage-{self.platform}"
 
 
-def _last(id_: str) -> str:
-    """What tells a machine from the others of its platform, where an id is a path."""
+def _short(id_: str) -> str:
+    """Its last part, where it is a path."""
     return id_.rpartition("/")[2]

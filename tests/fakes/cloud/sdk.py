@@ -60,9 +60,8 @@ def _arguments(token: str) -> Any:
 def _class(token: str, name: str) -> Any:
     package, path, kind = token.split(":")
     module, _, file = path.partition("/")
-    snake = re.sub(r"(?<=[a-z0-9])([A-Z])", r"_\1", file).lower()
-    where = ".".join(part for part in (_top(package), module, snake) if part)
-    return getattr(importlib.import_module(where), name.format(kind))
+    snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", file or kind).lower()
+    return getattr(importlib.import_module(f"{_top(package)}.{module}.{snake}"), name.format(kind))
 
 
 def _top(package: str) -> str:

@@ -33,6 +33,13 @@ def azure(provider: str = "", *, hosts: str = "{name: m, role: manager, count: 3
     return platform(regions=f"{{name: cloud, provider: {{{must}{more}}}, hosts: [{hosts}]}}", spec=spec)
 
 
+def gcp(provider: str = "", *, hosts: str = "{name: m, role: manager, count: 3}", spec: str = "") -> str:
+    """A platform with one region on Google Cloud; `provider` is what its provider says besides what it must."""
+    must = "kind: gcp, project: example-123456, region: europe-west3, access: {sources: [192.0.2.0/24]}"
+    more = f", {provider}" if provider else ""
+    return platform(regions=f"{{name: cloud, provider: {{{must}{more}}}, hosts: [{hosts}]}}", spec=spec)
+
+
 def cluster(*, name: str = "team-a", version: str = "1.36.3", pools: str = "", spec: str = "") -> str:
     """A cluster, as another document."""
     return (

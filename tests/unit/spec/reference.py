@@ -41,7 +41,9 @@ _CHECKS = """## What is checked across fields
   for workers; `io2` needs `iops`, and `gp3` has 16000 at most.
 - On Azure: subnets for hosts and for the bastion are of one network; a network of one's own has an address for each
   host in its first half; `spot` is for workers.
-- A local host's name with the platform's name before it is a hostname (63 characters).
+- On Google Cloud: `spot` is for workers; machine types are x86-64; `n4` and `c4` take only hyperdisks, `e2`, `n2` and
+  others like them none; `iops` is for hyperdisks.
+- The name of a host, local or on Google Cloud, with the platform's name before it has 63 characters at most.
 """
 
 

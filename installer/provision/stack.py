@@ -168,13 +168,13 @@ def _translated(stack: str) -> Iterator[None]:
     """Errors of the Automation API in our words; the embedded engine's own keep what they say."""
     try:
         yield
-    except automation.ConcurrentUpdateError as exc:
-        raise InfrastructureError(
-            f"stack {stack} is in use by another run",
-            hint="wait until it has ended; if it was killed: `pulumi cancel`, and repeat",
-        ) from exc
     except automation.CommandError as exc:
         if isinstance(exc.__cause__, InstallerError):
             raise exc.__cause__ from exc
+        if isinstance(exc, automation.ConcurrentUpdateError):
+            raise InfrastructureError(
+                f"stack {stack} is in use by another run",
+                hint="wait until it has ended; if it was killed: `moorage state unlock`, and repeat",
+            ) from exc
         lines = [line for line in str(exc).splitlines() if line.strip()]
         raise InfrastructureError(f"pulumi failed on stack {stack}", last_lines=lines[-20:]) from exc

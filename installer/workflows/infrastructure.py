@@ -20,6 +20,7 @@ from installer.core.secret import Secret
 from installer.kubernetes.roots import Roots, Stage
 from installer.provision import outputs
 from installer.provision.changes import ResourceChange, ResourceEvent
+from installer.provision.embedded import store
 from installer.provision.provider.resource import GONE
 from installer.spec import leaving, specification
 from installer.spec.contract import RegionOutputs
@@ -202,7 +203,7 @@ class Infrastructure:
         return f"{self._platform.name}-{region.name}"
 
     def _outputs_of(self, project: str, name: str) -> Mapping[str, Any] | None:
-        if self._state.url.startswith(outputs.FILE_BACKEND):
+        if store.knows(self._state.url):
             return outputs.read(self._state.url, project=f"moorage-{project}", stack=name, passphrase=self._passphrase)
         return self._stack(project, name, {}, {}, None).outputs()
 

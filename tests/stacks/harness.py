@@ -24,6 +24,7 @@ class Trial:
     folder: Path
     provider: FakeProvider
     passphrase: str = "open sesame"
+    url: str = ""  # of the backend, where that is no directory
     events: list[tuple[str, str]] = field(default_factory=list)  # operation, name
     said: list[str] = field(default_factory=list)
 
@@ -59,7 +60,10 @@ class Trial:
         workspace = automation.LocalWorkspace(
             work_dir=str(self.folder / "project"),
             pulumi_command=EmbeddedCommand(),
-            env_vars={"PULUMI_BACKEND_URL": f"file://{self.backend}", "PULUMI_CONFIG_PASSPHRASE": self.passphrase},
+            env_vars={
+                "PULUMI_BACKEND_URL": self.url or f"file://{self.backend}",
+                "PULUMI_CONFIG_PASSPHRASE": self.passphrase,
+            },
             secrets_provider="passphrase",
         )
         return automation.Stack.create_or_select(STACK, workspace)

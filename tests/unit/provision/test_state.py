@@ -13,6 +13,7 @@ from installer.core.secret import Secret
 from installer.provision import values
 from installer.provision.embedded.passphrase import Crypter
 from installer.provision.embedded.state import Snapshot, StateFile, opened, sealed
+from installer.provision.embedded.store import Directory
 
 _CRYPTER = Crypter.new(Secret("open sesame"))
 
@@ -25,7 +26,7 @@ def _resource(name: str, **more: Any) -> dict[str, Any]:
 @pytest.fixture
 def file(tmp_path: Path) -> StateFile:
     """A state with one resource, `a`."""
-    found = StateFile(tmp_path, "trial", "dev")
+    found = StateFile(Directory(tmp_path), "trial", "dev")
     found.save(Snapshot(resources=[_resource("a", id="1")]), _CRYPTER)
     return found
 

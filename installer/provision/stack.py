@@ -75,6 +75,31 @@ class ProjectStack:
             if stack is not None:
                 stack.workspace.remove_stack(self.stack)
 
+    def export(self) -> Mapping[str, Any] | None:
+        """The state as `pulumi stack import` takes it, its secrets encrypted; None when there is no such stack."""
+        with self._existing() as stack:
+            if stack is None:
+                return None
+            # The Automation API's own export asks for secrets in the clear.
+            found: Mapping[str, Any] = json.loads(self._ask(stack, "stack", "export", "--stack", self.stack))
+            return found
+
+    def import_(self, exported: Mapping[str, Any]) -> None:
+        """Replace the state by an exported one; the stack is made if it does not exist."""
+        with self._opened() as stack:
+            stack.import_stack(automation.Deployment(**exported))
+
+    def cancel(self) -> None:
+        """Take off the backend's lock; the caller knows that nobody holds it."""
+        with self._existing() as stack:
+            if stack is not None:
+                self._ask(stack, "cancel", "--yes", "--stack", self.stack)
+
+    @staticmethod
+    def _ask(stack: automation.Stack, *words: str) -> str:
+        workspace = stack.workspace
+        return str(workspace.pulumi_command.run([*words], workspace.work_dir, dict(workspace.env_vars)).stdout)
+
     @contextmanager
     def _opened(self) -> Iterator[automation.Stack]:
         """The stack, made if it does not exist, in a workspace that is gone afterwards."""

@@ -80,6 +80,15 @@ class Infrastructure:
         given = [(region, out) for region, out in zip(regions, found, strict=True) if out and _REGION in out]
         return self._provided(made, given) if given else None
 
+    def stacks(self) -> tuple[tuple[str, str], ...]:
+        """Kind and name of all its stacks that there may be: of the root secrets first, then one a region."""
+        regions = self._kept(self._outputs_of("platform", self._platform.name)).spec.regions
+        return (("platform", self._platform.name), *((r.provider.kind, self._region_name(r)) for r in regions))
+
+    def stack(self, kind: str, name: str) -> ProjectStack:
+        """One of them, for what concerns its state alone."""
+        return self._stack(kind, name, {}, {}, None)
+
     def exists(self) -> bool:
         """Whether there is anything that `destroy` would remove."""
         return self._outputs_of("platform", self._platform.name) is not None
@@ -204,7 +213,7 @@ class Infrastructure:
 
     def _outputs_of(self, project: str, name: str) -> Mapping[str, Any] | None:
         if store.knows(self._state.url):
-            return outputs.read(self._state.url, project=f"moorage-{project}", stack=name, passphrase=self._passphrase)
+            return outputs.read(self._state.url, project=f"moorage-{project}", stack=name, passphrase=self.passphrase)
         return self._stack(project, name, {}, {}, None).outputs()
 
     def _stack(
@@ -221,7 +230,7 @@ class Infrastructure:
             project_dir=Path(str(resources.files("stacks").joinpath(project))),
             stack=name,
             backend=self._state.url,
-            passphrase=self._passphrase,
+            passphrase=self.passphrase,
             config=config,
             secret_config=hidden,
             on_event=on_event or _unheard,
@@ -245,7 +254,7 @@ class Infrastructure:
         )
 
     @cached_property
-    def _passphrase(self) -> Secret:
+    def passphrase(self) -> Secret:
         """The passphrase of the state: from the environment, or made once for a state that is a directory here."""
         for variable in _PASSPHRASE_VARIABLES:
             if value := os.environ.get(variable):

@@ -105,7 +105,7 @@ class EmbeddedCommand(PulumiCommand):  # type: ignore[misc]  # the SDK has no ty
                 return json.dumps(stack.export(show_secrets="--show-secrets" in call.options))
             case ("stack", "import"):
                 stack.import_(json.loads(Path(call.options["--file"]).read_text()))
-            case ("cancel", *_):
+            case ("cancel",):
                 locks.take_off(stack.store, stack.project, stack.name)
             case ("preview" | "up" | "refresh" | "destroy" as kind,):
                 self._last = stack.operate(kind, call.options)

@@ -204,16 +204,21 @@ def _outlive(store: Store, lock: StackLock, tell: Tell, clock: Clock) -> None:
         raise _locked(lock)
     if not (lock.here and not lock.alive):
         tell(f"the stack was being changed by {lock}; waiting up to {SILENCE_S:g} s for a sign of life")
-        deadline = clock.now() + SILENCE_S
-        while clock.now() < deadline:
-            there = store.read(lock.key)
-            if there is None:
-                return
-            if there.content != lock.found.content:
-                raise _locked(lock)
-            clock.sleep(_LOOKS_S)
+        if lives(store, lock, clock):
+            raise _locked(lock)
     tell(f"the lock of {lock} is recovered: that run has ended")
     store.remove(lock.key)
+
+
+def lives(store: Store, lock: StackLock, clock: Clock) -> bool:
+    """Whether the holder of a lock that is renewed shows a sign of life before SILENCE_S are over."""
+    deadline = clock.now() + SILENCE_S
+    while clock.now() < deadline:
+        there = store.read(lock.key)
+        if there is None or there.content != lock.found.content:
+            return there is not None
+        clock.sleep(_LOOKS_S)
+    return False
 
 
 def _text(ours: dict[str, Any]) -> bytes:

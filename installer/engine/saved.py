@@ -1,8 +1,9 @@
-"""A saved plan is a contract: `up --plan FILE` does just that, or refuses and shows what is different now."""
+"""A saved plan is a contract: `up --plan FILE` does that, or what is left of it; else it refuses and shows why."""
 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 
 from installer.core.errors import InstallerError
@@ -30,8 +31,11 @@ def load(path: Path) -> Plan:
 
 
 def require_same(saved: Plan, now: Plan) -> None:
-    """Raise InstallerError that shows the difference, unless both plans make the same changes."""
-    if saved.digest != now.digest:
+    """Raise InstallerError that shows the difference, unless all that would be done now was saved.
+
+    Less than that is what is left of it: a run that carried it out was killed, and is followed by this one.
+    """
+    if saved.name != now.name or Counter(now.changes()) - Counter(saved.changes()):
         raise InstallerError(
             "what would be done now is not what was saved",
             last_lines=difference(saved, now),

@@ -30,12 +30,21 @@ def load(path: Path) -> Plan:
         raise InstallerError(f"{path} is not a saved plan", cause=str(exc), hint=hint) from exc
 
 
+def _parts(plan: Plan) -> Counter[tuple[object, ...]]:
+    """Every change in as many parts as it names: some of them may be done already."""
+    return Counter(
+        (where, change.target, change.action, change.summary, part)
+        for where, change in plan.changes()
+        for part in change.detail or ("",)
+    )
+
+
 def require_same(saved: Plan, now: Plan) -> None:
     """Raise InstallerError that shows the difference, unless all that would be done now was saved.
 
     Less than that is what is left of it: a run that carried it out was killed, and is followed by this one.
     """
-    if saved.name != now.name or Counter(now.changes()) - Counter(saved.changes()):
+    if saved.name != now.name or _parts(now) - _parts(saved):
         raise InstallerError(
             "what would be done now is not what was saved",
             last_lines=difference(saved, now),

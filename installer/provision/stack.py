@@ -9,7 +9,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -55,6 +55,10 @@ class ProjectStack:
 
         with self._opened() as stack:
             stack.preview(on_event=note, refresh=True)
+            if any(change.op == "create" for change in found.values()):
+                exported = json.loads(self._ask(stack, "stack", "export", "--stack", self.stack))
+                known = {resource["urn"] for resource in exported["deployment"].get("resources") or ()}
+                found = {urn: replace(c, gone=c.op == "create" and urn in known) for urn, c in found.items()}
         return tuple(found.values())
 
     def up(self) -> Mapping[str, Any]:

@@ -56,6 +56,10 @@ def test_what_is_left_of_a_plan_is_still_that_plan() -> None:
     """A run that was killed is followed by one with the same plan; nothing may come to it."""
     saved.require_same(plan_of(ONE, TWO), plan_of(TWO))
     saved.require_same(plan_of(ONE, TWO), plan_of())
+    parts = replace(ONE, detail=("one", "two", "three"))
+    saved.require_same(plan_of(parts), plan_of(replace(ONE, detail=("one", "three"))))
+    with pytest.raises(InstallerError, match="not what was saved"):
+        saved.require_same(plan_of(parts), plan_of(replace(ONE, detail=("one", "four"))))
     with pytest.raises(InstallerError, match="not what was saved"):
         saved.require_same(plan_of(ONE), plan_of(ONE, TWO))
 

@@ -16,7 +16,7 @@ from typing import Any, Final
 from installer.core.errors import InfrastructureError, InstallerError
 from installer.core.secret import Secret
 from installer.provision import values
-from installer.provision.embedded.passphrase import Crypter
+from installer.provision.embedded import keys
 
 FORMAT: Final = 1
 _KIND: Final = "moorage-state"
@@ -42,10 +42,10 @@ class StackState:
         return json.dumps(self._deployment.get("secrets_providers") or {}, sort_keys=True)
 
     def require_opened_by(self, passphrase: Secret) -> None:
-        """Raise InfrastructureError unless the passphrase is the one of its secrets."""
+        """Raise InfrastructureError unless its secrets can be read; of a provider that only the CLI knows, it tells."""
         provider = self._deployment.get("secrets_providers") or {}
-        if provider.get("type") == "passphrase":
-            Crypter.load(str((provider.get("state") or {}).get("salt", "")), passphrase)
+        if keys.knows(keys.url_of(provider)):
+            keys.load(provider, passphrase)
 
     def require_sealed(self) -> None:
         """Raise InfrastructureError when a secret in it is in the clear."""

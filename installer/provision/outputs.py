@@ -8,8 +8,7 @@ from typing import Any, Final
 
 from installer.core.secret import Secret
 from installer.provision import values
-from installer.provision.embedded import store
-from installer.provision.embedded.passphrase import Crypter
+from installer.provision.embedded import keys, store
 from installer.provision.embedded.state import StateFile, opened
 
 _STACK_TYPE: Final = "pulumi:pulumi:Stack"
@@ -21,7 +20,7 @@ def read(backend: str, *, project: str, stack: str, passphrase: Secret) -> Mappi
     root = next((r for r in snapshot.resources if r["type"] == _STACK_TYPE), None)
     if root is None or not root.get("outputs"):
         return None
-    found = opened(root, Crypter.load(snapshot.salt, passphrase))["outputs"]
+    found = opened(root, keys.load(snapshot.secrets, passphrase))["outputs"]
     return {key: _output(value) for key, value in found.items()}
 
 

@@ -34,6 +34,7 @@ class ProjectStack:
     stack: str
     backend: str  # URL of Pulumi's backend
     passphrase: Secret
+    secrets_provider: str = "passphrase"  # or a URL that Pulumi knows; taken when the stack is made
     config: Mapping[str, str]
     secret_config: Mapping[str, Secret] = field(default_factory=dict)
     on_event: Callable[[ResourceEvent], None]
@@ -129,7 +130,10 @@ class ProjectStack:
         values = {f"{project['name']}:{key}": value for key, value in self.config.items()}
         (folder / f"Pulumi.{self.stack}.yaml").write_text(yaml.safe_dump({"config": values}))
         return automation.LocalWorkspace(
-            work_dir=str(folder), pulumi_command=_command(), env_vars=self._environment(), secrets_provider="passphrase"
+            work_dir=str(folder),
+            pulumi_command=_command(),
+            env_vars=self._environment(),
+            secrets_provider=self.secrets_provider,
         )
 
     def _environment(self) -> dict[str, str]:

@@ -20,7 +20,7 @@ from installer.core.secret import Secret
 from installer.kubernetes.roots import Roots, Stage
 from installer.provision import outputs
 from installer.provision.changes import ResourceChange, ResourceEvent
-from installer.provision.embedded import store
+from installer.provision.embedded import keys, store
 from installer.provision.provider.resource import GONE
 from installer.spec import leaving, specification
 from installer.spec.contract import RegionOutputs
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from installer.provision.stack import ProjectStack
 
 _PASSPHRASE_VARIABLES = ("MOORAGE_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE")
+_PROVIDER_VARIABLE = "MOORAGE_SECRETS_PROVIDER"
 _SECRETS = "secrets"  # output of the platform's stack
 _SPECIFICATION = "specification"  # output of the platform's stack
 _REGION = "region"  # output of a region's stack
@@ -212,7 +213,7 @@ class Infrastructure:
         return f"{self._platform.name}-{region.name}"
 
     def _outputs_of(self, project: str, name: str) -> Mapping[str, Any] | None:
-        if store.knows(self._state.url):
+        if store.knows(self._state.url) and keys.knows(self._secrets_provider):
             return outputs.read(self._state.url, project=f"moorage-{project}", stack=name, passphrase=self.passphrase)
         return self._stack(project, name, {}, {}, None).outputs()
 
@@ -231,6 +232,7 @@ class Infrastructure:
             stack=name,
             backend=self._state.url,
             passphrase=self.passphrase,
+            secrets_provider=self._secrets_provider or keys.PASSPHRASE,
             config=config,
             secret_config=hidden,
             on_event=on_event or _unheard,
@@ -253,15 +255,23 @@ class Infrastructure:
             sudo_password=ssh.sudo_password.resolve(self._directory) if ssh.sudo_password else None,
         )
 
+    @property
+    def _secrets_provider(self) -> str:
+        """The URL of who keeps the key of the secrets; empty: it is made from the passphrase."""
+        return os.environ.get(_PROVIDER_VARIABLE, "")
+
     @cached_property
     def passphrase(self) -> Secret:
         """The passphrase of the state: from the environment, or made once for a state that is a directory here."""
         for variable in _PASSPHRASE_VARIABLES:
             if value := os.environ.get(variable):
                 return Secret(value)
+        if self._secrets_provider:
+            return Secret("")
         if not self._state.url.startswith("file://"):
             raise InfrastructureError(
-                "the state is shared, and no passphrase for it is given", hint="export MOORAGE_PASSPHRASE=..."
+                "the state is shared, and no passphrase for it is given",
+                hint=f"export MOORAGE_PASSPHRASE=..., or {_PROVIDER_VARIABLE}=awskms://...",
             )
         path = self._state.directory / "passphrase"
         if not path.exists():

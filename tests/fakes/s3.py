@@ -8,13 +8,14 @@ from __future__ import annotations
 import hashlib
 import hmac
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 from xml.sax.saxutils import escape
+
+from tests.fakes import loopback
+from tests.fakes.loopback import Reply, Request
 
 BUCKET, REGION = "states", "eu-test-1"
 KEY_ID, KEY = "AKIATEST", "key-of-the-fake-store"
@@ -44,125 +45,88 @@ class FakeS3:
 @contextmanager
 def served(store: FakeS3) -> Iterator[FakeS3]:
     """Serve it for the length of a `with` block."""
-    handler = type("Handler", (_Handler,), {"store": store})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    store.endpoint = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=lambda: server.serve_forever(poll_interval=0.02), daemon=True)
-    thread.start()
-    try:
+    with loopback.served(lambda request: _answer(store, request)) as store.endpoint:
         yield store
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
-class _Handler(BaseHTTPRequestHandler):
-    store: FakeS3
-    protocol_version = "HTTP/1.1"
-    wbufsize = 65536  # an answer goes out as one packet
+def _answer(store: FakeS3, request: Request) -> Reply:
+    bucket, _, key = unquote(urlsplit(request.path).path).lstrip("/").partition("/")
+    with store.lock:
+        store.requests.append((request.method, key))
+    store.before(request.method, key)
+    if store.away:
+        return _failed(503, "SlowDown")
+    if not _signed(request):
+        return _failed(403, "SignatureDoesNotMatch")
+    if bucket != BUCKET:
+        return _failed(404, "NoSuchBucket")
+    act = {"GET": _get, "PUT": _put, "DELETE": _delete}.get(request.method)
+    if act is None:
+        store.wrong.append(f"{request.method} {request.path}")
+        return _failed(405, "MethodNotAllowed")
+    with store.lock:
+        return act(store, key, request)
 
-    def handle_expect_100(self) -> bool:
-        found = super().handle_expect_100()
-        self.wfile.flush()
-        return found
 
-    def do_GET(self) -> None:
-        self._answer(self._get)
+def _get(store: FakeS3, key: str, request: Request) -> Reply:
+    if not key:
+        return _listed(store, request)
+    if key not in store.objects:
+        return _failed(404, "NoSuchKey")
+    return Reply(200, store.objects[key], {"ETag": _tag(store.objects[key])})
 
-    def do_PUT(self) -> None:
-        self._answer(self._put)
 
-    def do_DELETE(self) -> None:
-        self._answer(self._delete)
+def _listed(store: FakeS3, request: Request) -> Reply:
+    query = {name: values[0] for name, values in parse_qs(urlsplit(request.path).query).items()}
+    if query.get("list-type") != "2":
+        store.wrong.append(f"GET {request.path}")
+    after = query.get("continuation-token", "")
+    keys = sorted(k for k in store.objects if k.startswith(query.get("prefix", "")) and k > after)
+    page, more = keys[:_PAGE], len(keys) > _PAGE
+    entries = "".join(f"<Contents><Key>{escape(k)}</Key></Contents>" for k in page)
+    token = f"<NextContinuationToken>{escape(page[-1])}</NextContinuationToken>" if more else ""
+    text = f"<IsTruncated>{str(more).lower()}</IsTruncated>{token}{entries}"
+    return Reply(200, f"<ListBucketResult>{text}</ListBucketResult>".encode())
 
-    def log_message(self, *args: Any) -> None:
-        """Say nothing."""
 
-    def _answer(self, act: Callable[[str], None]) -> None:
-        self.body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        bucket, _, key = unquote(urlsplit(self.path).path).lstrip("/").partition("/")
-        store = self.store
-        with store.lock:
-            store.requests.append((self.command, key))
-        store.before(self.command, key)
-        if store.away:
-            self._fail(503, "SlowDown")
-        elif not _signed(self.command, self.path, self.headers, self.body):
-            self._fail(403, "SignatureDoesNotMatch")
-        elif bucket != BUCKET:
-            self._fail(404, "NoSuchBucket")
-        else:
-            with store.lock:
-                act(key)
+def _put(store: FakeS3, key: str, request: Request) -> Reply:
+    there = store.objects.get(key)
+    if source := request.headers.get("x-amz-copy-source"):
+        from_key = unquote(source).lstrip("/").partition("/")[2]
+        if from_key not in store.objects:
+            return _failed(404, "NoSuchKey")
+        store.objects[key] = store.objects[from_key]
+        return Reply(200, f"<CopyObjectResult><ETag>{_tag(store.objects[key])}</ETag></CopyObjectResult>".encode())
+    match, none = request.headers.get("If-Match"), request.headers.get("If-None-Match")
+    if (match or none) and not store.conditions:
+        return _failed(501, "NotImplemented")
+    if match and there is None:
+        return _failed(404, "NoSuchKey")
+    if (match and match != _tag(there or b"")) or (none and there is not None):
+        return _failed(412, "PreconditionFailed")
+    store.objects[key] = request.body
+    return Reply(200, b"", {"ETag": _tag(request.body)})
 
-    def _get(self, key: str) -> None:
-        if not key:
-            self._list()
-        elif key in self.store.objects:
-            self._send(200, self.store.objects[key], {"ETag": _tag(self.store.objects[key])})
-        else:
-            self._fail(404, "NoSuchKey")
 
-    def _list(self) -> None:
-        query = {name: values[0] for name, values in parse_qs(urlsplit(self.path).query).items()}
-        if query.get("list-type") != "2":
-            self.store.wrong.append(f"GET {self.path}")
-        after = query.get("continuation-token", "")
-        keys = sorted(k for k in self.store.objects if k.startswith(query.get("prefix", "")) and k > after)
-        page, more = keys[:_PAGE], len(keys) > _PAGE
-        entries = "".join(f"<Contents><Key>{escape(k)}</Key></Contents>" for k in page)
-        token = f"<NextContinuationToken>{escape(page[-1])}</NextContinuationToken>" if more else ""
-        text = f"<IsTruncated>{str(more).lower()}</IsTruncated>{token}{entries}"
-        self._send(200, f"<ListBucketResult>{text}</ListBucketResult>".encode(), {})
+def _delete(store: FakeS3, key: str, request: Request) -> Reply:
+    store.objects.pop(key, None)
+    return Reply(204)
 
-    def _put(self, key: str) -> None:
-        store, there = self.store, self.store.objects.get(key)
-        if source := self.headers.get("x-amz-copy-source"):
-            from_key = unquote(source).lstrip("/").partition("/")[2]
-            if from_key not in store.objects:
-                self._fail(404, "NoSuchKey")
-                return
-            store.objects[key] = store.objects[from_key]
-            self._send(
-                200, f"<CopyObjectResult><ETag>{_tag(store.objects[key])}</ETag></CopyObjectResult>".encode(), {}
-            )
-            return
-        match, none = self.headers.get("If-Match"), self.headers.get("If-None-Match")
-        if (match or none) and not store.conditions:
-            self._fail(501, "NotImplemented")
-        elif match and there is None:
-            self._fail(404, "NoSuchKey")
-        elif (match and match != _tag(there or b"")) or (none and there is not None):
-            self._fail(412, "PreconditionFailed")
-        else:
-            store.objects[key] = self.body
-            self._send(200, b"", {"ETag": _tag(self.body)})
 
-    def _delete(self, key: str) -> None:
-        self.store.objects.pop(key, None)
-        self._send(204, b"", {})
-
-    def _fail(self, status: int, code: str) -> None:
-        self._send(status, f"<Error><Code>{code}</Code><Message>{code} of the fake</Message></Error>".encode(), {})
-
-    def _send(self, status: int, body: bytes, headers: Mapping[str, str]) -> None:
-        self.send_response(status)
-        for name, value in headers.items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
+def _failed(status: int, code: str) -> Reply:
+    return Reply(status, f"<Error><Code>{code}</Code><Message>{code} of the fake</Message></Error>".encode())
 
 
 def _tag(content: bytes) -> str:
     return f'"{hashlib.md5(content, usedforsecurity=False).hexdigest()}"'
 
 
-def _signed(method: str, path: str, headers: Mapping[str, str], body: bytes) -> bool:
+def _signed(request: Request) -> bool:
     """Whether a request is signed with the key (signature version 4) and its body is the one that was signed.
 
     https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
     """
+    headers, body = request.headers, request.body
     scheme, _, rest = (headers.get("Authorization") or "").partition(" ")
     if scheme != "AWS4-HMAC-SHA256":
         return False
@@ -173,12 +137,12 @@ def _signed(method: str, path: str, headers: Mapping[str, str], body: bytes) -> 
     digest = headers.get("x-amz-content-sha256") or ""
     if digest not in {hashlib.sha256(body).hexdigest(), "UNSIGNED-PAYLOAD"}:
         return False
-    parts = urlsplit(path)
+    parts = urlsplit(request.path)
     query = sorted(parse_qs(parts.query, keep_blank_values=True).items())
     line = "&".join(f"{quote(n, safe='-_.~')}={quote(v[0], safe='-_.~')}" for n, v in query)
     names = fields["SignedHeaders"].split(";")
     signed = "".join(f"{name}:{' '.join((headers.get(name) or '').split())}\n" for name in names)
-    canonical = "\n".join([method, parts.path, line, signed, ";".join(names), digest])
+    canonical = "\n".join([request.method, parts.path, line, signed, ";".join(names), digest])
     when = headers.get("x-amz-date") or ""
     text = "\n".join([scheme, when, "/".join(scope[1:]), hashlib.sha256(canonical.encode()).hexdigest()])
     key = f"AWS4{KEY}".encode()

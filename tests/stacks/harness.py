@@ -25,6 +25,7 @@ class Trial:
     provider: FakeProvider
     passphrase: str = "open sesame"
     url: str = ""  # of the backend, where that is no directory
+    secrets_provider: str = "passphrase"
     events: list[tuple[str, str]] = field(default_factory=list)  # operation, name
     said: list[str] = field(default_factory=list)
 
@@ -64,7 +65,7 @@ class Trial:
                 "PULUMI_BACKEND_URL": self.url or f"file://{self.backend}",
                 "PULUMI_CONFIG_PASSPHRASE": self.passphrase,
             },
-            secrets_provider="passphrase",
+            secrets_provider=self.secrets_provider,
         )
         return automation.Stack.create_or_select(STACK, workspace)
 

@@ -14,7 +14,7 @@ import pytest
 from installer.cli import main
 from installer.core.secret import Secret
 from installer.kubernetes.roots import Roots
-from installer.provision.embedded import locks, store
+from installer.provision.embedded import keys, locks, store
 from installer.provision.embedded.passphrase import Crypter
 from installer.provision.embedded.state import Snapshot, StateFile
 from installer.spec.specification import load
@@ -163,7 +163,7 @@ def test_nothing_newer_is_lost_by_mistake(world: World) -> None:
     world.run("export", str(before))
     file = StateFile(store.opened(StateLocation.parse(str(world.folder / "state")).url), *_PLATFORM[1:])
     snapshot = file.load()
-    file.save(snapshot, Crypter.load(snapshot.salt, Secret(_PASSPHRASE)))
+    file.save(snapshot, keys.load(snapshot.secrets, Secret(_PASSPHRASE)))
     assert "the file is older: its stack harbor is of 20" in world.run("import", str(before), "--yes", code=15)
     world.run("export", str(after))
     world.run("import", str(before), "--yes", "--over-newer")
@@ -180,7 +180,7 @@ def test_a_damaged_state_has_its_backup_put_back(world: World) -> None:
     roots = world.roots(str(world.folder / "state"))
     file = StateFile(store.opened(StateLocation.parse(str(world.folder / "state")).url), *_PLATFORM[1:])
     snapshot = file.load()
-    file.save(snapshot, Crypter.load(snapshot.salt, Secret(_PASSPHRASE)))
+    file.save(snapshot, keys.load(snapshot.secrets, Secret(_PASSPHRASE)))
     path.write_bytes(path.read_bytes()[:500])
     assert "state import --backup" in world.run("export", str(world.folder / "out.json"), code=15)
     assert "put back of: harbor." in world.run("import", "--backup", "--yes")

@@ -21,7 +21,7 @@ from semver import VersionInfo
 from installer.core.errors import InfrastructureError, InstallerError
 from installer.core.secret import Secret
 from installer.provision import values
-from installer.provision.embedded import child, locks, program, store
+from installer.provision.embedded import child, keys, locks, program, store
 from installer.provision.embedded.deployment import Deployment
 from installer.provision.embedded.engine_log import EngineLog
 from installer.provision.embedded.events import EventLog
@@ -94,7 +94,7 @@ class EmbeddedCommand(PulumiCommand):  # type: ignore[misc]  # the SDK has no ty
             case ("stack", "select"):
                 stack.require()
             case ("stack", "init", _):
-                stack.init()
+                stack.init(call.options.get("--secrets-provider", ""))
             case ("stack", "rm", _):
                 stack.remove()
             case ("stack", "output"):
@@ -138,10 +138,10 @@ class _Stack:
         if not self.file.exists:
             raise InfrastructureError(f"no stack named '{self.name}' found")
 
-    def init(self) -> None:
+    def init(self, secrets_provider: str) -> None:
         if self.file.exists:
             raise InfrastructureError(f"stack '{self.name}' already exists")
-        self.file.save(Snapshot(), Crypter.new(self.passphrase))
+        self.file.save(Snapshot(), keys.new(secrets_provider, self.passphrase))
 
     def remove(self) -> None:
         with self._locked():
@@ -281,7 +281,7 @@ class _Stack:
         return {key: value if isinstance(value, str) else json.dumps(value) for key, value in named.items()}
 
     def _crypter(self, snapshot: Snapshot) -> Crypter:
-        return Crypter.load(snapshot.salt, self.passphrase) if snapshot.salt else Crypter.new(self.passphrase)
+        return keys.load(snapshot.secrets, self.passphrase) if snapshot.secrets else keys.new("", self.passphrase)
 
     @contextmanager
     def _locked(self, tell: locks.Tell = locks.untold) -> Iterator[None]:

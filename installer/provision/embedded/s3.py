@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from functools import cache
-from typing import Any, Final
+from typing import Final
 from urllib.parse import parse_qsl, urlsplit
 
-import botocore.session
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
 from installer.core.errors import InfrastructureError
+from installer.provision.embedded import aws
 from installer.provision.embedded.refusal import needs_cli
 from installer.provision.embedded.store import Found, MovedOnError
 
@@ -36,7 +35,6 @@ _PARAMETERS: Final = {
     "ssetype",
     "kmskeyid",
 }
-_TRUE: Final = {"true", "1"}
 _DIGITS: Final = 8  # of a line's number: keys sort as lines were added
 
 
@@ -61,7 +59,8 @@ class Bucket:
     def __init__(self, name: str, folder: str, options: Mapping[str, str]) -> None:
         self._name = name
         self._folder = f"{folder}/" if folder else ""
-        self._client = _client(options)
+        path_style = options.get("s3ForcePathStyle") in aws.TRUE or options.get("use_path_style") in aws.TRUE
+        self._client = aws.client("s3", options, path_style=path_style)
         self._encryption = {
             **({"ServerSideEncryption": options["ssetype"]} if "ssetype" in options else {}),
             **({"SSEKMSKeyId": options["kmskeyid"]} if "kmskeyid" in options else {}),
@@ -82,7 +81,7 @@ class Bucket:
                 found = self._client.get_object(Bucket=self._name, Key=self._folder + key)
                 return Found(found["Body"].read(), found["ETag"])
             except ClientError as exc:
-                if _code(exc) in _ABSENT:
+                if aws.code(exc) in _ABSENT:
                     return None
                 raise
 
@@ -92,10 +91,10 @@ class Bucket:
             try:
                 return self._put(key, content, condition if self._conditions else {})
             except ClientError as exc:
-                if condition and _code(exc) in _UNKNOWN_CONDITION:
+                if condition and aws.code(exc) in _UNKNOWN_CONDITION:
                     self._conditions = False
                     return self._put(key, content, {})
-                if not condition or _code(exc) not in _MOVED:
+                if not condition or aws.code(exc) not in _MOVED:
                     raise
         # A request whose answer was lost is repeated, and then meets what it wrote itself.
         there = self.read(key)
@@ -144,56 +143,9 @@ class Bucket:
         )
         return Found(content, done["ETag"])
 
-    @contextmanager
-    def _told(self, doing: str) -> Iterator[None]:
-        """Errors of the client in our words."""
-        try:
-            yield
-        except ClientError as exc:
-            code = _code(exc)
-            hints = {
-                "NoSuchBucket": f"make the bucket {self._name}, with versions kept and no public access",
-                "AccessDenied": "who runs this must be able to list the bucket, and to read, write and delete in it",
-            }
-            raise InfrastructureError(
-                f"cannot {doing}: {code}",
-                cause=exc.response["Error"].get("Message", ""),
-                hint=hints.get(code, "see that the URL of --state and the credentials are those of this bucket"),
-            ) from exc
-        except BotoCoreError as exc:
-            raise InfrastructureError(
-                f"cannot {doing}",
-                cause=str(exc),
-                hint="is the store reached from here, with credentials (AWS_PROFILE, a role, AWS_ACCESS_KEY_ID)?",
-            ) from exc
-
-
-def _client(options: Mapping[str, str]) -> Any:
-    plain = options.get("disableSSL") in _TRUE or options.get("disable_https") in _TRUE
-    endpoint = options.get("endpoint", "")
-    if endpoint and "://" not in endpoint:
-        endpoint = f"{'http' if plain else 'https'}://{endpoint}"
-    path_style = endpoint or options.get("s3ForcePathStyle") in _TRUE or options.get("use_path_style") in _TRUE
-    session = botocore.session.Session(profile=options.get("profile"))
-    try:
-        return session.create_client(
-            "s3",
-            region_name=options.get("region"),
-            endpoint_url=endpoint or None,
-            use_ssl=not plain,
-            config=Config(
-                s3={"addressing_style": "path" if path_style else "auto"},
-                # Trailing checksums are not known to every store that calls itself compatible.
-                request_checksum_calculation="when_required",
-                response_checksum_validation="when_required",
-                retries={"mode": "standard"},
-                connect_timeout=10,
-                read_timeout=30,
-            ),
-        )
-    except (BotoCoreError, ValueError) as exc:
-        raise InfrastructureError("the state's URL or profile cannot be used", cause=str(exc)) from exc
-
-
-def _code(exc: ClientError) -> str:
-    return str(exc.response["Error"].get("Code", ""))
+    def _told(self, doing: str) -> AbstractContextManager[None]:
+        hints = {
+            "NoSuchBucket": f"make the bucket {self._name}, with versions kept and no public access",
+            "AccessDenied": "who runs this must be able to list the bucket, and to read, write and delete in it",
+        }
+        return aws.told(doing, hints, "see that the URL of --state and the credentials are those of this bucket")

@@ -35,7 +35,7 @@ class Snapshot:
 
     resources: list[Resource] = field(default_factory=list)
     pending: dict[str, Resource] = field(default_factory=dict)  # urn -> resource whose creation was begun
-    salt: str = ""  # state of the secrets provider
+    secrets: Mapping[str, Any] = field(default_factory=dict)  # whose key encrypts them: keys.py
     time: str = "0001-01-01T00:00:00Z"  # when it was written last
 
     def find(self, urn: str) -> Resource | None:
@@ -214,14 +214,13 @@ def _play(snapshot: Snapshot, entry: Mapping[str, Any]) -> None:
 
 def from_deployment(deployment: Mapping[str, Any]) -> Snapshot:
     """A deployment as it is stored; its secrets stay encrypted until `opened`."""
-    provider = deployment.get("secrets_providers") or {}
     pending = {
         operation["resource"]["urn"]: operation["resource"]
         for operation in deployment.get("pending_operations") or ()
         if operation["type"] == _CREATING  # what was updated or deleted is among the resources still
     }
-    salt = (provider.get("state") or {}).get("salt", "")
-    found = Snapshot(resources=list(deployment.get("resources") or ()), pending=pending, salt=salt)
+    secrets = deployment.get("secrets_providers") or {}
+    found = Snapshot(resources=list(deployment.get("resources") or ()), pending=pending, secrets=secrets)
     found.time = (deployment.get("manifest") or {}).get("time") or found.time
     return found
 
@@ -230,7 +229,7 @@ def to_deployment(snapshot: Snapshot, crypter: Crypter) -> dict[str, Any]:
     """A deployment that `pulumi stack import` takes; every secret in it is encrypted."""
     return {
         "manifest": {"time": snapshot.time, "magic": "", "version": ""},
-        "secrets_providers": {"type": "passphrase", "state": {"salt": crypter.state}},
+        "secrets_providers": crypter.provider,
         "resources": [sealed(resource, crypter) for resource in _ordered(snapshot.resources)],
         "pending_operations": [
             {"resource": sealed(resource, crypter), "type": _CREATING} for resource in snapshot.pending.values()

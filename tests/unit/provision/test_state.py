@@ -81,10 +81,10 @@ def test_secrets_are_sealed_wherever_they_are_and_opened_again() -> None:
 
 def test_a_passphrase_opens_only_what_it_closed() -> None:
     """The proof in the state tells a wrong one, before any secret is tried."""
-    again = Crypter.load(_CRYPTER.state, Secret("open sesame"))
+    again = Crypter.load(_CRYPTER.provider["state"]["salt"], Secret("open sesame"))
     assert again.decrypt(_CRYPTER.encrypt("word")) == "word"
     with pytest.raises(InfrastructureError) as caught:
-        Crypter.load(_CRYPTER.state, Secret("open barley"))
+        Crypter.load(_CRYPTER.provider["state"]["salt"], Secret("open barley"))
     assert "MOORAGE_PASSPHRASE" in caught.value.hint
 
 

@@ -6,14 +6,16 @@ set -euo pipefail
 : "${MOORAGE_FILE:=.}"        # the specification: a file, or a directory of them
 : "${MOORAGE_PLAN:=plan.json}" # where `check` leaves the plan, and `deploy` finds it
 : "${MOORAGE_STATE:?where the state is that runners share, such as s3://BUCKET/FOLDER?region=REGION}"
-: "${MOORAGE_PASSPHRASE:?what the secrets in that state are encrypted with}"
+: "${MOORAGE_SECRETS_PROVIDER:=}" # awskms://...; without one:
+[ -n "$MOORAGE_SECRETS_PROVIDER" ] || : "${MOORAGE_PASSPHRASE:?what the secrets in that state are encrypted with}"
+export MOORAGE_SECRETS_PROVIDER
 
 usage() {
 	echo "usage: ${0##*/} check | deploy | drift | upgrade RELEASE" >&2
 	exit 64
 }
 
-# Writes the plan and how it reads as a comment. Ends with 0 when there is nothing to do, with 2 when there is something.
+# Writes the plan, and how it reads as a comment. Ends with 0 when there is nothing to do, with 2 otherwise.
 plan() {
 	local status=0
 	moorage preview -f "$MOORAGE_FILE" --detailed-exitcode --save "$MOORAGE_PLAN" || status=$?

@@ -19,7 +19,9 @@ from pulumi import automation
 from installer.core.errors import InfrastructureError, InstallerError
 from installer.core.secret import Secret
 from installer.provision.changes import ResourceChange, ResourceEvent
+from installer.provision.embedded import keys, store
 from installer.provision.embedded.command import EmbeddedCommand
+from installer.provision.embedded.state import StateFile
 from installer.spec.contract import SECRETS_VARIABLE
 
 _STACK_TYPE: Final = "pulumi:pulumi:Stack"
@@ -128,13 +130,22 @@ class ProjectStack:
         project = yaml.safe_load((folder / "Pulumi.yaml").read_text())
         _write_provider(folder, project)
         values = {f"{project['name']}:{key}": value for key, value in self.config.items()}
-        (folder / f"Pulumi.{self.stack}.yaml").write_text(yaml.safe_dump({"config": values}))
+        settings = {**self._key_settings(project["name"]), "config": values}
+        (folder / f"Pulumi.{self.stack}.yaml").write_text(yaml.safe_dump(settings))
         return automation.LocalWorkspace(
             work_dir=str(folder),
             pulumi_command=_command(),
             env_vars=self._environment(),
             secrets_provider=self.secrets_provider,
         )
+
+    def _key_settings(self, project: str) -> dict[str, str]:
+        """Where the CLI looks for a stack's wrapped key: the folder in which it was made is gone."""
+        if self.secrets_provider == keys.PASSPHRASE or not store.knows(self.backend):
+            return {}
+        provider = StateFile(store.opened(self.backend), project, self.stack).load().secrets
+        state = provider.get("state") or {}
+        return {"secretsprovider": state["url"], "encryptedkey": state["encryptedkey"]} if "url" in state else {}
 
     def _environment(self) -> dict[str, str]:
         return {

@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from pulumi import automation
 
 from installer.core.secret import Secret
 from installer.provision import outputs
 from installer.provision.embedded import keys
+from installer.provision.stack import ProjectStack
 from tests.fakes.loopback import Reply, Request, served
 from tests.fakes.s3 import ENV
 from tests.stacks.harness import Trial
@@ -74,6 +76,24 @@ def test_secrets_are_under_a_key_that_kms_wrapped(trial: Trial, kms: FakeKms) ->
     found = outputs.read(f"file://{trial.backend}", project="trial", stack="dev", passphrase=Secret(""))
     assert found == {"told": Secret("a word")}
     assert set(kms.asked) == {"Encrypt", "Decrypt"}
+
+
+def test_the_cli_is_told_of_the_key(trial: Trial, kms: FakeKms, tmp_path: Path) -> None:
+    """In the stack's settings, where it looks for it."""
+    trial.program(_PROGRAM).up()
+    stack = ProjectStack(
+        project_dir=trial.folder / "project",
+        stack="dev",
+        backend=f"file://{trial.backend}",
+        passphrase=Secret(""),
+        secrets_provider=trial.secrets_provider,
+        config={},
+        on_event=lambda event: None,
+    )
+    stack._workspace(tmp_path / "workspace")
+    settings = yaml.safe_load((tmp_path / "workspace" / "Pulumi.dev.yaml").read_text())
+    assert settings["secretsprovider"] == trial.secrets_provider
+    assert settings["encryptedkey"] in kms.kept
 
 
 def test_who_may_not_use_the_key_is_told(trial: Trial, kms: FakeKms) -> None:

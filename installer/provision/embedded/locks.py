@@ -15,7 +15,7 @@ import socket
 import threading
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -181,7 +181,8 @@ def _objects(store: Store, project: str, stack: str, tell: Tell, clock: Clock) -
         held.over.set()
         keeper.join()
         if not held.lost:
-            store.remove(key)
+            with suppress(InfrastructureError):  # of a store that is away: the lock ends by itself
+                store.remove(key)
 
 
 def _renew(store: Store, key: str, ours: dict[str, Any], written: Found, held: Held) -> None:

@@ -129,3 +129,18 @@ def test_no_secret_is_said_or_handed_on(repository: Repository, jobs: Mapping[st
     done = repository.run(jobs["check"], repository.checkout("without"), MOORAGE_PASSPHRASE="")
     assert done.status != 0
     assert "MOORAGE_PASSPHRASE: what the secrets" in done.log
+
+
+def test_no_expression_stands_in_a_command() -> None:
+    """GitHub puts its text there before bash reads it: a secret into a log, or a branch's name into a shell."""
+    for steps in pipelines.github().values():
+        assert not any("${{" in step for step in steps)
+
+
+@pytest.mark.parametrize("arguments", ["", "chek", "upgrade"])
+def test_the_script_says_what_it_can_do(repository: Repository, arguments: str) -> None:
+    """To whoever asks for something else; nothing is run."""
+    done = repository.run([f"ci/moorage-ci.sh {arguments}"], repository.checkout("one"))
+    assert done.status == 64
+    assert "check | deploy | drift | upgrade RELEASE" in done.log
+    assert _moorage(repository) == []

@@ -22,7 +22,7 @@ setup: $(VENV)/.stamp ## Debian packages that are missing, and the Python enviro
 $(VENV)/.stamp: pyproject.toml
 	python3 -m venv $(VENV)
 	$(BIN)/python -m pip install -q 'pip>=25.1'
-	$(BIN)/python -m pip install -q -e '.[controller,aws,azure,gcp]' --group dev
+	$(BIN)/python -m pip install -q -e '.[controller,aws,azure,gcp,s3]' --group dev
 	@touch $@
 
 bundle: setup ## the demo's bundle, built or fetched once

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import typer
 
 from installer.cli.command import group
-from installer.cli.commands import bundle, certs, cluster, host, platform, report, upgrades
+from installer.cli.commands import bundle, certs, cluster, host, platform, report, state, upgrades
 from installer.core.errors import ExitCode
 
 _HELP = """Kubernetes clusters on machines anywhere, from one specification.
@@ -35,6 +35,7 @@ def app() -> typer.Typer:
         ("bundle", "Releases and the artefacts they are made of.", bundle.register),
         ("plan", "The plan that is under way, and saved ones.", upgrades.register_plan),
         ("certs", "Certificates of the platform.", certs.register),
+        ("state", "The state that a team shares: its copies and its locks.", state.register),
         ("report", "Reports on a platform.", report.register),
     ):
         commands = group(name, text)

@@ -6,8 +6,10 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Final
 
+from installer.cli import plan_text
 from installer.cli.plan_text import NAMES
 from installer.engine.plan import Action, Change, Plan, PlannedPhase
+from installer.spec.costs import Costs
 
 # What a code block in the language `diff` shows in green, orange and red.
 _SIGNS: Final = {Action.CREATE: "+", Action.UPDATE: "!", Action.DELETE: "-", Action.REPLACE: "-", Action.RUN: "#"}
@@ -18,11 +20,12 @@ _MOST: Final = 60_000
 
 def whole(plan: Plan) -> str:
     """The plan with its digest, which is that of the saved plan too; what does not fit is counted, not shown."""
+    costs = _costs(plan.costs) if plan.costs else ""
     if plan.empty:
-        return "**Moorage: nothing to do.** The platform is as its specification says."
+        return f"**Moorage: nothing to do.** The platform is as its specification says.\n\n{costs}".rstrip()
     counts = Counter(change.action for _, change in plan.changes())
     total = ", ".join(f"{counts[action]} {name}" for action, name in NAMES.items() if counts[action])
-    head = f"**Moorage: {total}.**\n\n"
+    head = f"**Moorage: {total}.**\n\n{costs}"
     foot = f"\nPlan `{plan.digest[:12]}`. `moorage up --plan` does this, or nothing."
     phases, left, room = [], 0, _MOST - len(head) - len(foot)
     for phase in plan.phases:
@@ -34,6 +37,14 @@ def whole(plan: Plan) -> str:
         room -= len(text)
     more = f"\nAnd {left} more changes, which do not fit here: `moorage plan show`.\n" if left else ""
     return "".join([head, *phases, more, foot])
+
+
+def _costs(costs: Costs) -> str:
+    """The sum in sight, its parts to be unfolded."""
+    first, *parts = plan_text.costs_lines(costs)
+    unpriced = f" <b>No price for: {', '.join(costs.unpriced)}.</b>" if costs.unpriced else ""
+    lines = [f"<details><summary>{first}{unpriced}</summary>", "", *(f"- {part.strip()}" for part in parts)]
+    return "\n".join([*lines, "", "</details>", "", ""])
 
 
 def _phase(phase: PlannedPhase) -> Iterator[str]:

@@ -10,6 +10,7 @@ from installer.cli.tree import duration
 from installer.engine.events import Outcome
 from installer.engine.journal import Run
 from installer.engine.plan import Action, Change, Plan, PlannedPhase
+from installer.spec.costs import Costs
 
 _SIGNS = {Action.CREATE: "+", Action.UPDATE: "~", Action.DELETE: "-", Action.REPLACE: "±", Action.RUN: ">"}
 NAMES = {
@@ -23,14 +24,26 @@ NAMES = {
 
 def whole(plan: Plan, *, detail: bool = False) -> str:
     """The plan as a tree of phases, targets and changes, with the sum below; `detail` adds each change's parts."""
+    costs = ["", *costs_lines(plan.costs)] if plan.costs else []
     if plan.empty:
-        return "Nothing to do: the platform is as its specification says."
+        return "\n".join(["Nothing to do: the platform is as its specification says.", *costs])
     counts = Counter(change.action for _, change in plan.changes())
     total = ", ".join(f"{counts[action]} {name}" for action, name in NAMES.items() if counts[action])
     lines = [plan.title]
     for phase in plan.phases:
         lines += _phase(phase, detail=detail)
-    return "\n".join([*lines, "", f"Changes: {total}."])
+    return "\n".join([*lines, "", f"Changes: {total}.", *costs])
+
+
+def costs_lines(costs: Costs) -> Iterator[str]:
+    """What it costs a month, before and after, with all that is rented afterwards, and what has no price."""
+    before, after = costs.totals
+    yield (
+        f"Costs a month in {costs.currency}, by prices of {costs.prices_of}: "
+        f"{before:,.2f} -> {after:,.2f} ({after - before:+,.2f}), without {costs.without}."
+    )
+    for cost in costs.after:
+        yield f"  {cost}: {'no price' if cost.month is None else f'{cost.month:,.2f}'}"
 
 
 def last_run(run: Run | None, held: str) -> str:

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from installer.spec.costs import Costs
+
 FORMAT = 1  # of the saved form; raised when an older reader could misread a newer file
 
 
@@ -84,11 +86,12 @@ class PlannedPhase:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What a playbook will do to a platform. Phases without work are left out."""
+    """What a playbook will do to a platform. Phases without work are left out. `costs`: of the platform, a month."""
 
     name: str
     title: str
     phases: tuple[PlannedPhase, ...]
+    costs: Costs | None = field(default=None, compare=False)
 
     @property
     def empty(self) -> bool:
@@ -118,6 +121,7 @@ class Plan:
             "title": self.title,
             "digest": self.digest,
             "phases": [_phase_to_json(phase) for phase in self.phases],
+            **({"costs": self.costs.to_json()} if self.costs else {}),
         }
 
     @classmethod
@@ -125,7 +129,12 @@ class Plan:
         """The plan behind `to_json`; raises ValueError, KeyError or TypeError for anything else."""
         if data["format"] != FORMAT:
             raise ValueError(f"plan format {data['format']} is not the one this version reads ({FORMAT})")
-        plan = cls(name=data["name"], title=data["title"], phases=tuple(map(_phase_from_json, data["phases"])))
+        plan = cls(
+            name=data["name"],
+            title=data["title"],
+            phases=tuple(map(_phase_from_json, data["phases"])),
+            costs=Costs.from_json(data["costs"]) if "costs" in data else None,
+        )
         if plan.digest != data["digest"]:
             raise ValueError("the plan was edited: its digest does not fit its changes")
         return plan

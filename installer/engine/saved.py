@@ -1,8 +1,9 @@
-"""A saved plan is a contract: `up --plan FILE` does just that, or refuses and shows what is different now."""
+"""A saved plan is a contract: `up --plan FILE` does that, or what is left of it; else it refuses and shows why."""
 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 
 from installer.core.errors import InstallerError
@@ -29,9 +30,21 @@ def load(path: Path) -> Plan:
         raise InstallerError(f"{path} is not a saved plan", cause=str(exc), hint=hint) from exc
 
 
+def _parts(plan: Plan) -> Counter[tuple[object, ...]]:
+    """Every change in as many parts as it names: some of them may be done already."""
+    return Counter(
+        (where, change.target, change.action, change.summary, part)
+        for where, change in plan.changes()
+        for part in change.detail or ("",)
+    )
+
+
 def require_same(saved: Plan, now: Plan) -> None:
-    """Raise InstallerError that shows the difference, unless both plans make the same changes."""
-    if saved.digest != now.digest:
+    """Raise InstallerError that shows the difference, unless all that would be done now was saved.
+
+    Less than that is what is left of it: a run that carried it out was killed, and is followed by this one.
+    """
+    if saved.name != now.name or _parts(now) - _parts(saved):
         raise InstallerError(
             "what would be done now is not what was saved",
             last_lines=difference(saved, now),

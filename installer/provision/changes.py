@@ -7,13 +7,17 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class ResourceChange:
-    """What an operation would do to one resource: create, update, replace or delete."""
+    """What an operation would do to one resource: create, update, replace or delete.
+
+    `detail`: the inputs that differ. `gone`: it was made before, and somebody else has deleted it.
+    """
 
     op: str
     type: str
     name: str
     urn: str
     detail: tuple[str, ...] = ()
+    gone: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

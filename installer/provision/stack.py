@@ -9,7 +9,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,7 +19,9 @@ from pulumi import automation
 from installer.core.errors import InfrastructureError, InstallerError
 from installer.core.secret import Secret
 from installer.provision.changes import ResourceChange, ResourceEvent
+from installer.provision.embedded import keys, store
 from installer.provision.embedded.command import EmbeddedCommand
+from installer.provision.embedded.state import StateFile
 from installer.spec.contract import SECRETS_VARIABLE
 
 _STACK_TYPE: Final = "pulumi:pulumi:Stack"
@@ -34,6 +36,7 @@ class ProjectStack:
     stack: str
     backend: str  # URL of Pulumi's backend
     passphrase: Secret
+    secrets_provider: str = "passphrase"  # or a URL that Pulumi knows; taken when the stack is made
     config: Mapping[str, str]
     secret_config: Mapping[str, Secret] = field(default_factory=dict)
     on_event: Callable[[ResourceEvent], None]
@@ -55,6 +58,10 @@ class ProjectStack:
 
         with self._opened() as stack:
             stack.preview(on_event=note, refresh=True)
+            if any(change.op == "create" for change in found.values()):
+                exported = json.loads(self._ask(stack, "stack", "export", "--stack", self.stack))
+                known = {resource["urn"] for resource in exported["deployment"].get("resources") or ()}
+                found = {urn: replace(c, gone=c.op == "create" and urn in known) for urn, c in found.items()}
         return tuple(found.values())
 
     def up(self) -> Mapping[str, Any]:
@@ -74,6 +81,31 @@ class ProjectStack:
         with self._existing() as stack:
             if stack is not None:
                 stack.workspace.remove_stack(self.stack)
+
+    def export(self) -> Mapping[str, Any] | None:
+        """The state as `pulumi stack import` takes it, its secrets encrypted; None when there is no such stack."""
+        with self._existing() as stack:
+            if stack is None:
+                return None
+            # The Automation API's own export asks for secrets in the clear.
+            found: Mapping[str, Any] = json.loads(self._ask(stack, "stack", "export", "--stack", self.stack))
+            return found
+
+    def import_(self, exported: Mapping[str, Any]) -> None:
+        """Replace the state by an exported one; the stack is made if it does not exist."""
+        with self._opened() as stack:
+            stack.import_stack(automation.Deployment(**exported))
+
+    def cancel(self) -> None:
+        """Take off the backend's lock; the caller knows that nobody holds it."""
+        with self._existing() as stack:
+            if stack is not None:
+                self._ask(stack, "cancel", "--yes", "--stack", self.stack)
+
+    @staticmethod
+    def _ask(stack: automation.Stack, *words: str) -> str:
+        workspace = stack.workspace
+        return str(workspace.pulumi_command.run([*words], workspace.work_dir, dict(workspace.env_vars)).stdout)
 
     @contextmanager
     def _opened(self) -> Iterator[automation.Stack]:
@@ -98,10 +130,22 @@ class ProjectStack:
         project = yaml.safe_load((folder / "Pulumi.yaml").read_text())
         _write_provider(folder, project)
         values = {f"{project['name']}:{key}": value for key, value in self.config.items()}
-        (folder / f"Pulumi.{self.stack}.yaml").write_text(yaml.safe_dump({"config": values}))
+        settings = {**self._key_settings(project["name"]), "config": values}
+        (folder / f"Pulumi.{self.stack}.yaml").write_text(yaml.safe_dump(settings))
         return automation.LocalWorkspace(
-            work_dir=str(folder), pulumi_command=_command(), env_vars=self._environment(), secrets_provider="passphrase"
+            work_dir=str(folder),
+            pulumi_command=_command(),
+            env_vars=self._environment(),
+            secrets_provider=self.secrets_provider,
         )
+
+    def _key_settings(self, project: str) -> dict[str, str]:
+        """Where the CLI looks for a stack's wrapped key: the folder in which it was made is gone."""
+        if self.secrets_provider == keys.PASSPHRASE or not store.knows(self.backend):
+            return {}
+        provider = StateFile(store.opened(self.backend), project, self.stack).load().secrets
+        state = provider.get("state") or {}
+        return {"secretsprovider": state["url"], "encryptedkey": state["encryptedkey"]} if "url" in state else {}
 
     def _environment(self) -> dict[str, str]:
         return {
@@ -168,13 +212,13 @@ def _translated(stack: str) -> Iterator[None]:
     """Errors of the Automation API in our words; the embedded engine's own keep what they say."""
     try:
         yield
-    except automation.ConcurrentUpdateError as exc:
-        raise InfrastructureError(
-            f"stack {stack} is in use by another run",
-            hint="wait until it has ended; if it was killed: `pulumi cancel`, and repeat",
-        ) from exc
     except automation.CommandError as exc:
         if isinstance(exc.__cause__, InstallerError):
             raise exc.__cause__ from exc
+        if isinstance(exc, automation.ConcurrentUpdateError):
+            raise InfrastructureError(
+                f"stack {stack} is in use by another run",
+                hint="wait until it has ended; if it was killed: `moorage state unlock`, and repeat",
+            ) from exc
         lines = [line for line in str(exc).splitlines() if line.strip()]
         raise InfrastructureError(f"pulumi failed on stack {stack}", last_lines=lines[-20:]) from exc

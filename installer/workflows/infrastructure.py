@@ -20,6 +20,7 @@ from installer.core.secret import Secret
 from installer.kubernetes.roots import Roots, Stage
 from installer.provision import outputs
 from installer.provision.changes import ResourceChange, ResourceEvent
+from installer.provision.embedded import keys, store
 from installer.provision.provider.resource import GONE
 from installer.spec import leaving, specification
 from installer.spec.contract import RegionOutputs
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from installer.provision.stack import ProjectStack
 
 _PASSPHRASE_VARIABLES = ("MOORAGE_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE")
+_PROVIDER_VARIABLE = "MOORAGE_SECRETS_PROVIDER"
 _SECRETS = "secrets"  # output of the platform's stack
 _SPECIFICATION = "specification"  # output of the platform's stack
 _REGION = "region"  # output of a region's stack
@@ -79,6 +81,15 @@ class Infrastructure:
         found += [self._outputs_of(r.provider.kind, self._region_name(r)) for r in regions[len(found) :]]
         given = [(region, out) for region, out in zip(regions, found, strict=True) if out and _REGION in out]
         return self._provided(made, given) if given else None
+
+    def stacks(self) -> tuple[tuple[str, str], ...]:
+        """Kind and name of all its stacks that there may be: of the root secrets first, then one a region."""
+        regions = self._kept(self._outputs_of("platform", self._platform.name)).spec.regions
+        return (("platform", self._platform.name), *((r.provider.kind, self._region_name(r)) for r in regions))
+
+    def stack(self, kind: str, name: str) -> ProjectStack:
+        """One of them, for what concerns its state alone."""
+        return self._stack(kind, name, {}, {}, None)
 
     def exists(self) -> bool:
         """Whether there is anything that `destroy` would remove."""
@@ -203,8 +214,8 @@ class Infrastructure:
         return f"{self._platform.name}-{region.name}"
 
     def _outputs_of(self, project: str, name: str) -> Mapping[str, Any] | None:
-        if self._state.url.startswith(outputs.FILE_BACKEND):
-            return outputs.read(self._state.url, project=f"moorage-{project}", stack=name, passphrase=self._passphrase)
+        if store.knows(self._state.url) and keys.knows(self._secrets_provider):
+            return outputs.read(self._state.url, project=f"moorage-{project}", stack=name, passphrase=self.passphrase)
         return self._stack(project, name, {}, {}, None).outputs()
 
     def _stack(
@@ -221,7 +232,8 @@ class Infrastructure:
             project_dir=Path(str(resources.files("stacks").joinpath(project))),
             stack=name,
             backend=self._state.url,
-            passphrase=self._passphrase,
+            passphrase=self.passphrase,
+            secrets_provider=self._secrets_provider or keys.PASSPHRASE,
             config=config,
             secret_config=hidden,
             on_event=on_event or _unheard,
@@ -244,15 +256,23 @@ class Infrastructure:
             sudo_password=ssh.sudo_password.resolve(self._directory) if ssh.sudo_password else None,
         )
 
+    @property
+    def _secrets_provider(self) -> str:
+        """The URL of who keeps the key of the secrets; empty: it is made from the passphrase."""
+        return os.environ.get(_PROVIDER_VARIABLE, "")
+
     @cached_property
-    def _passphrase(self) -> Secret:
+    def passphrase(self) -> Secret:
         """The passphrase of the state: from the environment, or made once for a state that is a directory here."""
         for variable in _PASSPHRASE_VARIABLES:
             if value := os.environ.get(variable):
                 return Secret(value)
+        if self._secrets_provider:
+            return Secret("")
         if not self._state.url.startswith("file://"):
             raise InfrastructureError(
-                "the state is shared, and no passphrase for it is given", hint="export MOORAGE_PASSPHRASE=..."
+                "the state is shared, and no passphrase for it is given",
+                hint=f"export MOORAGE_PASSPHRASE=..., or {_PROVIDER_VARIABLE}=awskms://...",
             )
         path = self._state.directory / "passphrase"
         if not path.exists():

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 from installer.engine import playbook, user_steps
 from installer.engine import preview as engine
 from installer.engine.plan import Plan
 from installer.engine.playbook import Phase, Playbook
+from installer.spec import costs, specification
 from installer.workflows import refused, steps  # noqa: F401 - steps are registered
 from installer.workflows.registry import GUARDS, STEPS
 from installer.workflows.session import Session
@@ -19,6 +21,13 @@ def preview(session: Session) -> Plan:
     """The plan of `up`, by facts as they are now; raises SpecError for changes that cannot be followed."""
     refused.require_allowed(session)
     return engine.preview(up_playbook(session), session)
+
+
+def with_costs(session: Session, plan: Plan, prices: Path | None) -> Plan:
+    """The plan with what the platform costs before and after, by list prices and those in a file."""
+    noted = session.provided.specification if session.provided else ""
+    before = specification.load_text(noted, directory=session.spec.directory).platform if noted else None
+    return replace(plan, costs=costs.compare(before, session.platform, costs.prices(prices)))
 
 
 def up_playbook(session: Session) -> Playbook[Session]:

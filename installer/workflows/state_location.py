@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from installer.core import cache
 from installer.core.errors import SpecError
 
 _REMOTE = ("s3://", "azblob://", "gs://", "https://")
@@ -21,7 +23,7 @@ class StateLocation:
     def parse(cls, text: str) -> StateLocation:
         """A path, a file:// URL or another backend's URL; raises SpecError."""
         if text.startswith(_REMOTE):
-            return cls(text, Path.home() / ".cache" / "moorage" / "state" / text.replace("/", "_"))
+            return cls(text, cache.root() / "state" / re.sub(r"[^A-Za-z0-9._-]+", "_", text))
         if "://" in text and not text.startswith("file://"):
             raise SpecError(
                 f"--state {text}: not a backend that Pulumi knows", hint="a directory, or s3://, azblob://, gs://"

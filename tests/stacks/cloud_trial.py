@@ -40,6 +40,10 @@ class CloudTrial:
         """(operation, name) of everything that would change."""
         return {(change.op, change.name) for change in self._stack().preview()}
 
+    def gone(self) -> set[str]:
+        """Names of what was made before and is to be made again."""
+        return {change.name for change in self._stack().preview() if change.gone}
+
     def up(self) -> RegionOutputs:
         """Bring it up; returns what it exports."""
         self.events.clear()

@@ -24,6 +24,8 @@ class Trial:
     folder: Path
     provider: FakeProvider
     passphrase: str = "open sesame"
+    url: str = ""  # of the backend, where that is no directory
+    secrets_provider: str = "passphrase"
     events: list[tuple[str, str]] = field(default_factory=list)  # operation, name
     said: list[str] = field(default_factory=list)
 
@@ -59,8 +61,11 @@ class Trial:
         workspace = automation.LocalWorkspace(
             work_dir=str(self.folder / "project"),
             pulumi_command=EmbeddedCommand(),
-            env_vars={"PULUMI_BACKEND_URL": f"file://{self.backend}", "PULUMI_CONFIG_PASSPHRASE": self.passphrase},
-            secrets_provider="passphrase",
+            env_vars={
+                "PULUMI_BACKEND_URL": self.url or f"file://{self.backend}",
+                "PULUMI_CONFIG_PASSPHRASE": self.passphrase,
+            },
+            secrets_provider=self.secrets_provider,
         )
         return automation.Stack.create_or_select(STACK, workspace)
 

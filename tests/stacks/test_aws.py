@@ -205,6 +205,7 @@ def test_an_instance_that_was_deleted_by_hand_is_made_again(trial: CloudTrial) -
     before = {host.name: host for host in trial.up().hosts}
     trial.cloud.account.terminate("harbor-worker-1")
     assert trial.preview() == {("create", "worker-1")}
+    assert trial.gone() == {"worker-1"}
     after = {host.name: host for host in trial.up().hosts}
     assert after["worker-1"].host_key == before["worker-1"].host_key
     assert after["manager-1"] == before["manager-1"]

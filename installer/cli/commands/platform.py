@@ -60,6 +60,9 @@ def preview(
     *,
     detailed_exitcode: Annotated[bool, typer.Option("--detailed-exitcode", help="End with 2 on changes.")] = False,
     save: Annotated[Path | None, typer.Option(metavar="FILE", help="Save the plan for `up --plan`.")] = None,
+    prices: Annotated[
+        Path | None, typer.Option(metavar="FILE", envvar="MOORAGE_PRICES", help="Prices to use over the list prices.")
+    ] = None,
 ) -> None:
     """Show what `up` would do, without doing it."""
     from installer.cli import plan_markdown, plan_text, sessions
@@ -67,7 +70,7 @@ def preview(
     from installer.workflows import preview as workflow
 
     with sessions.opened(common) as session:
-        plan = workflow.preview(session)
+        plan = workflow.with_costs(session, workflow.preview(session), prices)
     if save is not None:
         saved.save(plan, save)
     text = plan_text.whole(plan, detail=common.verbose > 0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import sys
@@ -22,7 +21,7 @@ from semver import VersionInfo
 from installer.core.errors import InfrastructureError, InstallerError
 from installer.core.secret import Secret
 from installer.provision import values
-from installer.provision.embedded import child, program
+from installer.provision.embedded import child, keys, locks, program, store
 from installer.provision.embedded.deployment import Deployment
 from installer.provision.embedded.engine_log import EngineLog
 from installer.provision.embedded.events import EventLog
@@ -31,6 +30,7 @@ from installer.provision.embedded.passphrase import Crypter
 from installer.provision.embedded.plugins import Plugins
 from installer.provision.embedded.refusal import needs_cli
 from installer.provision.embedded.state import Snapshot, StateFile, from_deployment, opened, to_deployment
+from installer.provision.embedded.store import Store
 
 _VERSION: Final = VersionInfo(3, 272, 0)  # of the CLI that the SDK beside us belongs to
 _HIDDEN: Final = "[secret]"
@@ -94,7 +94,7 @@ class EmbeddedCommand(PulumiCommand):  # type: ignore[misc]  # the SDK has no ty
             case ("stack", "select"):
                 stack.require()
             case ("stack", "init", _):
-                stack.init()
+                stack.init(call.options.get("--secrets-provider", ""))
             case ("stack", "rm", _):
                 stack.remove()
             case ("stack", "output"):
@@ -105,6 +105,8 @@ class EmbeddedCommand(PulumiCommand):  # type: ignore[misc]  # the SDK has no ty
                 return json.dumps(stack.export(show_secrets="--show-secrets" in call.options))
             case ("stack", "import"):
                 stack.import_(json.loads(Path(call.options["--file"]).read_text()))
+            case ("cancel",):
+                locks.take_off(stack.store, stack.project, stack.name)
             case ("preview" | "up" | "refresh" | "destroy" as kind,):
                 self._last = stack.operate(kind, call.options)
             case _:
@@ -119,6 +121,7 @@ class _Stack:
     name: str
     folder: Path
     project: str
+    store: Store
     file: StateFile
     passphrase: Secret
     env: Mapping[str, str]
@@ -126,31 +129,26 @@ class _Stack:
     @classmethod
     def of(cls, call: _Call, folder: Path, env: Mapping[str, str]) -> _Stack:
         project = yaml.safe_load((folder / "Pulumi.yaml").read_text())["name"]
-        backend = env.get("PULUMI_BACKEND_URL", "")
-        if not backend.startswith("file://"):
-            raise needs_cli(
-                f"the embedded engine keeps its state in a directory, not in {backend or 'a service'}",
-                otherwise="; or keep the state in a directory",
-            )
-        file = StateFile(Path(backend.removeprefix("file://")), project, call.stack)
-        return cls(call.stack, folder, project, file, Secret(env.get("PULUMI_CONFIG_PASSPHRASE", "")), env)
+        kept = store.opened(env.get("PULUMI_BACKEND_URL", ""))
+        file = StateFile(kept, project, call.stack)
+        return cls(call.stack, folder, project, kept, file, Secret(env.get("PULUMI_CONFIG_PASSPHRASE", "")), env)
 
     def require(self) -> None:
         """Raise, in the CLI's words, when the stack does not exist."""
         if not self.file.exists:
             raise InfrastructureError(f"no stack named '{self.name}' found")
 
-    def init(self) -> None:
+    def init(self, secrets_provider: str) -> None:
         if self.file.exists:
             raise InfrastructureError(f"stack '{self.name}' already exists")
-        self.file.save(Snapshot(), Crypter.new(self.passphrase))
+        self.file.save(Snapshot(), keys.new(secrets_provider, self.passphrase))
 
     def remove(self) -> None:
         with self._locked():
             if self.file.load().resources:
                 raise InfrastructureError(f"stack {self.name} still has resources", hint="`moorage destroy` first")
             self.file.remove()
-            self._lock_path.unlink()
+            locks.forget(self.store, self.project, self.name)
 
     def outputs(self, *, show_secrets: bool) -> dict[str, Any]:
         self.require()
@@ -173,19 +171,23 @@ class _Stack:
     def import_(self, exported: Mapping[str, Any]) -> None:
         with self._locked():
             snapshot = from_deployment(exported["deployment"])
-            self.file.save(snapshot, self._crypter(snapshot))
+            self.file.save(snapshot, self._crypter(snapshot), time=snapshot.time)
 
     def operate(self, kind: str, options: Mapping[str, str]) -> dict[str, Any]:
         """One operation; returns its line in the history. The state is saved whatever becomes of it."""
         self.require()
         started = time.monotonic()
         begun = datetime.now(UTC)
-        with self._locked():
+        dry_run = kind == "preview" or "--preview-only" in options
+        log = EventLog(options.get("--event-log"))
+        with ExitStack() as ending:  # newest first
+            ending.callback(lambda: log.close(time.monotonic() - started))
+            if not dry_run:  # who only looks, looks beside whoever changes things
+                ending.enter_context(self._locked(lambda text: log.message("info", text, "")))
             snapshot = self.file.load()
             crypter = self._crypter(snapshot)
-            if self.file.interrupted and "--preview-only" not in options and kind != "preview":
+            if not dry_run and self.file.interrupted:
                 self.file.save(snapshot, crypter)  # a journal that was cut off is never written on
-            log = EventLog(options.get("--event-log"))
             plugins = Plugins(self.folder, self.project, log.message)
             deployment = Deployment(
                 project=self.project,
@@ -195,16 +197,14 @@ class _Stack:
                 crypter=crypter,
                 plugins=plugins,
                 config=self._config(),
-                dry_run=kind == "preview" or "--preview-only" in options,
+                dry_run=dry_run,
                 emit=log.happened,
                 warn=lambda text: log.message("warning", text, ""),
             )
-            with ExitStack() as ending:  # newest first
-                ending.callback(lambda: log.close(time.monotonic() - started))
-                if not deployment.dry_run:
-                    ending.callback(self.file.save, snapshot, crypter)
-                ending.callback(plugins.close)
-                self._carry_out(kind, options, deployment, log)
+            if not dry_run:
+                ending.callback(self.file.save, snapshot, crypter)
+            ending.callback(plugins.close)
+            self._carry_out(kind, options, deployment, log)
         return {
             "kind": kind,
             "startTime": begun.strftime("%Y-%m-%dT%H:%M:%S.000Z"),
@@ -281,37 +281,14 @@ class _Stack:
         return {key: value if isinstance(value, str) else json.dumps(value) for key, value in named.items()}
 
     def _crypter(self, snapshot: Snapshot) -> Crypter:
-        return Crypter.load(snapshot.salt, self.passphrase) if snapshot.salt else Crypter.new(self.passphrase)
+        return keys.load(snapshot.secrets, self.passphrase) if snapshot.secrets else keys.new("", self.passphrase)
 
     @contextmanager
-    def _locked(self) -> Iterator[None]:
-        """Hold the stack; the real CLI's lock counts, too."""
-        theirs = self.file.path.parents[2] / "locks" / "organization" / self.project / self.name
-        if found := sorted(theirs.glob("*.json")):
-            raise InfrastructureError(
-                f"the stack is currently locked by a run of the pulumi CLI ({found[0].name})",
-                hint=f"when none runs any more: `pulumi cancel --stack {self.name}`",
-            )
-        self.file.path.parent.mkdir(parents=True, exist_ok=True)
-        with self._lock_path.open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise _in_use() from None
-            # Whoever removed the stack in between took the file with it: then this is the lock of nothing.
-            if not self._lock_path.exists() or not self._lock_path.samefile(f"/proc/self/fd/{lock.fileno()}"):
-                raise _in_use()
+    def _locked(self, tell: locks.Tell = locks.untold) -> Iterator[None]:
+        """Hold the stack for this operation."""
+        with locks.hold(self.store, self.project, self.name, tell=tell) as held:
+            self.file.require_held = held.require
             yield
-
-    @property
-    def _lock_path(self) -> Path:
-        return self.file.path.with_suffix(".lock")
-
-
-def _in_use() -> InfrastructureError:
-    return InfrastructureError(
-        "the stack is currently locked by another run of moorage", hint="wait until it has ended"
-    )
 
 
 def _parsed(args: Sequence[str]) -> _Call:

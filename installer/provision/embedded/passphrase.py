@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import base64
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cache
+from typing import Any
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes
@@ -19,30 +21,30 @@ from installer.core.errors import InfrastructureError
 from installer.core.secret import Secret
 
 _ROUNDS = 1_000_000
-_SALT_BYTES, _NONCE_BYTES, _KEY_BYTES = 8, 12, 32
+_SALT_BYTES, _NONCE_BYTES, KEY_BYTES = 8, 12, 32
 _PROOF = "pulumi"  # encrypted into the state, to tell a wrong passphrase
 
 
 @dataclass(frozen=True)
 class Crypter:
-    """Encrypts and decrypts texts with one key. `state` is what a deployment keeps: `v1:<salt>:<proof>`."""
+    """Encrypts and decrypts texts with one key. `provider` is what a deployment keeps of where that is from."""
 
-    state: str
-    key: bytes
+    key: bytes = field(repr=False)
+    provider: Mapping[str, Any]
 
     @classmethod
     def new(cls, passphrase: Secret) -> Crypter:
         """A crypter with a new salt."""
         salt = os.urandom(_SALT_BYTES)
         key = _derive(passphrase, salt)
-        return cls(f"v1:{_b64(salt)}:{_encrypt(key, _PROOF)}", key)
+        return cls(key, _provider(f"v1:{_b64(salt)}:{_encrypt(key, _PROOF)}"))
 
     @classmethod
     def load(cls, state: str, passphrase: Secret) -> Crypter:
-        """The crypter of an existing state; raises InfrastructureError for the wrong passphrase."""
+        """The crypter of a state, `v1:<salt>:<proof>`; raises InfrastructureError for the wrong passphrase."""
         try:
             _, salt, proof = state.split(":", 2)
-            crypter = cls(state, _derive(passphrase, base64.b64decode(salt)))
+            crypter = cls(_derive(passphrase, base64.b64decode(salt)), _provider(state))
         except ValueError as exc:
             raise InfrastructureError("the state does not say how its secrets are encrypted", cause=str(exc)) from exc
         if crypter.decrypt(proof) != _PROOF:
@@ -65,9 +67,13 @@ class Crypter:
             ) from exc
 
 
+def _provider(state: str) -> dict[str, Any]:
+    return {"type": "passphrase", "state": {"salt": state}}
+
+
 @cache
 def _derive(passphrase: Secret, salt: bytes) -> bytes:
-    kdf = PBKDF2HMAC(algorithm=hashes.SHA256(), length=_KEY_BYTES, salt=salt, iterations=_ROUNDS)
+    kdf = PBKDF2HMAC(algorithm=hashes.SHA256(), length=KEY_BYTES, salt=salt, iterations=_ROUNDS)
     return kdf.derive(passphrase.reveal().encode())
 
 

@@ -1,4 +1,4 @@
-"""The state of a stack in Pulumi's own file format, where its file backend keeps it, with a journal beside it.
+"""The state of a stack in Pulumi's own file format, where its own backends keep it, with a journal beside it.
 
 A checkpoint is written whole when an operation ends. In between, each step appends a line to the journal: what is
 begun before it is done, what is done after it. Killed at any instant, checkpoint and journal together tell all.
@@ -10,18 +10,22 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
-import os
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, Final
 
 from installer.core.errors import InfrastructureError
 from installer.provision import values
 from installer.provision.embedded.passphrase import Crypter
+from installer.provision.embedded.refusal import needs_cli
+from installer.provision.embedded.store import Found, Store
 
 VERSION = 3
+_BOOKKEEPING: Final = ".pulumi"
+_CREATING: Final = "creating"
+_META: Final = f"{_BOOKKEEPING}/meta.yaml"
 Resource = dict[str, Any]
 
 
@@ -31,7 +35,8 @@ class Snapshot:
 
     resources: list[Resource] = field(default_factory=list)
     pending: dict[str, Resource] = field(default_factory=dict)  # urn -> resource whose creation was begun
-    salt: str = ""  # state of the secrets provider
+    secrets: Mapping[str, Any] = field(default_factory=dict)  # whose key encrypts them: keys.py
+    time: str = "0001-01-01T00:00:00Z"  # when it was written last
 
     def find(self, urn: str) -> Resource | None:
         """The live resource `urn`."""
@@ -57,94 +62,135 @@ class Snapshot:
 
 
 class StateFile:
-    """One stack's checkpoint and journal below a file backend's directory."""
+    """One stack's checkpoint and journal in a backend's store."""
 
-    def __init__(self, backend: Path, project: str, stack: str) -> None:
-        self.path = backend / ".pulumi" / "stacks" / project / f"{stack}.json"
-        self._journal = self.path.with_suffix(".journal")
+    def __init__(self, store: Store, project: str, stack: str) -> None:
+        self._store = store
+        self._key = f"{_BOOKKEEPING}/stacks/{project}/{stack}.json"
+        # Beside the checkpoint on a disk. Objects stand apart: to Pulumi, what is in a folder of stacks is a stack.
+        folder = f"{_BOOKKEEPING}/stacks" if store.directory else ".moorage/journals"
+        self._journal = f"{folder}/{project}/{stack}.journal"
         self._name = f"organization/{project}/{stack}"
-        self._meta = backend / ".pulumi" / "meta.yaml"
         self._lock = threading.Lock()
+        self._checkpoint: Found | None = None  # as this run has read or written it
+        self._begun = False  # the journal, by this run
+        self.require_held: Callable[[], None] = lambda: None  # raises when another run has taken the stack over
 
     @property
     def exists(self) -> bool:
-        return self.path.exists()
+        return self._read() is not None
 
     @property
     def interrupted(self) -> bool:
         """Whether a run was killed before it could write its checkpoint."""
-        return self._journal.exists()
+        return self._store.lines(self._journal) is not None
 
     def load(self) -> Snapshot:
         """The last checkpoint with the journal played over it; raises InfrastructureError when either is damaged."""
-        try:
-            text = self.path.read_bytes()
-        except FileNotFoundError:
+        found = self._checkpoint = self._read()
+        if found is None:
             return Snapshot()
-        try:
-            snapshot = from_deployment(json.loads(text)["checkpoint"].get("latest") or {})
-        except (ValueError, KeyError, AttributeError, TypeError) as exc:
-            raise InfrastructureError(
-                f"the state {self.path} is damaged",
-                cause=f"{type(exc).__name__}: {exc}",
-                hint=f"restore it from {self._backup.name} beside it",
-            ) from exc
-        for entry in self._entries(_digest(text)):
+        snapshot = self._snapshot(found)
+        for entry in self._entries(_digest(found.content)):
             _play(snapshot, entry)
         return snapshot
 
     def append(self, op: str, resource: Resource, crypter: Crypter) -> None:
-        """Write one journal entry through to the disk: begin, put, condemn, drop or drop-condemned."""
-        line = json.dumps({"op": op, "resource": sealed(resource, crypter)}).encode() + b"\n"
+        """Write one journal entry through: begin, put, condemn, drop or drop-condemned."""
+        line = json.dumps({"op": op, "resource": sealed(resource, crypter)}).encode()
         with self._lock:
-            if not self._journal.exists():
-                line = json.dumps({"over": _digest(self.path.read_bytes())}).encode() + b"\n" + line
-            with self._journal.open("ab") as file:
-                file.write(line)
-                file.flush()
-                os.fsync(file.fileno())
+            self.require_held()
+            if not self._begun and not self._store.lines(self._journal):
+                checkpoint = self._checkpoint or self._read()
+                over = _digest(checkpoint.content if checkpoint else b"")
+                self._store.append(self._journal, json.dumps({"over": over}).encode())
+            self._begun = True
+            self._store.append(self._journal, line)
 
-    def save(self, snapshot: Snapshot, crypter: Crypter) -> None:
-        """Write a checkpoint, keep the one before it as a backup, and empty the journal."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._meta.write_text("version: 1\n")
+    def save(self, snapshot: Snapshot, crypter: Crypter, *, time: str = "") -> None:
+        """Write a checkpoint, keep the one before it as a backup, and empty the journal.
+
+        `time`: when what is in it came to be, if that is not now.
+        """
+        self.require_held()
+        before = self._checkpoint or self._read()
+        snapshot.time = time or now()
         checkpoint = {"stack": self._name, "latest": to_deployment(snapshot, crypter)}
-        new = self.path.with_suffix(".new")
-        with new.open("w") as file:
-            json.dump({"version": VERSION, "checkpoint": checkpoint}, file, indent=2)
-            file.flush()
-            os.fsync(file.fileno())
-        if self.path.exists():  # a second name for it: at no instant is there no state
-            self._backup.unlink(missing_ok=True)
-            self._backup.hardlink_to(self.path)
-        new.replace(self.path)
-        self._journal.unlink(missing_ok=True)
+        text = json.dumps({"version": VERSION, "checkpoint": checkpoint}, indent=2)
+        if before is None:
+            self._store.write(_META, b"version: 1\n")
+        else:
+            self._store.copy(self._key, self._backup)
+        self._checkpoint = self._store.write(self._key, text.encode(), over=before, new=before is None)
+        self._store.clear(self._journal)
+        self._begun = False
+
+    def put_backup_back(self) -> bool:
+        """Where the checkpoint is damaged, replace it by the one before; returns whether it was."""
+        found = self._read()
+        if found is None or not self._damaged(found):
+            return False
+        backup = self._store.read(self._backup)
+        if backup is None or self._damaged(backup):
+            raise InfrastructureError(
+                f"the state {self._store.where(self._key)} is damaged, and there is no whole backup of it",
+                hint="`moorage state import FILE` takes a file of `moorage state export`",
+            )
+        self._store.copy(self._key, f"{self._key}.damaged")
+        self._checkpoint = self._store.write(self._key, backup.content, over=found)
+        return True
 
     def remove(self) -> None:
         """Forget the stack."""
-        for path in (self.path, self._journal, self._backup):
-            path.unlink(missing_ok=True)
+        self._store.clear(self._journal)
+        for key in (self._key, self._backup):
+            self._store.remove(key)
+        self._checkpoint = None
 
     @property
-    def _backup(self) -> Path:
-        return self.path.with_name(self.path.name + ".bak")
+    def _backup(self) -> str:
+        return f"{self._key}.bak"
+
+    def _read(self) -> Found | None:
+        found = self._store.read(self._key)
+        if found is None and self._store.read(packed := f"{self._key}.gz") is not None:
+            raise needs_cli(f"the state {self._store.where(packed)} is packed: PULUMI_SELF_MANAGED_STATE_GZIP was set")
+        return found
+
+    def _damaged(self, found: Found) -> bool:
+        try:
+            self._snapshot(found)
+        except InfrastructureError:
+            return True
+        return False
+
+    def _snapshot(self, found: Found) -> Snapshot:
+        try:
+            return from_deployment(json.loads(found.content)["checkpoint"].get("latest") or {})
+        except (ValueError, KeyError, AttributeError, TypeError) as exc:
+            raise InfrastructureError(
+                f"the state {self._store.where(self._key)} is damaged",
+                cause=f"{type(exc).__name__}: {exc}",
+                hint=f"`moorage state import --backup` puts back the one before it, {self._store.where(self._backup)}",
+            ) from exc
 
     def _entries(self, checkpoint: str) -> Iterator[dict[str, Any]]:
         """Of the journal over this checkpoint; one over another was left when its checkpoint had just been written."""
-        if not self._journal.exists():
-            return
-        # What follows the last line feed was cut off: it never counted.
-        lines = self._journal.read_bytes().split(b"\n")[:-1]
         try:
-            entries = [json.loads(line) for line in lines]
+            entries = [json.loads(line) for line in self._store.lines(self._journal) or ()]
             if entries and entries[0]["over"] == checkpoint:
                 yield from entries[1:]
         except (ValueError, KeyError, TypeError) as exc:
             raise InfrastructureError(
-                f"the journal {self._journal} is damaged",
+                f"the journal {self._store.where(self._journal)} is damaged",
                 cause=f"{type(exc).__name__}: {exc}",
                 hint="look at its last lines; without it, what the interrupted run made is found again by name",
             ) from exc
+
+
+def now() -> str:
+    """The time as Pulumi's manifests have it."""
+    return datetime.now(UTC).isoformat().replace("+00:00", "Z")
 
 
 def _digest(content: bytes) -> str:
@@ -168,20 +214,25 @@ def _play(snapshot: Snapshot, entry: Mapping[str, Any]) -> None:
 
 def from_deployment(deployment: Mapping[str, Any]) -> Snapshot:
     """A deployment as it is stored; its secrets stay encrypted until `opened`."""
-    provider = deployment.get("secrets_providers") or {}
-    pending = {o["resource"]["urn"]: o["resource"] for o in deployment.get("pending_operations") or ()}
-    salt = (provider.get("state") or {}).get("salt", "")
-    return Snapshot(resources=list(deployment.get("resources") or ()), pending=pending, salt=salt)
+    pending = {
+        operation["resource"]["urn"]: operation["resource"]
+        for operation in deployment.get("pending_operations") or ()
+        if operation["type"] == _CREATING  # what was updated or deleted is among the resources still
+    }
+    secrets = deployment.get("secrets_providers") or {}
+    found = Snapshot(resources=list(deployment.get("resources") or ()), pending=pending, secrets=secrets)
+    found.time = (deployment.get("manifest") or {}).get("time") or found.time
+    return found
 
 
 def to_deployment(snapshot: Snapshot, crypter: Crypter) -> dict[str, Any]:
     """A deployment that `pulumi stack import` takes; every secret in it is encrypted."""
     return {
-        "manifest": {"time": "0001-01-01T00:00:00Z", "magic": "", "version": ""},
-        "secrets_providers": {"type": "passphrase", "state": {"salt": crypter.state}},
+        "manifest": {"time": snapshot.time, "magic": "", "version": ""},
+        "secrets_providers": crypter.provider,
         "resources": [sealed(resource, crypter) for resource in _ordered(snapshot.resources)],
         "pending_operations": [
-            {"resource": sealed(resource, crypter), "type": "creating"} for resource in snapshot.pending.values()
+            {"resource": sealed(resource, crypter), "type": _CREATING} for resource in snapshot.pending.values()
         ],
     }
 

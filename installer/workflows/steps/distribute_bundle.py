@@ -8,6 +8,7 @@ from typing import Final
 from installer.bundle import distribute
 from installer.engine.events import StepReport
 from installer.engine.plan import Action, Change, Target
+from installer.spec.hosts import wanted_hosts
 from installer.workflows import dedicated_hosts
 from installer.workflows.registry import STEPS
 from installer.workflows.session import Session
@@ -22,12 +23,10 @@ class DistributeBundle:
     title = "bring the bundle"
 
     def plan(self, session: Session, target: Target) -> Sequence[Change]:
-        if not session.hosts:
-            return (Change(target.name, Action.CREATE, f"bring release {session.platform.spec.release} to all hosts"),)
-        lacking = _lacking(session, target)
-        if not lacking:
-            return ()
-        return (Change(target.name, Action.CREATE, f"bring release {session.bundle.release}", tuple(lacking)),)
+        # In the same words before there are hosts: what is left of a plan is to be known as that.
+        lacking = _lacking(session, target) if session.hosts else _wanted(session, target)
+        summary = f"bring release {session.platform.spec.release}"
+        return (Change(target.name, Action.CREATE, summary, tuple(lacking)),) if lacking else ()
 
     def run(self, session: Session, target: Target, report: StepReport) -> None:
         lacking = _lacking(session, target)
@@ -47,6 +46,11 @@ def _lacking(session: Session, target: Target) -> list[str]:
 def _is_taken(session: Session, name: str) -> bool:
     """Whether a dedicated host is in a pool; else it has nothing of ours."""
     return dedicated_hosts.place(session, name) is not None
+
+
+def _wanted(session: Session, target: Target) -> list[str]:
+    hosts = [host for host in wanted_hosts(session.platform) if host.region == target.name]
+    return [host.name for host in hosts if host.role != "dedicated" or _is_taken(session, host.name)]
 
 
 def _sources(session: Session, target: Target, lacking: Sequence[str]) -> list[str]:

@@ -67,4 +67,9 @@ class LetHostsGo:
 
 def _change(region: str, change: ResourceChange) -> Change:
     kind = change.type.rsplit(":", 1)[-1].lower()
-    return Change(region, _ACTIONS[change.op], f"{kind} {change.name}", change.detail)
+    why = ""
+    if change.gone:
+        why = ", which is gone"
+    elif change.op == "replace" and change.detail:
+        why = f", since {', '.join(change.detail)} cannot change in place"
+    return Change(region, _ACTIONS[change.op], f"{kind} {change.name}{why}", change.detail)

@@ -53,7 +53,7 @@ class FakeSessions:
     @contextmanager
     def open_session(self, spec: Any, **options: Any) -> Iterator[Any]:
         self.opened.append({"spec": spec, **options})
-        yield SimpleNamespace(platform=spec.platform)
+        yield SimpleNamespace(platform=spec.platform, provided=None)
         self.closed += 1
 
 

@@ -23,6 +23,8 @@ running steps, a second one at once; either way the next run goes on from there.
 | `MOORAGE_STATE` | Like `--state`. |
 | `MOORAGE_CACHE` | Where bundles and root file systems are kept; `~/.cache/moorage` otherwise. |
 | `MOORAGE_PASSPHRASE` | Encrypts the secrets in the state; see `docs/` on state. |
+| `MOORAGE_SECRETS_PROVIDER` | Who keeps the key of those secrets instead, such as `awskms://alias/NAME`. |
+| `MOORAGE_PRICES` | Like `--prices` of `preview`. |
 | `KUBECONFIG` | The first file in it is where `cluster kubeconfig --merge` adds a context. |
 | `NO_COLOR` | No colours. |
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from installer.cli import plan_markdown
+from dataclasses import replace
+
+from installer.cli import plan_markdown, plan_text
 from installer.engine.plan import Action, Change, Plan, PlannedPhase, PlannedStep, StepId
+from installer.spec.costs import Cost, Costs
 from tests.conftest import Golden
 
 
@@ -47,3 +50,15 @@ def test_what_does_not_fit_is_counted() -> None:
     assert text.startswith("**Moorage: 1002 to create.**")
     assert "And 1001 more changes" in text
     assert text.count("<details>") == text.count("</details>") == 1
+
+
+def test_a_plan_says_what_it_costs(golden: Golden) -> None:
+    """The sum is in sight, and so is what has no price; the parts are to be unfolded. In text all is in sight."""
+    before = (Cost("cloud", "instance m7i.large", 1, 73.58),)
+    after = (Cost("cloud", "instance m7i.large", 3, 220.75), Cost("cloud", "instance x9.large", 1, None))
+    plan = _plan(_phase("hosts", "Provide hosts", Change("cloud", Action.CREATE, "host manager-2")))
+    plan = replace(plan, costs=Costs(before, after, "USD", "2026-01-19"))
+    golden("cli/plan-costs.md", plan_markdown.whole(plan) + "\n")
+    golden("cli/plan-costs.txt", plan_text.whole(plan) + "\n")
+    assert "instance x9.large" in plan_markdown.whole(replace(plan, phases=()))
+    assert plan.digest == replace(plan, costs=None).digest

@@ -52,6 +52,18 @@ def test_what_is_not_a_plan_is_refused(tmp_path: Path, text: str) -> None:
     assert "--save" in caught.value.hint
 
 
+def test_what_is_left_of_a_plan_is_still_that_plan() -> None:
+    """A run that was killed is followed by one with the same plan; nothing may come to it."""
+    saved.require_same(plan_of(ONE, TWO), plan_of(TWO))
+    saved.require_same(plan_of(ONE, TWO), plan_of())
+    parts = replace(ONE, detail=("one", "two", "three"))
+    saved.require_same(plan_of(parts), plan_of(replace(ONE, detail=("one", "three"))))
+    with pytest.raises(InstallerError, match="not what was saved"):
+        saved.require_same(plan_of(parts), plan_of(replace(ONE, detail=("one", "four"))))
+    with pytest.raises(InstallerError, match="not what was saved"):
+        saved.require_same(plan_of(ONE), plan_of(ONE, TWO))
+
+
 def test_a_missing_plan_is_told(tmp_path: Path) -> None:
     """The error names the file and why it cannot be read."""
     with pytest.raises(InstallerError, match="No such file"):
@@ -67,8 +79,6 @@ def test_the_same_changes_are_the_same_plan_whatever_the_title() -> None:
 @pytest.mark.parametrize(
     "other",
     [
-        plan_of(),
-        plan_of(ONE),
         plan_of(ONE, TWO, TWO),
         plan_of(ONE, replace(TWO, summary="other")),
         plan_of(ONE, replace(TWO, action=Action.DELETE)),

@@ -13,6 +13,7 @@ from installer.core.secret import Secret
 from installer.provision import values
 from installer.provision.embedded.passphrase import Crypter
 from installer.provision.embedded.state import Snapshot, StateFile, opened, sealed
+from installer.provision.embedded.store import Directory
 
 _CRYPTER = Crypter.new(Secret("open sesame"))
 
@@ -25,7 +26,7 @@ def _resource(name: str, **more: Any) -> dict[str, Any]:
 @pytest.fixture
 def file(tmp_path: Path) -> StateFile:
     """A state with one resource, `a`."""
-    found = StateFile(tmp_path, "trial", "dev")
+    found = StateFile(Directory(tmp_path), "trial", "dev")
     found.save(Snapshot(resources=[_resource("a", id="1")]), _CRYPTER)
     return found
 
@@ -80,10 +81,10 @@ def test_secrets_are_sealed_wherever_they_are_and_opened_again() -> None:
 
 def test_a_passphrase_opens_only_what_it_closed() -> None:
     """The proof in the state tells a wrong one, before any secret is tried."""
-    again = Crypter.load(_CRYPTER.state, Secret("open sesame"))
+    again = Crypter.load(_CRYPTER.provider["state"]["salt"], Secret("open sesame"))
     assert again.decrypt(_CRYPTER.encrypt("word")) == "word"
     with pytest.raises(InfrastructureError) as caught:
-        Crypter.load(_CRYPTER.state, Secret("open barley"))
+        Crypter.load(_CRYPTER.provider["state"]["salt"], Secret("open barley"))
     assert "MOORAGE_PASSPHRASE" in caught.value.hint
 
 

@@ -96,6 +96,16 @@ def is_ready(node: Any) -> bool:
     return any(condition.type == "Ready" and condition.status == "True" for condition in conditions)
 
 
+def is_complete(deployment: Any) -> bool:
+    """Whether all pods of a Deployment (lightkube) are ready, and none was made before what it says now."""
+    status, wanted = deployment.status, deployment.spec.replicas
+    return bool(
+        status
+        and status.observedGeneration == meta_of(deployment).generation
+        and wanted == status.replicas == status.updatedReplicas == status.readyReplicas
+    )
+
+
 def meta_of(found: Any) -> Any:
     """An object's metadata; what an API server hands out always has it."""
     if found.metadata is None:

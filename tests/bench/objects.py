@@ -228,7 +228,19 @@ class _Bench:
             ended = [str(one.args) for one in self._running if one.poll() is not None]
             if os.environ.get("DBG") and hasattr(self, "_manager"):
                 found = [one.to_dict().get("status") or {} for one in self._manager.list(ClusterResource)]
-                _say(str([ [ (c["reason"], c["message"][:200]) for c in f.get("conditions",()) if c["status"]!="True"] for f in found][:3]) + str(len(found)))
+                _say(
+                    str(
+                        [
+                            [
+                                (c["reason"], c["message"][:200])
+                                for c in f.get("conditions", ())
+                                if c["status"] != "True"
+                            ]
+                            for f in found
+                        ][:3]
+                    )
+                    + str(len(found))
+                )
                 time.sleep(3)
             if ended or time.monotonic() > deadline:
                 for log in sorted(self._folder.glob("*.log")):

@@ -30,8 +30,12 @@ class Api:
         self._now = now
         self._applied: dict[tuple[str, str, str], tuple[str, float]] = {}
 
-    def apply(self, wanted: Iterable[Mapping[str, Any]]) -> None:
-        """Apply each document that is another than when it was last applied here, or was applied long ago."""
+    def apply(self, wanted: Iterable[Mapping[str, Any]]) -> bool:
+        """Apply each document that is another than when it was last applied here, or was applied long ago.
+
+        Returns whether there was such a one.
+        """
+        applied = False
         for document in wanted:
             meta = document["metadata"]
             key = (document["kind"], meta.get("namespace", ""), meta["name"])
@@ -41,6 +45,8 @@ class Api:
                 continue
             kubernetes.apply(self.client, [document], field_manager=FIELD_MANAGER)
             self._applied[key] = (found, self._now())
+            applied = True
+        return applied
 
     def forget(self) -> None:
         """Apply everything again."""

@@ -91,7 +91,8 @@ def run(settings: PlatformSettings) -> None:
     """Serve until a signal ends it, or another controller has taken over."""
     api = Api(client.client_of(KubeConfig.from_service_account(), field_manager=FIELD_MANAGER))
     kopf.configure(verbose=False)
-    for chatty in ("httpx2", "aiohttp.access"):
+    # kopf tells of every event of every pod that it was handled.
+    for chatty in ("httpx2", "aiohttp.access", "kopf.objects"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     lease = Lease(api.client, addons.CONTROLLER, addons.SYSTEM, socket.gethostname())
     lease.acquire()

@@ -12,11 +12,13 @@ from installer.controller.clusters.starts import Starts
 from installer.controller.datastores.datastores import Datastores
 from installer.controller.datastores.one_pass import DatastoreNotReadyError
 from installer.controller.drained_hosts import DrainedHosts
+from installer.controller.kept import Kept
 from installer.controller.manager_api import Api, meta_of
 from installer.controller.status import STARTING, Condition, Happened
 from installer.core.errors import KubernetesError
 from installer.kubernetes import datastore, egress, hosted
 from installer.kubernetes.cluster_status import QUEUED, UPDATING
+from installer.kubernetes.documents import Document
 from installer.kubernetes.roots import Roots
 from installer.kubernetes.settings import PlatformSettings
 from installer.spec.cluster import Cluster
@@ -65,6 +67,7 @@ class Plane:
         self._settings = settings
         self._drained = drained
         self._starts = starts
+        self._rendered: Kept[list[Document]] = Kept()
         self._admitted = ""  # to the datastore of this name
 
     def ensure(self, cluster: Cluster, where: Where, roots: Roots, *, generation: int) -> tuple[Seen, list[Happened]]:
@@ -91,8 +94,12 @@ class Plane:
         )
         seen = self._api.secret(hosted.CONTROL_PLANE, self._namespace)
         before = self._found()
-        secret, deployment = hosted.control_plane_documents(
-            cluster, place, self._settings, roots, datastore=store.authority, seen=seen, moved=self._moved(before)
+        moved = self._moved(before)
+        secret, deployment = self._rendered.get(
+            (cluster, place, roots, store.authority, seen, moved),
+            lambda: hosted.control_plane_documents(
+                cluster, place, self._settings, roots, datastore=store.authority, seen=seen, moved=moved
+            ),
         )
         deployment = turns.marked(deployment, generation)
         if seen and turns.may_wait(before, deployment):
@@ -102,8 +109,7 @@ class Plane:
                 return Seen(ready, waits), self._admin(place, roots)
         elif turns.differs(before, deployment):
             self._starts.go_ahead(self._name)
-        self._api.apply([secret, deployment])
-        found = self._found()
+        found = self._found() if self._api.apply([secret, deployment]) else before
         happened = [*changes(before, found), *self._admin(place, roots)]
         return self._look(found, cluster.spec.control_plane.replicas), happened
 

@@ -38,6 +38,7 @@ from installer.kubernetes.settings import PlatformSettings
 _RESOURCE = ("moorage.dev", "v1", "clusters")
 _CONNECT_S, _ANSWER_S, _QUIET_S = 3.0, 10.0, 20.0
 _TROUBLE = {REFUSED, UPGRADE_FAILED, "Degraded"}  # phases
+_QUEUED_S = 20.0  # it is woken when it is its turn
 _AT_ONCE = 32  # passes; each waits for API servers most of the time
 log = logging.getLogger("moorage.controller")
 
@@ -197,8 +198,10 @@ async def _one_pass(world: World, name: str, body: kopf.Body) -> float:
         look = Look(Found(conditions=(Condition("ControlPlaneReady", False, "Failed", str(exc)),)), steady=False)
         pause = daemons.FAILED_S
     else:
-        still = look is None or look.steady or look.queued
-        pause = world.pace(name).pause(steady=still, generation=generation, now=time.monotonic())
+        steady = look is None or look.steady
+        pause = world.pace(name).pause(steady=steady, generation=generation, now=time.monotonic())
+        if look is not None and look.queued:
+            pause = _QUEUED_S
     if look is None:  # it is being deleted
         return pause
     try:

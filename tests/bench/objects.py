@@ -226,6 +226,7 @@ class _Bench:
         deadline = time.monotonic() + _TIMEOUT_S
         while not check():
             ended = [str(one.args) for one in self._running if one.poll() is not None]
+            ended = [str(one.args) for one in self._running if one.poll() is not None]
             if os.environ.get("DBG") and hasattr(self, "_manager"):
                 found = [one.to_dict().get("status") or {} for one in self._manager.list(ClusterResource)]
                 _say(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -127,7 +127,7 @@ class Nodes:
         for pod in pods:
             if pod.draining_since:
                 parts += [f"{pod.name} is drained since {pod.draining_since}", *self._held(pod.name)]
-        parts += [why] if (why := waiting.reasons(self._api, self._name, node_pod.PART)) else []
+        parts += [why] if (why := waiting.reasons(self._api, self._name, node_pod.PART, self._drained.free)) else []
         return Condition("NodesReady", False, UPDATING if ready >= count else STARTING, "; ".join(parts))
 
     # --- acts -------------------------------------------------------------------------------------------------------
@@ -257,8 +257,8 @@ class Nodes:
             displaced=place is not None and host not in place.volumes and host in self._drained.since(),
         )
 
-    def _pods_of_nodes(self, cluster: Cluster, pods: Iterable[Pod]) -> dict[str, PodOfNode]:
-        hosts = self._drained.labels()
+    def _pods_of_nodes(self, cluster: Cluster, pods: Sequence[Pod]) -> dict[str, PodOfNode]:
+        hosts = self._drained.labels({pod.spec.nodeName for pod in pods if pod.spec and pod.spec.nodeName})
         by_name = {pool.name: pool for pool in cluster.spec.pools}
         found = {}
         for pod in pods:

@@ -156,7 +156,7 @@ class Plane:
         if current and ready >= wanted and updated >= wanted and total == wanted:
             message = f"{ready} of {wanted} replicas are ready"
             return Seen(ready, Condition("ControlPlaneReady", True, "Ready", message))
-        why = waiting.reasons(self._api, self._name, hosted.CONTROL_PLANE)
+        why = waiting.reasons(self._api, self._name, hosted.CONTROL_PLANE, self._drained.free)
         message = f"{ready} of {wanted} replicas are ready, {updated} are up to date{': ' if why else ''}{why}"
         # Enough serve, of the one kind or the other: what is missing is only the change.
         reason = UPDATING if ready >= wanted else STARTING

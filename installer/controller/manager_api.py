@@ -30,8 +30,12 @@ class Api:
         self._now = now
         self._applied: dict[tuple[str, str, str], tuple[str, float]] = {}
 
-    def apply(self, wanted: Iterable[Mapping[str, Any]]) -> None:
-        """Apply each document that is another than when it was last applied here, or was applied long ago."""
+    def apply(self, wanted: Iterable[Mapping[str, Any]]) -> bool:
+        """Apply each document that is another than when it was last applied here, or was applied long ago.
+
+        Returns whether there was such a one.
+        """
+        applied = False
         for document in wanted:
             meta = document["metadata"]
             key = (document["kind"], meta.get("namespace", ""), meta["name"])
@@ -41,6 +45,8 @@ class Api:
                 continue
             kubernetes.apply(self.client, [document], field_manager=FIELD_MANAGER)
             self._applied[key] = (found, self._now())
+            applied = True
+        return applied
 
     def forget(self) -> None:
         """Apply everything again."""
@@ -94,6 +100,16 @@ def is_ready(node: Any) -> bool:
     """Whether a Node (of the manager or of a tenant) says that it is ready."""
     conditions = (node.status.conditions or ()) if node.status else ()
     return any(condition.type == "Ready" and condition.status == "True" for condition in conditions)
+
+
+def is_complete(deployment: Any) -> bool:
+    """Whether all pods of a Deployment (lightkube) are ready, and none was made before what it says now."""
+    status, wanted = deployment.status, deployment.spec.replicas
+    return bool(
+        status
+        and status.observedGeneration == meta_of(deployment).generation
+        and wanted == status.replicas == status.updatedReplicas == status.readyReplicas
+    )
 
 
 def meta_of(found: Any) -> Any:

@@ -23,7 +23,7 @@ from installer.controller.address_pools import AddressPools
 from installer.controller.clusters import watch
 from installer.controller.clusters.pace import Pace
 from installer.controller.clusters.reconciler import ClusterReconciler, Look
-from installer.controller.clusters.starts import Starts, by_cpu
+from installer.controller.clusters.starts import Starts, begun, by_cpu
 from installer.controller.datastores import operator as datastore_operator
 from installer.controller.datastores.datastores import Datastores
 from installer.controller.drained_hosts import DrainedHosts
@@ -38,6 +38,7 @@ from installer.kubernetes.settings import PlatformSettings
 _RESOURCE = ("moorage.dev", "v1", "clusters")
 _CONNECT_S, _ANSWER_S, _QUIET_S = 3.0, 10.0, 20.0
 _TROUBLE = {REFUSED, UPGRADE_FAILED, "Degraded"}  # phases
+_QUEUED_S = 20.0  # it is woken when it is its turn
 _AT_ONCE = 32  # passes; each waits for API servers most of the time
 log = logging.getLogger("moorage.controller")
 
@@ -55,6 +56,7 @@ class World:
     reconcilers: dict[str, ClusterReconciler] = field(default_factory=dict)
     wakers: dict[str, asyncio.Event] = field(default_factory=dict)
     paces: dict[str, Pace] = field(default_factory=dict)
+    loop: asyncio.AbstractEventLoop | None = None  # that the daemons run in
 
     def reconciler(self, name: str) -> ClusterReconciler:
         if name not in self.reconcilers:
@@ -72,6 +74,11 @@ class World:
     def waker(self, name: str) -> asyncio.Event:
         return self.wakers.setdefault(name, asyncio.Event())
 
+    def wake(self, name: str) -> None:
+        """Have a cluster looked at now. May be called from any thread."""
+        if self.loop is not None and name in self.wakers:
+            self.loop.call_soon_threadsafe(self.wakers[name].set)
+
     def pace(self, name: str) -> Pace:
         return self.paces.setdefault(name, Pace())
 
@@ -85,7 +92,8 @@ def run(settings: PlatformSettings) -> None:
     """Serve until a signal ends it, or another controller has taken over."""
     api = Api(client.client_of(KubeConfig.from_service_account(), field_manager=FIELD_MANAGER))
     kopf.configure(verbose=False)
-    for chatty in ("httpx2", "aiohttp.access"):
+    # kopf tells of every event of every pod that it was handled.
+    for chatty in ("httpx2", "aiohttp.access", "kopf.objects"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     lease = Lease(api.client, addons.CONTROLLER, addons.SYSTEM, socket.gethostname())
     lease.acquire()
@@ -100,8 +108,10 @@ def run(settings: PlatformSettings) -> None:
 
 def _serve(settings: PlatformSettings, api: Api) -> None:
     datastores = Datastores(api, settings, Path(mkdtemp(prefix="moorage-")))
-    pools, starts = AddressPools(api, settings), Starts(by_cpu(api))
+    pools = AddressPools(api, settings)
+    starts = Starts(by_cpu(api), under_way=lambda: begun(api))
     world = World(settings, api, datastores, pools, starts, DrainedHosts(api))
+    starts.wake = world.wake
     registry = kopf.OperatorRegistry()
     _register(registry, world)
     datastore_operator.register(registry, api, datastores)
@@ -131,7 +141,8 @@ def _register(registry: kopf.OperatorRegistry, world: World) -> None:
         settings.networking.connect_timeout = settings.watching.connect_timeout = _CONNECT_S
         settings.networking.request_timeout = _ANSWER_S
         settings.watching.inactivity_timeout = _QUIET_S
-        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(max_workers=_AT_ONCE))
+        world.loop = asyncio.get_running_loop()
+        world.loop.set_default_executor(ThreadPoolExecutor(max_workers=_AT_ONCE))
 
     @kopf.daemon(*_RESOURCE, registry=registry, cancellation_timeout=5)
     async def keep(name: str, body: kopf.Body, stopped: kopf.DaemonStopped, **_: Any) -> None:
@@ -187,7 +198,10 @@ async def _one_pass(world: World, name: str, body: kopf.Body) -> float:
         look = Look(Found(conditions=(Condition("ControlPlaneReady", False, "Failed", str(exc)),)), steady=False)
         pause = daemons.FAILED_S
     else:
-        pause = world.pace(name).pause(steady=look is None or look.steady, generation=generation, now=time.monotonic())
+        steady = look is None or look.steady
+        pause = world.pace(name).pause(steady=steady, generation=generation, now=time.monotonic())
+        if look is not None and look.queued:
+            pause = _QUEUED_S
     if look is None:  # it is being deleted
         return pause
     try:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from installer.kubernetes.cluster_status import HOSTS_READY, PENDING, REFUSED, UPDATING, UPGRADE_FAILED
+from installer.kubernetes.cluster_status import HOSTS_READY, PENDING, QUEUED, REFUSED, UPDATING, UPGRADE_FAILED
 
 # The reason of a condition that is on its way, with too little that serves; with enough of it, it is UPDATING.
 STARTING: Final = "Starting"
@@ -143,7 +143,7 @@ def phase(found: Found, *, generation: int, before: Mapping[str, Any]) -> str:
         return UPGRADE_FAILED
     if (
         found.serves
-        or all(reason == UPDATING for reason in lacking)
+        or all(reason in (UPDATING, QUEUED) for reason in lacking)
         or before.get("phase") == UPDATING
         or before.get("observedGeneration") != generation
     ):

@@ -263,7 +263,8 @@ def _controller(settings: PlatformSettings) -> Documents:
             "periodSeconds": 20,
             "timeoutSeconds": 10,
         },
-        "resources": {"requests": {"cpu": "50m", "memory": "96Mi"}, "limits": {"memory": "512Mi"}},
+        # 100 MiB, and 0.4 to 0.7 a cluster: a limit for a thousand and some, which reserves nothing.
+        "resources": {"requests": {"cpu": "50m", "memory": "96Mi"}, "limits": {"memory": "1Gi"}},
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "readOnlyRootFilesystem": True,

@@ -7,6 +7,7 @@ from typing import Final
 # Phases.
 PENDING: Final = "Pending"  # it has never been ready
 UPDATING: Final = "Updating"  # it follows a change; also the reason of a condition of which enough serves
+QUEUED: Final = "Queued"  # a condition's reason: it waits for others to start; where enough serves, that is Updating
 REFUSED: Final = "Refused"  # this platform cannot make it
 UPGRADE_FAILED: Final = "UpgradeFailed"  # it serves at the version that it had before; also a condition's reason
 # Conditions.

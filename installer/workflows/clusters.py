@@ -27,6 +27,7 @@ from installer.workflows.session import Session
 _READY_TIMEOUT_S = 300
 _GONE_TIMEOUT_S = 180
 _NODE_S = 60  # for a node to come up where another is to go
+_NAMED = 5  # as many clusters does a message name
 _FOLLOW_S, _FOLLOW_EACH_S = 240, 60  # drains may take their time, and hosts carry so many changes at once
 _NOT_FOUND = 404
 _CONNECT_TIMEOUT_S = 2
@@ -84,6 +85,11 @@ class ClusterInfo:
         return bool(others) and all(c.status == "True" for c in others)
 
     @property
+    def queued(self) -> bool:
+        """Whether it waits until others have started."""
+        return any(c.reason == cluster_status.QUEUED for c in self.conditions if c.status != "True")
+
+    @property
     def may_be_upgraded(self) -> bool:
         """One that an earlier run was killed on, or that did not come up, too: going on is what mends it."""
         return self.ready or self.phase in {cluster_status.UPDATING, cluster_status.UPGRADE_FAILED}
@@ -116,10 +122,10 @@ def await_bundle(session: Session, on_wait: Callable[[str], None]) -> None:
         except client.ApiUnavailableError as exc:
             return str(exc)
         late = [one for one in found if one.bundle != session.bundle.digest]
-        reasons = [f"{one.name}: {one.waits_for or 'not begun yet'}" for one in late] or stores
-        if reasons:
-            on_wait("; ".join(reasons))
-        return "; ".join(reasons) or None
+        told = following(found, late) if late else "; ".join(stores)
+        if told:
+            on_wait(told)
+        return told or None
 
     clock.wait_until(
         behind,
@@ -128,6 +134,16 @@ def await_bundle(session: Session, on_wait: Callable[[str], None]) -> None:
         clock=clock.SystemClock(),
         hint="`moorage status`; they go on by themselves once the cause is mended",
     )
+
+
+def following(found: Sequence[ClusterInfo], late: Sequence[ClusterInfo]) -> str:
+    """How far clusters are that follow a change, for people: those under way by name, those that wait by number."""
+    busy = [f"{one.name}: {one.waits_for or 'not begun yet'}" for one in late if not one.queued]
+    queued = len(late) - len(busy)
+    more = [f"and {len(busy) - _NAMED} more"] if len(busy) > _NAMED else []
+    waits = ["1 waits for its turn" if queued == 1 else f"{queued} wait for their turn"] if queued else []
+    done = len(found) - len(late)
+    return "; ".join([f"{done} of {len(found)} have followed", *busy[:_NAMED], *more, *waits])
 
 
 def create(session: Session, cluster: Cluster, *, wait: bool = True) -> ClusterInfo:

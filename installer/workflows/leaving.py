@@ -20,6 +20,7 @@ from installer.workflows import clusters, datastores, etcd_members, host_drain, 
 from installer.workflows.session import Session
 
 _WELL_S: Final = 300  # until datastores have a member elsewhere in place of one that left
+_WELL_EACH_S: Final = 30  # control planes learn of its members in turn, twice
 _HINT: Final = "put the host back into the specification, or move that away first"
 
 
@@ -133,13 +134,14 @@ def _await_datastores(session: Session, name: str, report: StepReport) -> None:
         reason = f"datastore {there} has a member there still" if there else None
         reason = f"datastore {ill.name}: {ill.problem}" if ill else reason
         if reason:
-            report.waiting(reason)
+            queued = sum(one.queued for one in clusters.list_(session))
+            report.waiting(f"{reason}; {queued} control planes are yet to learn of its members" if queued else reason)
         return reason
 
     wait_until(
         unwell,
         what="all datastores are well without it",
-        timeout_s=_WELL_S,
+        timeout_s=_WELL_S + len(clusters.list_(session)) * _WELL_EACH_S,
         clock=SystemClock(),
         every_s=1,
         streak=2,

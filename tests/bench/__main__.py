@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Callable, Mapping
 
-from tests.bench import density, healing, planning, platform, preflight, ssh, timeline, upgrade
+from tests.bench import density, healing, limits, objects, planning, platform, preflight, ssh, timeline, upgrade
 
 
 def main() -> None:
@@ -16,7 +16,7 @@ def main() -> None:
         "names",
         nargs="*",
         metavar="NAME",
-        help="planning, ssh, platform, timeline, density, healing, upgrade, preflight; all by default",
+        help="planning, ssh, objects, platform, timeline, density, limits, healing, upgrade, preflight; all by default",
     )
     parser.add_argument("--clusters", type=int, default=5, help="of density; twenty take some 12 GiB (default: 5)")
     options = parser.parse_args()
@@ -25,6 +25,8 @@ def main() -> None:
         "ssh": ssh.main,
         "platform": platform.main,
         "timeline": timeline.main,
+        "objects": objects.main,
+        "limits": limits.main,
         "healing": healing.main,
         "upgrade": upgrade.main,
         "preflight": preflight.main,

@@ -49,6 +49,7 @@ class Asked:
     context: ssl.SSLContext | None = None
     count: int = 0
     lost: list[Lost] = field(default_factory=list)
+    took_s: list[float] = field(default_factory=list)  # each answer
 
     def ask(self) -> None:
         """Once."""
@@ -59,7 +60,9 @@ class Asked:
             why = self._ask(url)
             if not why.startswith(ConnectionRefusedError.__name__):
                 break
-        if why:
+        if not why:
+            self.took_s.append(time.monotonic() - began)
+        else:
             now = time.strftime("%H:%M:%S", time.gmtime())
             self.lost.append(Lost(now, time.monotonic() - began, f"{url}: {why}"))
 

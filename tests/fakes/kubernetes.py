@@ -125,7 +125,7 @@ class FakeClient:
 
         def effect() -> Document:
             found = self._api.get(whole, namespace or "", name)
-            return self._api.put(_merged(found, changed))
+            return self._api.put(merged(found, changed))
 
         return self._call(f"patch {kind.__name__} {name}", effect)
 
@@ -137,9 +137,9 @@ class FakeClient:
         return self._life.call(f"{self._name} {what}".strip(), effect)
 
 
-def _merged(found: Any, changed: Any) -> Any:
+def merged(found: Any, changed: Any) -> Any:
     """A JSON merge patch: https://www.rfc-editor.org/rfc/rfc7396."""
     if not (isinstance(found, dict) and isinstance(changed, dict)):
         return copy.deepcopy(changed)
-    both = {**found, **{key: _merged(found.get(key, {}), value) for key, value in changed.items() if value is not None}}
+    both = {**found, **{key: merged(found.get(key, {}), value) for key, value in changed.items() if value is not None}}
     return {key: value for key, value in both.items() if not (key in changed and changed[key] is None)}

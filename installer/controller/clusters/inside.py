@@ -20,8 +20,10 @@ from lightkube.types import PatchType
 
 from installer.controller.clusters import drain, marks
 from installer.controller.clusters.marks import Marks
+from installer.controller.kept import Kept
 from installer.controller.manager_api import FIELD_MANAGER, Api, is_ready
 from installer.core.errors import KubernetesError
+from installer.core.secret import Secret
 from installer.kubernetes import (
     addons,
     client,
@@ -93,6 +95,8 @@ class Inside:
         self._dropped: set[str] = set()  # nodes whose pods may still stand in the API
         self._authority = authority
         self._hosts: list[Node] = []
+        self._basics: Kept[list[Document]] = Kept()
+        self._measuring: Kept[list[Document]] = Kept()
 
     @property
     def api(self) -> Api:
@@ -115,24 +119,25 @@ class Inside:
         """
         if rotating and not self._published():
             return
-        network = cluster.spec.network
-        self._api.apply(
-            [
-                *addons.tenant(
-                    image=settings.images["pause"],
-                    address=network.dns_service,
-                    domain=network.domain,
-                    nodes=sum(pool.count for pool in cluster.spec.pools),
-                    authorities=documents.digest(self._authority.trusted),
-                ),
-                *endpoint(self._address),
-            ]
-        )
+        self._api.apply(self._basics.get((settings, cluster), lambda: self._rendered(settings, cluster)))
         if metrics.wanted(cluster):
             self._api.apply(self._metrics(settings))
         elif self._api.get(ServiceAccount, metrics.NAME, metrics.NAMESPACE) is not None:
             self._remove_metrics(settings)
         self._furnish_storage(cluster)
+
+    def _rendered(self, settings: PlatformSettings, cluster: Cluster) -> list[Document]:
+        network = cluster.spec.network
+        return [
+            *addons.tenant(
+                image=settings.images["pause"],
+                address=network.dns_service,
+                domain=network.domain,
+                nodes=sum(pool.count for pool in cluster.spec.pools),
+                authorities=documents.digest(self._authority.trusted),
+            ),
+            *endpoint(self._address),
+        ]
 
     def behind(self) -> list[str]:
         """What of ours in the cluster has not come to its authorities yet, for people."""
@@ -155,6 +160,9 @@ class Inside:
 
     def _metrics(self, settings: PlatformSettings) -> list[Document]:
         seen = self._api.secret(metrics.NAME, metrics.NAMESPACE)
+        return self._measuring.get((settings, seen), lambda: self._render_metrics(settings, seen))
+
+    def _render_metrics(self, settings: PlatformSettings, seen: Mapping[str, Secret]) -> list[Document]:
         certificates = {"tls": seen["tls.crt"].reveal()} if {"tls.crt", "tls.key"} <= seen.keys() else {}
         issued = issue.issue({"tls": metrics.SERVING}, {"kubernetes": self._authority}, certificates)
         return metrics.render(

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from lightkube.resources.core_v1 import Node, Pod
+from lightkube.resources.core_v1 import Pod
 from lightkube.resources.core_v1 import Secret as SecretResource
 from lightkube.types import PatchType
 
@@ -60,11 +60,13 @@ class Nodes:
         self._now = now
         self._drains = Drains(now)
         self._seen: Mapping[str, NodeSeen] = {}
+        self._listed: list[Pod] | None = None
         self._asked: Cluster | None = None
         self._pools: Sequence[pools.WantedPool] = ()
 
     def grow(self, cluster: Cluster, place: Place) -> list[Happened]:
         """Make the nodes that are missing; needs nothing of the cluster's own API, so they start beside it."""
+        self._listed = None
         pods = [self._pod(pod, place) for pod in self._pods()]
         return [self._create(cluster, place, action) for action in pools.missing(self._wanted(cluster, place), pods)]
 
@@ -116,7 +118,7 @@ class Nodes:
         for pod in pods:
             if pod.draining_since:
                 parts += [f"{pod.name} is drained since {pod.draining_since}", *self._drains.held(pod.name)]
-        parts += [why] if (why := waiting.reasons(self._api, self._name, node_pod.PART)) else []
+        parts += [why] if (why := waiting.reasons(self._api, self._name, node_pod.PART, self._drained.free)) else []
         return Condition("NodesReady", False, UPDATING if ready >= count else STARTING, "; ".join(parts))
 
     # --- acts -------------------------------------------------------------------------------------------------------
@@ -134,6 +136,7 @@ class Nodes:
             near=self._near(cluster, place),
         )
         self._api.apply(made.documents)
+        self._listed = None
         return Happened("NodeCreated", f"node {name} of pool {pool.name}")
 
     def _take_away(self, cluster: Cluster, pod: pools.SeenPod, action: pools.Delete, inside: Inside) -> list[Happened]:
@@ -161,6 +164,7 @@ class Nodes:
     def _delete(self, name: str, reason: str) -> Happened:
         self._drains.forget(name)
         self._api.delete(Pod, name, self._namespace)
+        self._listed = None
         self._api.delete(SecretResource, name, self._namespace)
         return Happened("NodeRemoved", f"node {name}: {reason}")
 
@@ -172,6 +176,7 @@ class Nodes:
         return Happened("DrainCancelled", f"node {name} stays")
 
     def _note(self, name: str, since: str | None) -> None:
+        self._listed = None
         with client.translated(f"note the drain of node pod {name}"):
             self._api.client.patch(
                 Pod,
@@ -206,7 +211,10 @@ class Nodes:
         return tuple(sorted(place.volumes - held))
 
     def _pods(self) -> list[Pod]:
-        return self._api.list(Pod, self._namespace, hosted.labels(self._name, node_pod.PART))
+        """Listed once a pass, and again after what we change of them."""
+        if self._listed is None:
+            self._listed = self._api.list(Pod, self._namespace, hosted.labels(self._name, node_pod.PART))
+        return self._listed
 
     def _pod(self, pod: Pod, place: Place | None = None) -> pools.SeenPod:
         """`place` decides whether the pod may be where it is."""
@@ -226,8 +234,8 @@ class Nodes:
             displaced=place is not None and host not in place.volumes and host in self._drained.since(),
         )
 
-    def _pods_of_nodes(self, cluster: Cluster, pods: Iterable[Pod]) -> dict[str, PodOfNode]:
-        hosts = {meta_of(host).name: meta_of(host).labels or {} for host in self._api.list(Node)}
+    def _pods_of_nodes(self, cluster: Cluster, pods: Sequence[Pod]) -> dict[str, PodOfNode]:
+        hosts = self._drained.labels({pod.spec.nodeName for pod in pods if pod.spec and pod.spec.nodeName})
         by_name = {pool.name: pool for pool in cluster.spec.shared_pools}
         found = {}
         for pod in pods:

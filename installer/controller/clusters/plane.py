@@ -7,18 +7,30 @@ from dataclasses import dataclass
 from lightkube.resources.apps_v1 import Deployment
 from lightkube.resources.core_v1 import Pod, Service
 
-from installer.controller.clusters import versions, waiting
+from installer.controller.clusters import turns, versions, waiting
+from installer.controller.clusters.starts import Starts
 from installer.controller.datastores.datastores import Datastores
 from installer.controller.datastores.one_pass import DatastoreNotReadyError
 from installer.controller.drained_hosts import DrainedHosts
+from installer.controller.kept import Kept
 from installer.controller.manager_api import Api, meta_of
 from installer.controller.status import STARTING, Condition, Happened
 from installer.core.errors import KubernetesError
 from installer.kubernetes import datastore, egress, hosted
-from installer.kubernetes.cluster_status import UPDATING
+from installer.kubernetes.cluster_status import QUEUED, UPDATING
+from installer.kubernetes.documents import Document
 from installer.kubernetes.roots import Roots
 from installer.kubernetes.settings import PlatformSettings
 from installer.spec.cluster import Cluster
+
+
+@dataclass(frozen=True)
+class Where:
+    """Where it is reached, and the datastore with its data."""
+
+    datastore: str
+    address: str
+    port: int
 
 
 @dataclass(frozen=True)
@@ -29,12 +41,24 @@ class Seen:
     condition: Condition
     given_up: str = ""  # why its newest pods do not come up, once Kubernetes has given them up
 
+    @property
+    def queued(self) -> bool:
+        """Whether it is to be another, and waits for its turn."""
+        return self.condition.reason == QUEUED
+
 
 class Plane:
     """One cluster's control plane."""
 
     def __init__(
-        self, name: str, api: Api, datastores: Datastores, settings: PlatformSettings, drained: DrainedHosts
+        self,
+        name: str,
+        api: Api,
+        datastores: Datastores,
+        settings: PlatformSettings,
+        *,
+        drained: DrainedHosts,
+        starts: Starts,
     ) -> None:
         self._name = name
         self._namespace = hosted.namespace(name)
@@ -42,10 +66,13 @@ class Plane:
         self._datastores = datastores
         self._settings = settings
         self._drained = drained
+        self._starts = starts
+        self._rendered: Kept[list[Document]] = Kept()
         self._admitted = ""  # to the datastore of this name
 
-    def ensure(self, cluster: Cluster, at: str, address: str, port: int, roots: Roots) -> tuple[Seen, list[Happened]]:
-        """Bring it to what the cluster says, one step; never waits for pods. `at`: the datastore with its data."""
+    def ensure(self, cluster: Cluster, where: Where, roots: Roots, *, generation: int) -> tuple[Seen, list[Happened]]:
+        """Bring it to what the cluster says, in this generation of its resource, one step; never waits for pods."""
+        at = where.datastore
         tenant = datastore.Tenant(self._name)
         try:
             if at == datastore.name_for(self._name, cluster.spec.datastore):
@@ -57,8 +84,8 @@ class Plane:
         except DatastoreNotReadyError as exc:
             return Seen(0, Condition("ControlPlaneReady", False, "DatastoreNotReady", exc.explain())), []
         place = hosted.Place(
-            address=address,
-            node_port=port,
+            address=where.address,
+            node_port=where.port,
             egress=self._egress(),
             etcd_servers=store.servers,
             etcd_ca=store.authority.trusted,
@@ -67,11 +94,22 @@ class Plane:
         )
         seen = self._api.secret(hosted.CONTROL_PLANE, self._namespace)
         before = self._found()
-        wanted = hosted.control_plane_documents(
-            cluster, place, self._settings, roots, datastore=store.authority, seen=seen, moved=self._moved(before)
+        moved = self._moved(before)
+        secret, deployment = self._rendered.get(
+            (cluster, place, roots, store.authority, seen, moved),
+            lambda: hosted.control_plane_documents(
+                cluster, place, self._settings, roots, datastore=store.authority, seen=seen, moved=moved
+            ),
         )
-        self._api.apply(wanted)
-        found = self._found()
+        deployment = turns.marked(deployment, generation)
+        if seen and turns.may_wait(before, deployment):
+            if ahead := self._starts.enter(self._name, replaced=True):
+                ready = (before.status.readyReplicas or 0) if before and before.status else 0
+                waits = turns.queued(ready, cluster.spec.control_plane.replicas, ahead)
+                return Seen(ready, waits), self._admin(place, roots)
+        elif turns.differs(before, deployment):
+            self._starts.go_ahead(self._name)
+        found = self._found() if self._api.apply([secret, deployment]) else before
         happened = [*changes(before, found), *self._admin(place, roots)]
         return self._look(found, cluster.spec.control_plane.replicas), happened
 
@@ -118,7 +156,7 @@ class Plane:
         if current and ready >= wanted and updated >= wanted and total == wanted:
             message = f"{ready} of {wanted} replicas are ready"
             return Seen(ready, Condition("ControlPlaneReady", True, "Ready", message))
-        why = waiting.reasons(self._api, self._name, hosted.CONTROL_PLANE)
+        why = waiting.reasons(self._api, self._name, hosted.CONTROL_PLANE, self._drained.free)
         message = f"{ready} of {wanted} replicas are ready, {updated} are up to date{': ' if why else ''}{why}"
         # Enough serve, of the one kind or the other: what is missing is only the change.
         reason = UPDATING if ready >= wanted else STARTING

@@ -29,7 +29,7 @@ from installer.controller.status import Attempt, Condition, Found, Happened, Nod
 from installer.core import clock
 from installer.core.errors import KubernetesError
 from installer.kubernetes import datastore, hosted, storage
-from installer.kubernetes.cluster_status import PENDING
+from installer.kubernetes.cluster_status import PENDING, QUEUED
 from installer.kubernetes.roots import Stage
 from installer.kubernetes.settings import PlatformSettings
 from installer.spec.cluster import Cluster
@@ -39,10 +39,11 @@ _GONE_TIMEOUT_S = 120
 
 @dataclass(frozen=True)
 class Look:
-    """The end of a pass. `steady`: nothing is under way."""
+    """The end of a pass. `steady`: nothing is under way; `queued`: it is told when it is its turn."""
 
     found: Found
     steady: bool
+    queued: bool = False
     happened: tuple[Happened, ...] = ()
 
 
@@ -67,7 +68,7 @@ class ClusterReconciler:
         self._home = home.Home(name, api, datastores)
         self._settings = settings
         self._starts = starts
-        self._plane = plane.Plane(name, api, datastores, settings, drained)
+        self._plane = plane.Plane(name, api, datastores, settings, drained=drained, starts=starts)
         self._nodes = nodes.Nodes(name, api, settings, drained)
         self._dedicated = dedicated.Dedicated(name, api)
         self.volumes = Volumes(name, api, settings)
@@ -90,34 +91,34 @@ class ClusterReconciler:
         with self._one_at_a_time:
             if self._deleted or resource["metadata"].get("deletionTimestamp"):
                 return None
-            cluster = parse(resource)
-            if isinstance(cluster, Condition):
-                return Look(Found(conditions=(cluster,)), steady=True)
-            if refused := refusal(cluster, self._settings):
-                return Look(Found(conditions=(refused,)), steady=True)
-            status = resource.get("status") or {}
-            if waits := self._queued(status):
-                return Look(Found(conditions=(waits,)), steady=False)
-            attempt = Attempt(cluster.spec.version, resource["metadata"]["generation"], self._settings.bundle)
-            course = versions.course(status, attempt)
-            if refused := versions.refusal(course):
-                return Look(Found(conditions=(refused,)), steady=True)
-            try:
-                wish = Wish.of(resource["metadata"].get("annotations"))
-                look = self._pass(cluster, status, wish, course)
-            except LostError as exc:
-                look = Look(Found(conditions=(exc.condition,)), steady=True)
+            look = self._look(resource)
             if look.steady:
                 self._starts.leave(self._name)
             return look
 
+    def _look(self, resource: Mapping[str, Any]) -> Look:
+        cluster = parse(resource)
+        if isinstance(cluster, Condition):
+            return Look(Found(conditions=(cluster,)), steady=True)
+        if refused := refusal(cluster, self._settings):
+            return Look(Found(conditions=(refused,)), steady=True)
+        status = resource.get("status") or {}
+        if waits := self._queued(status):
+            return Look(Found(conditions=(waits,)), steady=False, queued=True)
+        attempt = Attempt(cluster.spec.version, resource["metadata"]["generation"], self._settings.bundle)
+        course = versions.course(status, attempt)
+        if refused := versions.refusal(course):
+            return Look(Found(conditions=(refused,)), steady=True)
+        try:
+            return self._pass(cluster, status, Wish.of(resource["metadata"].get("annotations")), course)
+        except LostError as exc:
+            return Look(Found(conditions=(exc.condition,)), steady=True)
+
     def _queued(self, status: Mapping[str, Any]) -> Condition | None:
         """Why a cluster that has never been ready may not start yet."""
-        if status.get("phase", PENDING) != PENDING:
-            self._starts.leave(self._name)
-        elif before := self._starts.enter(self._name):
+        if status.get("phase", PENDING) == PENDING and (before := self._starts.enter(self._name)):
             message = "1 other cluster starts" if before == 1 else f"{before} other clusters start"
-            return Condition("ControlPlaneReady", False, "Queued", f"{message} before it")
+            return Condition("ControlPlaneReady", False, QUEUED, f"{message} before it")
         return None
 
     def _pass(self, cluster: Cluster, status: Mapping[str, Any], wish: Wish, course: versions.Course) -> Look:
@@ -137,7 +138,10 @@ class ClusterReconciler:
         # Node pods first: they start while the control plane does, and find it when it answers.
         reached = cluster.at(course.whole)
         happened = self._nodes.grow(reached, place)
-        seen, changed = self._plane.ensure(cluster.at(course.version), where.at, address, port, roots)
+        at = plane.Where(where.at, address, port)
+        seen, changed = self._plane.ensure(cluster.at(course.version), at, roots, generation=course.attempt.generation)
+        if seen.condition.ok and status.get("phase", PENDING) != PENDING:  # its nodes may still follow
+            self._starts.leave(name)
         if seen.condition.ok:
             reached = cluster.at(course.version)
         course, failed = versions.judged(course, seen.given_up)
@@ -177,7 +181,7 @@ class ClusterReconciler:
         done = (*restored, *happened, *changed, *failed, *more, *moved, *advanced)
         well = all(one.ok for one in (seen.condition, condition, served, *([rotating] if rotating else ())))
         well = well and not home.is_moving(stored) and not self._dedicated.empties
-        return Look(found, steady=well and settled and not done, happened=done)
+        return Look(found, steady=well and settled and not done, queued=seen.queued and not done, happened=done)
 
     def _inside_cluster(
         self, cluster: Cluster, place: nodes.Place, seen: plane.Seen

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from lightkube.models.core_v1 import ContainerStatus
-from lightkube.resources.core_v1 import Node, Pod
+from lightkube.resources.core_v1 import Pod
 
 from installer.controller.clusters import room
+from installer.controller.clusters.room import Room
 from installer.controller.manager_api import Api, meta_of
 from installer.kubernetes import hosted
 
@@ -15,14 +17,14 @@ _LONGEST = 300  # characters of a program's last words
 _ON_THEIR_WAY = frozenset({"ContainerCreating", "PodInitializing"})
 
 
-def reasons(api: Api, cluster: str, part: str) -> str:
-    """What holds the pods of a part of a cluster up; empty when nothing does."""
+def reasons(api: Api, cluster: str, part: str, free: Callable[[], Mapping[str, Room]]) -> str:
+    """What holds the pods of a part of a cluster up; empty when nothing does. `free`: by host, asked if it matters."""
     found = []
     for pod in api.list(Pod, hosted.namespace(cluster), hosted.labels(cluster, part)):
         name, status = meta_of(pod).name, pod.status
         for condition in (status.conditions or []) if status else []:
             if condition.type == "PodScheduled" and condition.status == "False":
-                found.append(f"{name} cannot be placed: {_unplaced(api, pod) or condition.message}")
+                found.append(f"{name} cannot be placed: {_unplaced(pod, free()) or condition.message}")
         for container in (status.containerStatuses or []) if status else []:
             waiting = container.state.waiting if container.state else None
             if waiting and waiting.reason not in _ON_THEIR_WAY:
@@ -38,7 +40,6 @@ def _last_words(container: ContainerStatus) -> str:
     return lines[-1][:_LONGEST] if lines else ""
 
 
-def _unplaced(api: Api, pod: Any) -> str:
+def _unplaced(pod: Any, free: Mapping[str, Room]) -> str:
     """Requested against free on each host that may carry it; empty when room is not what it lacks."""
-    hosts = [node for node in api.list(Node) if not (node.spec and node.spec.taints)]
-    return room.explain(room.requested(pod), room.free(hosts, api.list(Pod, "*")))
+    return room.explain(room.requested(pod), free)

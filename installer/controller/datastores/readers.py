@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from lightkube.resources.apps_v1 import Deployment
 
-from installer.controller.manager_api import Api
+from installer.controller.manager_api import Api, is_complete
 from installer.kubernetes import hosted
 
 _FLAG: Final = "--etcd-servers="
@@ -23,7 +23,7 @@ def told(api: Api, clusters: Iterable[str], addresses: Mapping[str, str]) -> fro
             continue
         theirs = {name for name, address in addresses.items() if address in _servers(found)}
         if theirs:
-            known &= theirs if _is_complete(found) else frozenset()
+            known &= theirs if is_complete(found) else frozenset()
     return known
 
 
@@ -31,13 +31,3 @@ def _servers(found: Any) -> frozenset[str]:
     words = [word for one in found.spec.template.spec.containers for word in one.command or ()]
     urls = [url for word in words if word.startswith(_FLAG) for url in word.removeprefix(_FLAG).split(",")]
     return frozenset(urlsplit(url).hostname or "" for url in urls)
-
-
-def _is_complete(found: Any) -> bool:
-    """Whether none of its pods was made before what it says now."""
-    status, wanted = found.status, found.spec.replicas
-    return bool(
-        status
-        and status.observedGeneration == found.metadata.generation
-        and wanted == status.replicas == status.updatedReplicas == status.readyReplicas
-    )

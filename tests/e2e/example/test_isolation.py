@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from installer.kubernetes import node_pod
-from tests.e2e.example import conftest
+from tests.e2e import images
 from tests.e2e.platform_under_test import PlatformUnderTest, eventually
 
 SPACE = "isolation"
@@ -58,13 +58,13 @@ def spaces(example: PlatformUnderTest, answering_image: str) -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def greedy(tmp_path_factory: pytest.TempPathFactory) -> conftest.Image:
+def greedy(tmp_path_factory: pytest.TempPathFactory) -> images.Image:
     """An image with programs/greedy."""
-    return conftest.build("greedy", tmp_path_factory.mktemp("greedy"))
+    return images.build("greedy", tmp_path_factory.mktemp("greedy"))
 
 
 @pytest.fixture(scope="module", autouse=True)
-def filling(example: PlatformUnderTest, spaces: None, greedy: conftest.Image) -> Iterator[str]:
+def filling(example: PlatformUnderTest, spaces: None, greedy: images.Image) -> Iterator[str]:
     """A cluster with one node, which may take 1 GiB of its host's disk and takes more from now on; its node pod.
 
     The host's kubelet looks once a minute: meanwhile there are other tests.
@@ -152,7 +152,7 @@ def _node_pod(example: PlatformUnderTest, cluster: str, name: str) -> Any:
     return json.loads(example.kubectl("manager", "-n", f"cluster-{cluster}", "get", "pod", name, "-o", "json").stdout)
 
 
-def test_a_fork_bomb_is_stopped_at_its_pod(example: PlatformUnderTest, spaces: None, greedy: conftest.Image) -> None:
+def test_a_fork_bomb_is_stopped_at_its_pod(example: PlatformUnderTest, spaces: None, greedy: images.Image) -> None:
     """It is refused more processes; its own node and the other cluster on the host go on."""
     _apply(example, "team-a", _pod("bomb", greedy.reference, "processes"))
 
@@ -170,7 +170,7 @@ def test_a_fork_bomb_is_stopped_at_its_pod(example: PlatformUnderTest, spaces: N
 
 
 def test_who_takes_all_memory_of_a_node_is_ended(
-    example: PlatformUnderTest, spaces: None, greedy: conftest.Image
+    example: PlatformUnderTest, spaces: None, greedy: images.Image
 ) -> None:
     """The pod, not its node, nor anything of the other cluster on that host."""
     before = _status(example, "team-b", "of-team-b")
@@ -185,7 +185,7 @@ def test_who_takes_all_memory_of_a_node_is_ended(
     assert _ready_nodes(example, "team-b") == 2
 
 
-def test_a_log_flood_is_rotated(example: PlatformUnderTest, spaces: None, greedy: conftest.Image) -> None:
+def test_a_log_flood_is_rotated(example: PlatformUnderTest, spaces: None, greedy: images.Image) -> None:
     """Five files of it are kept, and the other cluster answers meanwhile."""
     _apply(example, "team-a", _pod("flood", greedy.reference, "log"))
     words = ("-n", SPACE, "exec", "of-team-b", "--", "/answer", "http://127.0.0.1:8080/")

@@ -39,3 +39,26 @@ def test_what_is_told_of_a_node_counts() -> None:
     assert not drained.note("worker-2", {draining.SINCE: _SINCE})
     assert drained.note("worker-1", {})
     assert drained.since() == {"worker-2": _SINCE}
+
+
+def test_labels_and_room_are_asked_for_once_for_all() -> None:
+    """Anew after a while, labels also for a host that was not there before."""
+    api, _, life = _world()
+    now = 0.0
+    for node in api.of("Node"):
+        node["status"] = {"allocatable": {"cpu": "2", "memory": "1Gi"}}
+    drained = DrainedHosts(Api(cast(Client, api.client(life))), now=lambda: now)
+    first = (drained.labels(["worker-1"]), drained.free())
+    calls = len(life.calls)
+    assert (drained.labels(["worker-2"]), drained.free()) == first
+    assert len(life.calls) == calls
+    api.put({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "worker-3", "labels": {"zone": "b"}}})
+    now = 5.0
+    assert drained.labels(["worker-3"])["worker-3"] == {"zone": "b"}
+    drained.labels(["gone"])
+    api.remove("Node", "", "worker-3")
+    now = 11.0
+    drained.free()
+    now = 65.0
+    assert "worker-3" not in drained.labels(["worker-1"])
+    assert life.calls[calls:] == ["list Node", "list Node", "list Pod", "list Node"]

@@ -99,3 +99,31 @@ def test_managers_that_are_named_and_not_there_yet() -> None:
     session: Any = SimpleNamespace(roots=roots, manager_urls=(), platform=SimpleNamespace(name="harbor"))
     with pytest.raises(InfrastructureError, match=r"none of the managers .* is a host of harbor yet"):
         clusters.kubeconfig(session, "manager")
+
+
+def _following(name: str, reason: str, message: str) -> clusters.ClusterInfo:
+    condition = {"type": "ControlPlaneReady", "status": "False", "reason": reason, "message": message}
+    return clusters.info({"metadata": {"name": name}, "status": {"phase": "Updating", "conditions": [condition]}})
+
+
+@pytest.mark.parametrize(
+    ("busy", "queued", "said"),
+    [
+        (1, 0, "9 of 10 have followed; b0: ControlPlaneReady: its pods start"),
+        (1, 1, "8 of 10 have followed; b0: ControlPlaneReady: its pods start; 1 waits for its turn"),
+        (0, 4, "6 of 10 have followed; 4 wait for their turn"),
+    ],
+)
+def test_how_far_clusters_are_that_take_turns(busy: int, queued: int, said: str) -> None:
+    """Those that are at it by name; those that wait as a number."""
+    late = [_following(f"b{number}", "Updating", "its pods start") for number in range(busy)]
+    late += [_following(f"q{number}", "Queued", "3 others come before") for number in range(queued)]
+    done = [_following(f"d{number}", "Ready", "") for number in range(10 - len(late))]
+    assert clusters.following([*done, *late], late) == said
+
+
+def test_a_hundred_that_follow_are_not_all_named() -> None:
+    """Five of them, and how many more."""
+    late = [_following(f"b{number}", "Updating", "its pods start") for number in range(100)]
+    assert clusters.following(late, late).startswith("0 of 100 have followed; b0: ")
+    assert clusters.following(late, late).endswith("; and 95 more")

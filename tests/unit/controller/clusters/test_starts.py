@@ -62,6 +62,51 @@ def test_more_hosts_let_more_start() -> None:
     assert [starts.enter(name) for name in "bc"] == [0, 0]
 
 
+def test_new_clusters_come_before_those_that_are_replaced() -> None:
+    """Whoever makes one waits for no change of all the others; of each kind, who came first."""
+    starts = Hosts(1).starts()
+    assert starts.enter("a", replaced=True) == 0
+    assert [starts.enter(name, replaced=True) for name in "bc"] == [1, 2]
+    assert [starts.enter(name) for name in "xy"] == [1, 2]
+    assert [starts.enter(name, replaced=True) for name in "bc"] == [3, 4]
+    starts.leave("a")
+    assert starts.enter("b", replaced=True) == 2
+    assert starts.enter("x") == 0
+
+
+def test_one_that_goes_ahead_counts() -> None:
+    """Nobody is asked, and others wait for it."""
+    starts = Hosts(1).starts()
+    assert starts.enter("a") == 0
+    starts.go_ahead("b")
+    assert [starts.enter(name) for name in "bc"] == [0, 2]
+    starts.leave("a")
+    assert starts.enter("c") == 1
+
+
+def test_one_that_does_not_ask_again_loses_its_place() -> None:
+    """It cannot be looked at, and must not hold up others for ever."""
+    hosts = Hosts(1)
+    starts = hosts.starts()
+    assert [starts.enter(name) for name in "abc"] == [0, 1, 2]
+    hosts.now = 60.0
+    assert starts.enter("c") == 2
+    hosts.now = 100.0
+    assert starts.enter("c") == 0
+
+
+def test_the_next_are_woken_when_one_leaves() -> None:
+    """As many as are free, and nobody when one leaves that was never there."""
+    woken: list[str] = []
+    starts = Hosts(1).starts()
+    starts.wake = woken.append
+    assert [starts.enter(name) for name in "abc"] == [0, 1, 2]
+    starts.leave("x")
+    assert woken == []
+    starts.leave("a")
+    assert woken == ["b"]
+
+
 @pytest.mark.parametrize(
     ("hosts", "expected"),
     [

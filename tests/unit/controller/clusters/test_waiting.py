@@ -8,6 +8,7 @@ import pytest
 from lightkube.resources.core_v1 import Node, Pod
 
 from installer.controller.clusters import waiting
+from installer.controller.drained_hosts import DrainedHosts
 from installer.controller.manager_api import Api
 
 
@@ -67,7 +68,8 @@ def held_up(reason: str, message: str | None = None, ended: str | None = None) -
 
 
 def reasons(nodes: list[dict[str, Any]], pods: list[dict[str, Any]]) -> str:
-    return waiting.reasons(cast(Api, Manager(nodes, pods)), "a", "node")
+    api = cast(Api, Manager(nodes, pods))
+    return waiting.reasons(api, "a", "node", DrainedHosts(api).free)
 
 
 def test_a_node_pod_without_a_place_names_what_each_host_has_free() -> None:

@@ -214,7 +214,7 @@ async def _listen(world: World, name: str, stopped: kopf.DaemonStopped) -> None:
             return
         async with api:
             try:
-                await watch.listen(api, changed, pods_matter=world.reconciler(name).load_balancers.follows_pods)
+                await watch.listen(api, changed, also=world.reconciler(name).also)
             except InstallerError:  # its passes tell what is wrong with an API, and look for themselves meanwhile
                 await asyncio.sleep(daemons.FAILED_S)
 

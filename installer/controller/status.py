@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from installer.kubernetes.cluster_status import PENDING, REFUSED, UPDATING, UPGRADE_FAILED
+from installer.kubernetes.cluster_status import HOSTS_READY, PENDING, REFUSED, UPDATING, UPGRADE_FAILED
 
 # The reason of a condition that is on its way, with too little that serves; with enough of it, it is UPDATING.
 STARTING: Final = "Starting"
@@ -41,6 +41,11 @@ class NodeFound:
     host: str
     ready: bool
     draining: bool = False
+
+    @property
+    def is_host(self) -> bool:
+        """Whether it is a host as a whole."""
+        return self.name == self.host
 
 
 @dataclass(frozen=True)
@@ -77,6 +82,11 @@ class Found:
     def ready(self) -> bool:
         return bool(self.conditions) and all(condition.ok for condition in self.conditions)
 
+    @property
+    def serves(self) -> bool:
+        """Ready, but perhaps for hosts of dedicated pools, which only the installer brings."""
+        return bool(self.conditions) and all(one.ok or one.type == HOSTS_READY for one in self.conditions)
+
 
 def status(found: Found, *, generation: int, before: Mapping[str, Any], now: datetime | None = None) -> dict[str, Any]:
     """The whole status; a condition that stays as it was keeps the time of its last transition."""
@@ -100,7 +110,7 @@ def status(found: Found, *, generation: int, before: Mapping[str, Any], now: dat
             "items": [vars(node) for node in found.nodes],
         },
         # What all of it was last whole on; by it those who bring a newer one see when it has come through.
-        "bundle": found.bundle if found.ready else before.get("bundle", ""),
+        "bundle": found.bundle if found.serves else before.get("bundle", ""),
         "volumes": _volumes(found.volumes, before),
         "conditions": [entry(c, generation, times, moment) for c in conditions],
     }
@@ -127,12 +137,13 @@ def phase(found: Found, *, generation: int, before: Mapping[str, Any]) -> str:
     lacking = [condition.reason for condition in found.conditions if not condition.ok]
     if any(reason.endswith(REFUSED) for reason in lacking):
         return REFUSED
-    if before.get("phase", PENDING) == PENDING:
+    if before.get("phase", PENDING) == PENDING and not found.serves:
         return PENDING
     if lacking == [UPGRADE_FAILED]:
         return UPGRADE_FAILED
     if (
-        all(reason == UPDATING for reason in lacking)
+        found.serves
+        or all(reason == UPDATING for reason in lacking)
         or before.get("phase") == UPDATING
         or before.get("observedGeneration") != generation
     ):

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from installer.engine.plan import Target
 from installer.engine.registry import Guard, GuardRegistry, Step, StepRegistry
 from installer.spec import faults, source
+from installer.spec.base import Role
 
 C = TypeVar("C")
 
@@ -30,7 +31,7 @@ Word = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]*$", max_length
 class RoleSelector(Model):
     """All hosts of one role."""
 
-    role: Literal["manager", "worker"]
+    role: Role
 
 
 class HostSelector(Model):

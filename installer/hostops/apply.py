@@ -111,6 +111,7 @@ def _after(wanted: HostState, seen: HostFacts, later: Sequence[HostChange] = ())
         files={file.path: file.sha256 or kept.get(file.path, "") for file in wanted.files},
         links={link.path: link.target for link in wanted.links},
         units={unit.name: "" if unit.name in pending else started_on(unit, wanted, seen) for unit in wanted.units},
+        cluster=wanted.cluster,
     )
 
 
@@ -121,6 +122,7 @@ def _before(wanted: HostState, seen: HostFacts, todo: Sequence[HostChange]) -> M
     known = {name: digest for name, digest in old.units.items() if name not in pending}
     return replace(
         old,
+        cluster=after.cluster,
         files={**after.files, **old.files},
         links={**after.links, **old.links},
         units={**dict.fromkeys(after.units, ""), **known},

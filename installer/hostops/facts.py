@@ -58,6 +58,7 @@ class Manifest:
     )  # name -> digest of what it was started on; "": being changed
     release: str = ""  # digest of the bundle that it last ran as a whole, as was seen; "": none yet
     previous: str = ""  # of the one before that; "": there was none
+    cluster: str = ""  # that it was made a node of, as a whole; "": none but the manager
 
     @property
     def serves(self) -> bool:
@@ -78,6 +79,7 @@ class Manifest:
                 units=data["units"],
                 release=data.get("release", ""),
                 previous=data.get("previous", ""),
+                cluster=data.get("cluster", ""),
             )
         except (ValueError, KeyError, TypeError):
             return cls()

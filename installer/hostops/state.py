@@ -81,6 +81,7 @@ class HostState:
     files: tuple[File, ...] = ()
     links: tuple[Link, ...] = ()
     units: tuple[Unit, ...] = ()
+    cluster: str = ""  # that it makes the host a node of; empty: the manager
 
     def __post_init__(self) -> None:
         _no_twins("path", self.paths)

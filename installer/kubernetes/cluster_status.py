@@ -10,4 +10,5 @@ UPDATING: Final = "Updating"  # it follows a change; also the reason of a condit
 REFUSED: Final = "Refused"  # this platform cannot make it
 UPGRADE_FAILED: Final = "UpgradeFailed"  # it serves at the version that it had before; also a condition's reason
 # Conditions.
+HOSTS_READY: Final = "DedicatedReady"  # of clusters with dedicated pools: their hosts have joined
 AUTHORITIES_SETTLED: Final = "AuthoritiesSettled"  # while they are replaced by others

@@ -13,6 +13,7 @@ GROUP: Final = "moorage.dev"
 VERSION: Final = "v1"
 PLURAL: Final = "clusters"
 _MAX_NAME: Final = 32
+_KIND: Final = "kind"  # tells apart what may stand in one place
 # The API server bounds what its validation rules may cost; lists without a bound count as endless.
 _MAX_ITEMS: Final = 100
 # JSON Schema's own names that have another one, or no meaning, in a custom resource definition.
@@ -117,7 +118,7 @@ def structural(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str,
 
     https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#specifying-a-structural-schema
     """
-    schema = _without_null(_resolved(schema, definitions), definitions)
+    schema = _without_kinds(_without_null(_resolved(schema, definitions), definitions), definitions)
     found = {key: value for key, value in schema.items() if key not in _DROPPED}
     if "const" in schema:
         found["enum"] = [schema["const"]]
@@ -144,6 +145,46 @@ def _without_null(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[s
         return schema
     rest = {key: value for key, value in schema.items() if key not in ("anyOf", "default")}
     return {**_resolved(kinds[0], definitions), **rest}
+
+
+def _without_kinds(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
+    """One object in place of several told apart by `kind`: with all their fields, and rules for who has which.
+
+    Defaults of fields that not all of them have are left to whoever reads the object: the API server would set them on
+    all.
+    """
+    if "oneOf" not in schema:
+        return schema
+    kinds = [_resolved(one, definitions) for one in schema["oneOf"]]
+    by_name = {one["properties"][_KIND]["const"]: one for one in kinds}
+    common = set.intersection(*(set(one["properties"]) for one in kinds))
+    properties: dict[str, Any] = {}
+    found: list[dict[str, str]] = []
+    for name, one in by_name.items():
+        found += [rule for rule in one.get(RULES_MARK, ()) if rule not in found]
+        for field, inner in one["properties"].items():
+            if field in common:
+                properties.setdefault(field, inner)
+                continue
+            properties[field] = {key: value for key, value in inner.items() if key != "default"}
+            found.append(_only(field, name, required=field in one["required"]))
+    told = {key: value for key, value in properties[_KIND].items() if key not in ("const", "description")}
+    required = [field for field in kinds[0]["required"] if field in common]
+    return {
+        "type": "object",
+        "properties": {**properties, _KIND: {**told, "enum": list(by_name)}},
+        "required": required,
+        RULES_MARK: found,
+    }
+
+
+def _only(field: str, kind: str, *, required: bool) -> dict[str, str]:
+    """A field that is one kind's alone."""
+    if required:
+        rule, message = f"has(self.{field}) == (self.{_KIND} == '{kind}')", "is needed with, and only with,"
+    else:
+        rule, message = f"!has(self.{field}) || self.{_KIND} == '{kind}'", "is allowed only with"
+    return {"rule": rule, "message": f"{field} {message} kind {kind}"}
 
 
 def _resolved(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:

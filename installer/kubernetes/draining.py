@@ -46,6 +46,13 @@ def is_moved_by_controller(labels: Mapping[str, str] | None) -> bool:
     return (labels or {}).get(hosted.ROLE_LABEL, "") in _CONTROLLERS
 
 
+def stays_on_node(pod: Any) -> bool:
+    """Whether a pod (lightkube) of a tenant stays on a node that is emptied: a DaemonSet's, the kubelet's own."""
+    meta, phase = pod.metadata, pod.status.phase if pod.status else None
+    owned = any(one.controller and one.kind == "DaemonSet" for one in meta.ownerReferences or ())
+    return phase in {"Succeeded", "Failed"} or _MIRROR in (meta.annotations or {}) or owned
+
+
 def stays(pod: Any, bound: Container[str]) -> bool:
     """Whether a pod of the manager (lightkube) is not moved: a DaemonSet's, the kubelet's own, one with data.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Final
 
 from installer.core import layout
@@ -14,6 +15,7 @@ from installer.kubernetes.roots import Roots
 from installer.spec.cluster import ClusterNetwork
 
 NAME: Final = "egress"  # of the process beside the API server, and of the Service that leads to the nodes
+HOSTS: Final = "egress-hosts"  # EndpointSlice of that Service
 PROXY: Final = "egress-proxy"  # of the process on a node, and in its certificate
 PORT: Final = 7445
 RUN: Final = "/run/moorage"  # directory of the socket
@@ -34,6 +36,19 @@ def service(namespace: str, labels: dict[str, str], nodes: dict[str, str]) -> Do
             "selector": nodes,
             "ports": [{"name": "proxy", "port": PORT, "targetPort": PORT, "protocol": "TCP"}],
         },
+    }
+
+
+def slice_of_hosts(namespace: str, labels: dict[str, str], addresses: Sequence[str]) -> Document:
+    """Whole hosts that are nodes of the cluster, where that Service leads, too."""
+    mine = {"kubernetes.io/service-name": NAME, "endpointslice.kubernetes.io/managed-by": "moorage-controller"}
+    return {
+        "apiVersion": "discovery.k8s.io/v1",
+        "kind": "EndpointSlice",
+        "metadata": {"name": HOSTS, "namespace": namespace, "labels": {**labels, **mine}},
+        "addressType": "IPv4",
+        "ports": [{"name": "proxy", "port": PORT, "protocol": "TCP"}],
+        "endpoints": [{"addresses": [address], "conditions": {"ready": True}} for address in addresses],
     }
 
 

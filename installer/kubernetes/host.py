@@ -24,7 +24,7 @@ LEASE_S = 20
 # Of one pod, a whole node of a cluster included: a fork bomb in it leaves the other pods of the host theirs. Kernels
 # that count no further than 32768 (kernel.pid_max without systemd's 4194304) are only half full then.
 POD_PROCESSES = 16384
-_HOSTS_OWN_PROCESSES = "1000"  # which no pods together can take from the host
+OWN_PROCESSES = "1000"  # which no pods together can take from the host
 _IMPORT_SCRIPT = f"{node.CONFIG}/import-images.sh"
 
 
@@ -112,7 +112,7 @@ def _node(host: ManagerHost, plan: ManagerPlan, roots: Roots) -> node.Node:
             **host.labels,
         },
         taints=(MANAGER_TAINT,) if host.role == "manager" and plan.workers else (),
-        reserved={"cpu": "100m", "memory": "256Mi", "pid": _HOSTS_OWN_PROCESSES},
+        reserved={"cpu": "100m", "memory": "256Mi", "pid": OWN_PROCESSES},
         # Each small pod costs little, and a host carries control planes and nodes of many clusters.
         max_pods=250,
         kubelet={"nodeLeaseDurationSeconds": LEASE_S, "podPidsLimit": POD_PROCESSES},
@@ -123,21 +123,38 @@ def _balancer(host: ManagerHost, plan: ManagerPlan) -> Rendered:
     # While managers go to another version one by one, each has its API server go first: a kubelet that speaks to that
     # one is never newer than its server.
     own = (f"--prefer={host.address}:{API_PORT}",) if host.role == "manager" else ()
+    servers = [f"{address}:{API_PORT}" for address in plan.managers.values()]
+    return balancer(
+        of="the manager", listen=f"127.0.0.1:{BALANCER_PORT}", upstreams=servers, file=BALANCER_UPSTREAMS, extra=own
+    )
+
+
+def balancer(
+    *,
+    of: str,
+    listen: str,
+    upstreams: Sequence[str],
+    file: str,
+    extra: Sequence[str] = (),
+    after: Sequence[str] = (),
+) -> Rendered:
+    """A balancer of a host's own over API servers (host:port), which it reads from `file` whenever that changes."""
     return Rendered(
         processes=(
             Process(
                 name="moorage-balancer",
-                description="Node-local balancer over the manager's API servers",
+                description=f"Node-local balancer over {of}'s API servers",
                 argv=(
                     f"{layout.CURRENT}/{layout.BIN}/moorage-host",
                     "balance",
-                    f"--listen=127.0.0.1:{BALANCER_PORT}",
-                    f"--upstreams-file={BALANCER_UPSTREAMS}",
-                    *own,
+                    f"--listen={listen}",
+                    f"--upstreams-file={file}",
+                    *extra,
                 ),
+                after=tuple(after),
             ),
         ),
-        files={BALANCER_UPSTREAMS: "".join(f"{address}:{API_PORT}\n" for address in plan.managers.values())},
+        files={file: "".join(f"{address}\n" for address in upstreams)},
         certificates={},
     )
 
@@ -148,6 +165,11 @@ def _images(host: ManagerHost, plan: ManagerPlan) -> Rendered:
         wanted.append("controller")
     if host.role == "worker" or not plan.workers:
         wanted.append("node")
+    return images({name: plan.images[name] for name in wanted})
+
+
+def images(wanted: Mapping[str, str]) -> Rendered:
+    """Images of the bundle (name there -> reference), brought into a host's containerd."""
     return Rendered(
         processes=(
             Process(
@@ -159,7 +181,7 @@ def _images(host: ManagerHost, plan: ManagerPlan) -> Rendered:
                 reads=(_IMPORT_SCRIPT,),
             ),
         ),
-        files={_IMPORT_SCRIPT: import_script({name: plan.images[name] for name in wanted})},
+        files={_IMPORT_SCRIPT: import_script(wanted)},
         certificates={},
     )
 

@@ -23,6 +23,7 @@ FLANNEL_USER = "moorage:flannel"
 PROXY_USER = "system:kube-proxy"
 CGROUP_V2 = 2
 VXLAN_OVERHEAD = 50  # bytes, RFC 7348 over IPv4
+VXLAN_ID, VXLAN_PORT = 1, 8472  # of flannel, in each network: the manager's and every cluster's
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,7 @@ class Node:
     registries: str = f"{CONFIG}/registries"  # directory in which containerd looks for registries, at each pull
     env: Mapping[str, str] = field(default_factory=dict)
     tells_network_ready: bool = False  # at NETWORK_READY_PORT, whether connections may be led to it
+    authorities: str = AUTHORITIES_TOLD  # file with what it tells there of its authorities
 
 
 def render(node: Node) -> Rendered:
@@ -149,7 +151,7 @@ def _flannel(node: Node) -> Process:
             "node-name": node.name,
             "public-ip": node.address,
             "ready-address": f":{NETWORK_READY_PORT}" if node.tells_network_ready else None,
-            "authorities": AUTHORITIES_TOLD if node.tells_network_ready else None,
+            "authorities": node.authorities if node.tells_network_ready else None,
         }
     )
     return Process(
@@ -228,7 +230,11 @@ def _proxy_config(node: Node) -> dict[str, Any]:
 
 
 def _flannel_config(node: Node) -> dict[str, Any]:
-    return {"Network": str(node.pods), "EnableNFTables": True, "Backend": {"Type": "vxlan", "VNI": 1, "Port": 8472}}
+    return {
+        "Network": str(node.pods),
+        "EnableNFTables": True,
+        "Backend": {"Type": "vxlan", "VNI": VXLAN_ID, "Port": VXLAN_PORT},
+    }
 
 
 def _cni_template(node: Node) -> str:

@@ -16,7 +16,8 @@ from installer.kubernetes.documents import Document
 from installer.kubernetes.rendering import Process, Rendered
 from installer.kubernetes.roots import Roots
 from installer.kubernetes.settings import PlatformSettings
-from installer.spec.cluster import CPU_SHARE, Cluster, ClusterDns, SharedPool
+from installer.spec.cluster import CPU_SHARE, Cluster, ClusterDns
+from installer.spec.pools import SharedPool
 from installer.spec.quantity import cpu_millis, memory_bytes, threshold_bytes
 
 PART: Final = hosted.NODE

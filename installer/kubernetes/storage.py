@@ -156,7 +156,7 @@ def _pod(name: str, host: str, words: tuple[str, ...], path: str, settings: Plat
             "restartPolicy": "OnFailure",
             "containers": [made],
             "volumes": [
-                addons.release_volume(settings.bundle),
+                addons.NODE_RELEASE,
                 {"name": "volumes", "hostPath": {"path": path, "type": "DirectoryOrCreate"}},
             ],
         },

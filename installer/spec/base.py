@@ -18,7 +18,11 @@ Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN, max_length=32)]
 LabelKey = Annotated[str, StringConstraints(pattern=LABEL_KEY_PATTERN)]
 LabelValue = Annotated[str, StringConstraints(pattern=LABEL_VALUE_PATTERN)]
 Labels = dict[LabelKey, LabelValue]
-Role = Literal["manager", "worker"]  # of a host
+Role = Literal["manager", "worker", "dedicated"]  # of a host
+ROLES = (
+    "`manager` hosts carry the manager, `worker` hosts nodes of many clusters; `dedicated` hosts are nodes of one "
+    "cluster, whose pool names them."
+)
 
 
 class Changes(StrEnum):

@@ -8,6 +8,7 @@ from typing import Final
 from installer.spec.cluster import CPU_SHARE
 from installer.spec.hosts import WantedHost, wanted_hosts
 from installer.spec.platform import Platform
+from installer.spec.pools import SharedPool
 from installer.spec.quantity import cpu_millis, memory_bytes
 from installer.spec.subject import Finding, Subject
 
@@ -30,6 +31,8 @@ def largest_node(subject: Subject) -> Iterator[Finding]:
         return
     for cluster in subject.clusters:
         for index, pool in enumerate(cluster.spec.pools):
+            if not isinstance(pool, SharedPool):
+                continue
             wanted = cpu_millis(pool.cpu), memory_bytes(pool.memory)
             if pool.count and not any(cpu >= wanted[0] and memory >= wanted[1] for cpu, memory in hosts):
                 yield Finding(cluster, ("spec", "pools", index), "a node of this pool is larger than every host")
@@ -39,7 +42,7 @@ def all_nodes(subject: Subject) -> Iterator[Finding]:
     """All nodes together ask for no more memory than the hosts have, and for no more CPU than may be shared."""
     if subject.platform is None or not (hosts := _limited(subject.platform)):
         return
-    pools = [pool for cluster in subject.clusters for pool in cluster.spec.pools]
+    pools = [pool for cluster in subject.clusters for pool in cluster.spec.shared_pools]
     asked = sum(p.count * cpu_millis(p.cpu) for p in pools), sum(p.count * memory_bytes(p.memory) for p in pools)
     have = sum(cpu for cpu, _ in hosts), sum(memory for _, memory in hosts)
     if asked[0] > have[0] * CPU_SHARE:
@@ -66,7 +69,8 @@ def _limited(platform: Platform) -> Sequence[tuple[int, int]]:
 def _carriers(platform: Platform) -> Sequence[WantedHost]:
     """Workers; the managers where there are none."""
     hosts = wanted_hosts(platform)
-    return [host for host in hosts if host.role == "worker"] or hosts
+    workers = [host for host in hosts if host.role == "worker"]
+    return workers or [host for host in hosts if host.role == "manager"]
 
 
 def _gib(size: int) -> str:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints
 
-from installer.spec.base import Labels, Model, Name, Role, always, never
+from installer.spec.base import ROLES, Labels, Model, Name, Role, always, never
 
 WIDEST: Final = 8  # of a range that may log in; what is wider is everybody by another name
 LARGEST, SMALLEST = 16, 24  # of a network: AWS' own limit, and sixteen subnets of a useful size
@@ -65,7 +65,7 @@ class CloudHosts(Model):
     """A group of equal machines, named `<name>-1` and on; spread over `zones` in turn."""
 
     name: Name = never(description="The group's name; its hosts are `<name>-1`, `<name>-2` and on.")
-    role: Role = never(description="`manager` hosts carry the manager, `worker` hosts the clusters' nodes.")
+    role: Role = never(description=ROLES)
     count: Annotated[int, Field(ge=0, le=200)] = always(1, description="How many hosts.")
     zones: tuple[str, ...] = never(min_length=1, description="The hosts are spread over these in turn.")
     labels: Labels = always(default_factory=dict, description="Labels of the hosts' nodes in the manager.")

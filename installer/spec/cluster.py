@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from ipaddress import IPv4Address, IPv4Network
 from itertools import pairwise
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
 from installer.spec.addresses import AddressRange, Range, parse_range
-from installer.spec.base import Labels, Metadata, Model, Name, always, never, rules, steps
-from installer.spec.cluster_settings import ApiServer, Kubelet, Taint
-from installer.spec.quantity import Cpu, Duration, Memory, memory_bytes, threshold_bytes
+from installer.spec.base import API_VERSION, Metadata, Model, Name, always, never, steps
+from installer.spec.cluster_settings import ApiServer
+from installer.spec.pools import DedicatedPool, Pool, SharedPool
 from installer.spec.registries import Registries
 
 # CPU is shared by weight: a node may use all of its CPU while others are idle, and is sure of this part of it.
 CPU_SHARE = 20
-# Labels and taints that Kubernetes or Moorage set on nodes by themselves.
-OWN_MARKS = ("moorage.dev/", "node.kubernetes.io/", "topology.kubernetes.io/", "kubernetes.io/")
 KUBERNETES_PATTERN = r"^1\.\d+\.\d+$"
 _LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 Domain = Annotated[str, StringConstraints(pattern=rf"^{_LABEL}(\.{_LABEL})*$", max_length=253)]
@@ -29,56 +28,6 @@ class ControlPlane(Model):
 
     replicas: Annotated[int, Field(ge=1, le=5)] = always(1, description="Two let one host fail without a gap.")
     api_server: ApiServer = always(default_factory=ApiServer, description="Settings of its API server.")
-
-
-_OWN_MARKS_TEXT = f"labels and taints may not begin with {' or '.join(OWN_MARKS)}"
-_IS_OURS = " || ".join(f"key.startsWith('{mark}')" for mark in OWN_MARKS)
-
-
-class SharedPool(Model):
-    """Node pods: many clusters on one machine."""
-
-    model_config = ConfigDict(
-        json_schema_extra=rules(
-            (f"!has(self.labels) || !self.labels.exists(key, {_IS_OURS})", _OWN_MARKS_TEXT),
-            (
-                f"!has(self.taints) || !self.taints.map(taint, taint.key).exists(key, {_IS_OURS})",
-                _OWN_MARKS_TEXT,
-            ),
-        )
-    )
-
-    name: Name = never(description="The pool's name; part of its nodes'.")
-    kind: Literal["shared"] = never(description="Nodes that share hosts with those of other clusters.")
-    count: Annotated[int, Field(ge=0, le=500)] = always(1, description="How many nodes.")
-    cpu: Cpu = always("1", description="CPU of each node.")
-    memory: Memory = always("2Gi", description="Memory of each node.")
-    disk: Memory = always(
-        "20Gi", description="Disk of each node: images, logs and what pods write; one that takes more is replaced."
-    )
-    labels: Labels = always(default_factory=dict, description="Labels of its nodes.")
-    taints: tuple[Taint, ...] = always((), description="Taints of its nodes.")
-    kubelet: Kubelet = always(default_factory=Kubelet, description="Settings of its kubelets.")
-    drain_timeout: Duration = always(
-        "5m", description="How long a node that is to go waits for its pods to be evicted; then it goes with them."
-    )
-
-    @model_validator(mode="after")
-    def _marks_are_free(self) -> SharedPool:
-        taken = [key for key in (*self.labels, *(taint.key for taint in self.taints)) if key.startswith(OWN_MARKS)]
-        if taken:
-            raise ValueError(_OWN_MARKS_TEXT)
-        pairs = [(taint.key, taint.effect) for taint in self.taints]
-        if len(set(pairs)) < len(pairs):
-            raise ValueError("two taints have the same key and effect")
-        return self
-
-    @model_validator(mode="after")
-    def _leaves_memory(self) -> SharedPool:
-        threshold = self.kubelet.eviction_hard.memory_available
-        if threshold is not None and threshold_bytes(threshold, of=self.memory) >= memory_bytes(self.memory):
-            raise ValueError("kubelet.evictionHard.memory.available leaves nothing of memory")
-        return self
 
 
 class ClusterDns(Model):
@@ -154,10 +103,20 @@ class ClusterSpec(Model):
     datastore: Name = always(
         "shared", description="The Datastore that holds its data; `dedicated`: one that comes and goes with it."
     )
-    pools: tuple[SharedPool, ...] = always((), description="Its nodes.")
+    pools: tuple[Pool, ...] = always((), description="Its nodes.")
     network: ClusterNetwork = always(default_factory=ClusterNetwork, description="Address ranges and names inside it.")
     registries: Registries = always((), description="Where its nodes pull images; followed without new nodes.")
     addons: Addons = always(default_factory=Addons, description="What runs inside the cluster from the start.")
+
+    @property
+    def shared_pools(self) -> tuple[SharedPool, ...]:
+        """Those of node pods."""
+        return tuple(pool for pool in self.pools if isinstance(pool, SharedPool))
+
+    @property
+    def dedicated_pools(self) -> tuple[DedicatedPool, ...]:
+        """Those of whole hosts."""
+        return tuple(pool for pool in self.pools if isinstance(pool, DedicatedPool))
 
 
 class Cluster(Model):
@@ -171,6 +130,14 @@ class Cluster(Model):
     @property
     def name(self) -> str:
         return self.metadata.name
+
+    @classmethod
+    def of_resource(cls, resource: Mapping[str, Any]) -> Cluster:
+        """The cluster that a custom resource of the manager describes; raises pydantic.ValidationError."""
+        found = {"name": resource["metadata"]["name"]}
+        return cls.model_validate(
+            {"apiVersion": API_VERSION, "kind": "Cluster", "metadata": found, "spec": resource.get("spec") or {}}
+        )
 
     def at(self, version: str) -> Cluster:
         """The same with another version of Kubernetes."""

@@ -131,19 +131,34 @@ _PATTERNS = {
 }
 
 
+_QUOTE = "'"  # around names in what pydantic says
+
+
 def _message(error: Mapping[str, Any], loc: Loc, model: type[BaseModel], document: Document) -> str:
     kind, context = error["type"], error.get("ctx", {})
     if kind == "extra_forbidden":
         return "unknown key" + did_you_mean(str(loc[-1]), _keys_at(model, loc[:-1], document.data))
-    if kind == "string_pattern_mismatch":
-        return _PATTERNS.get(context["pattern"], f"must match {context['pattern']}")
-    if kind == "string_too_long":
-        return f"must have at most {context['max_length']} characters"
-    if kind == "literal_error":
-        return f"must be {context['expected']}"
     if kind == "value_error":  # our own validators: their text holds no value
         return str(context["error"])
-    return _PLAIN.get(kind, _as_ours(error["msg"]))
+    return _PLAIN.get(kind) or _by_context(kind, context) or _as_ours(error["msg"])
+
+
+def _by_context(kind: str, context: Mapping[str, Any]) -> str:
+    """What pydantic says with details of its own; empty for all else. None of it is the value."""
+    match kind:
+        case "string_pattern_mismatch":
+            return _PATTERNS.get(context["pattern"], f"must match {context['pattern']}")
+        case "string_too_long":
+            return f"must have at most {context['max_length']} characters"
+        case "literal_error":
+            return f"must be {context['expected']}"
+        case "union_tag_invalid":
+            key, tags = context["discriminator"].strip(_QUOTE), context["expected_tags"].split(", ")
+            return f"{key} must be {' or '.join(tags)}"
+        case "union_tag_not_found":
+            return f"{context['discriminator'].strip(_QUOTE)} is required"
+        case _:
+            return ""
 
 
 def _as_ours(message: str) -> str:

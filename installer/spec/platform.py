@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from installer.spec.aws import AwsRegion
 from installer.spec.azure import AzureRegion
-from installer.spec.base import Labels, Metadata, Model, Name, Role, always, never
+from installer.spec.base import ROLES, Labels, Metadata, Model, Name, Role, always, never
 from installer.spec.quantity import Cpu, Duration, Memory
 from installer.spec.reference import Reference
 from installer.spec.report import Report
@@ -29,7 +29,7 @@ class LocalHosts(Model):
     """A group of equal local hosts, named `<name>-1` and on; spread over `zones` in turn."""
 
     name: Name = never(description="The group's name; its hosts are `<name>-1`, `<name>-2` and on.")
-    role: Role = never(description="`manager` hosts carry the manager, `worker` hosts the clusters' nodes.")
+    role: Role = never(description=ROLES)
     count: Annotated[int, Field(ge=0, le=200)] = always(1, description="How many hosts.")
     zones: tuple[Name, ...] = never(("a",), min_length=1, description="The hosts are spread over these in turn.")
     labels: Labels = always(default_factory=dict, description="Labels of the hosts' nodes in the manager.")
@@ -67,7 +67,7 @@ class OnPremHost(Model):
     """One host by address."""
 
     name: Name = never(description="The host's name; also its node's in the manager.")
-    role: Role = never(description="`manager` hosts carry the manager, `worker` hosts the clusters' nodes.")
+    role: Role = never(description=ROLES)
     address: str = never(description="Where SSH reaches it.")
     cluster_address: IPv4Address | None = never(
         None, description="Its address among the hosts; unset: `address`, which must then be an IPv4 address."

@@ -14,7 +14,7 @@ from installer.core.errors import HostError, InstallerError, RetryableError
 from installer.core.version import Version
 from installer.engine.events import Note, StepReport
 from installer.hostops import apply, diff, stages, units
-from installer.kubernetes import client, etcd, members
+from installer.kubernetes import client, etcd, members, node_pod
 from installer.transport.connection import Event
 from installer.workflows import etcd_members, releases
 from installer.workflows.session import Session
@@ -136,17 +136,24 @@ def require_whole(session: Session, name: str, bundle: Bundle, report: StepRepor
 
 
 def await_node(session: Session, name: str, bundle: Bundle, report: StepReport) -> None:
-    """Return once the host's node is ready, several looks in a row, with the kubelet of the bundle."""
-    wanted = f"v{bundle.info.kubernetes.manager}"
+    """Return once the host's node is ready, several looks in a row, with the kubelet that it is to have."""
+    home = session.homes.of(name) if session.hosts[name].role == "dedicated" else None
+    api = session.homes.api(home) if home else session.api
+    wanted = f"v{home.cluster.spec.version if home else bundle.info.kubernetes.manager}"
 
     def unready() -> str | None:
         try:
             with client.translated(f"read node {name}"):
-                status = session.api.get(Node, name).status
+                node = api.get(Node, name)
         except RetryableError as exc:
             return str(exc)
+        status = node.status
         conditions = {one.type: one for one in (status.conditions or ())} if status else {}
         version = status.nodeInfo.kubeletVersion if status and status.nodeInfo else ""
+        if home and any(
+            taint.key == node_pod.STARTING["key"] for taint in (node.spec.taints or () if node.spec else ())
+        ):
+            return "its cluster lets no pods in yet"
         if version != wanted:
             return f"its kubelet says it is {version}, not {wanted}"
         ready = conditions.get("Ready")

@@ -11,12 +11,14 @@ from installer.core.version import Version, refused_step
 from installer.engine import preview as engine
 from installer.engine.events import StepReport
 from installer.engine.plan import Action, Change, Plan, Target
-from installer.engine.playbook import Batches, NamedStep, Phase, Playbook, Selector
-from installer.engine.registry import Guard
+from installer.engine.playbook import Batches, NamedStep, Phase, Playbook, RoleSelector, Selector
+from installer.engine.registry import Guard, Verifies
 from installer.engine.runner import RunResult
-from installer.workflows import clusters, maintenance, runs
+from installer.workflows import clusters, dedicated_hosts, maintenance, runs
 from installer.workflows.clusters import ClusterInfo
 from installer.workflows.session import Session
+from installer.workflows.steps.change_host import ChangeHost
+from installer.workflows.steps.drain_host import DrainHost, ReleaseHost
 
 COMMAND: Final = "moorage cluster upgrade"
 _READY_S: Final = 60
@@ -30,8 +32,16 @@ class Fleet:
     versions: Mapping[str, str]
 
     def targets(self, selector: Selector) -> Sequence[Target]:
-        """All of them, whatever is asked for."""
-        return tuple(Target("cluster", name) for name in self.versions)
+        """All of them, or their dedicated hosts."""
+        if selector == "clusters":
+            return tuple(Target("cluster", name) for name in self.versions)
+        return tuple(target for target in self.session.targets(selector) if self.cluster_of(target.name))
+
+    def cluster_of(self, host: str) -> str:
+        """The one of them that a host is a node of; empty: none."""
+        place = dedicated_hosts.place(self.session, host)
+        joined = place is not None and dedicated_hosts.stays(self.session, host)
+        return place.cluster.name if place and joined and place.cluster.name in self.versions else ""
 
 
 class UpgradeCluster:
@@ -51,6 +61,27 @@ class UpgradeCluster:
             report.progress(f"to {version}")
             wanted = clusters.upgrade(fleet.session, target.name, version)
             clusters.await_ready(fleet.session, wanted, waiting=report.waiting, per_node=True)
+
+
+class UpgradeDedicatedHost:
+    """In place, some hosts at a time: emptied as its pool says, changed, let in again."""
+
+    title = "upgrade"
+    _steps = (DrainHost(), ChangeHost(), ReleaseHost())
+
+    def plan(self, fleet: Fleet, target: Target) -> Sequence[Change]:
+        runs, wanted = dedicated_hosts.runs(fleet.session, target.name), fleet.versions[fleet.cluster_of(target.name)]
+        if runs == wanted:
+            return ()
+        return (Change(target.name, Action.UPDATE, f"Kubernetes {runs} -> {wanted}"),)
+
+    def run(self, fleet: Fleet, target: Target, report: StepReport) -> None:
+        fleet.session.forget(target.name)
+        for step in self._steps:
+            if step.plan(fleet.session, target):
+                step.run(fleet.session, target, report)
+                if isinstance(step, Verifies):
+                    step.verify(fleet.session, target, report)
 
 
 def stops(fleet: Fleet, name: str) -> tuple[str, ...]:
@@ -94,17 +125,17 @@ def chosen(session: Session, *, names: Sequence[str], labels: Mapping[str, str],
 
 def preview(fleet: Fleet, *, at_once: int) -> Plan:
     """What `upgrade` would do."""
-    return engine.preview(_playbook(at_once), fleet)
+    return engine.preview(_playbook(at_once, _hosts_at_once(fleet)), fleet)
 
 
 def upgrade(fleet: Fleet, *, at_once: int, tolerates: int = 0) -> RunResult:
     """Run it, `at_once` clusters side by side; once more than `tolerates` have failed, no other is begun."""
     session = fleet.session
     with runs.locked(session, COMMAND):
-        return runs.run(session, _playbook(at_once, tolerates), COMMAND, fleet)
+        return runs.run(session, _playbook(at_once, _hosts_at_once(fleet), tolerates), COMMAND, fleet)
 
 
-def _playbook(at_once: int, tolerates: int = 0) -> Playbook[Fleet]:
+def _playbook(at_once: int, hosts_at_once: int | str, tolerates: int = 0) -> Playbook[Fleet]:
     ready: Guard[Fleet] = Guard(
         name="cluster-ready",
         check=lambda fleet, target: _unready(clusters.describe(fleet.session, target.name)),
@@ -128,7 +159,19 @@ def _playbook(at_once: int, tolerates: int = 0) -> Playbook[Fleet]:
         steps=(NamedStep("upgrade-cluster", UpgradeCluster()),),
         tolerates=tolerates,
     )
-    return Playbook(name="upgrade-clusters", title=phase.title, phases=(phase,))
+    hosts: Phase[Fleet] = Phase(
+        name="dedicated",
+        title="Bring their dedicated hosts to the same",
+        on=RoleSelector(role="dedicated"),
+        strategy=Batches(batches=hosts_at_once),
+        guards=(window,),
+        steps=(NamedStep("upgrade-dedicated-host", UpgradeDedicatedHost()),),
+    )
+    return Playbook(name="upgrade-clusters", title=phase.title, phases=(phase, hosts))
+
+
+def _hosts_at_once(fleet: Fleet) -> int | str:
+    return fleet.session.platform.spec.upgrades.max_unavailable
 
 
 def _unready(found: ClusterInfo) -> str | None:

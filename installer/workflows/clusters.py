@@ -78,6 +78,12 @@ class ClusterInfo:
         return any(c.type == "Ready" and c.status == "True" for c in self.conditions)
 
     @property
+    def serves(self) -> bool:
+        """Whether it is ready, but perhaps for hosts of dedicated pools, which only the installer brings."""
+        others = [c for c in self.conditions if c.type not in ("Ready", cluster_status.HOSTS_READY)]
+        return bool(others) and all(c.status == "True" for c in others)
+
+    @property
     def may_be_upgraded(self) -> bool:
         """One that an earlier run was killed on, or that did not come up, too: going on is what mends it."""
         return self.ready or self.phase in {cluster_status.UPDATING, cluster_status.UPGRADE_FAILED}
@@ -163,7 +169,7 @@ def kubeconfig(session: Session, name: str) -> Secret:
     # Its port is open on every host; the one it was made with may be gone by now.
     urls = [f"https://{address}:{port}" for address in session.endpoints]
     # Behind a bastion none of them answers here, and a balancer may be there for the manager's API alone.
-    some_host = next(iter(session.hosts.values())).address
+    some_host = next(iter(session.nodes.values())).address
     return access.with_server(config, next((url for url in urls if _answers(url)), f"https://{some_host}:{port}"))
 
 
@@ -331,7 +337,7 @@ def await_ready(
     waiting: Callable[[str], None] = lambda reason: None,
     per_node: bool = False,
 ) -> ClusterInfo:
-    """Wait until the cluster is ready as it is specified now; raises WaitTimeoutError with its conditions.
+    """Wait until the cluster serves as it is specified now; raises WaitTimeoutError with its conditions.
 
     `per_node`: its nodes are replaced one after the other, each drained before.
     """
@@ -343,7 +349,7 @@ def await_ready(
         if found is None:
             return "its resource is gone"
         seen = info(found)
-        if seen.ready and (found.get("status") or {}).get("observedGeneration") == found["metadata"]["generation"]:
+        if seen.serves and (found.get("status") or {}).get("observedGeneration") == found["metadata"]["generation"]:
             return None
         looked = (found.get("status") or {}).get("observedGeneration") == found["metadata"]["generation"]
         if looked and seen.phase == cluster_status.REFUSED:
@@ -384,7 +390,7 @@ def info(resource: Mapping[str, Any]) -> ClusterInfo:
         control_plane_ready=plane.get("ready", 0),
         control_plane_wanted=(spec.get("controlPlane") or {}).get("replicas", 1),
         nodes_ready=nodes.get("ready", 0),
-        nodes_wanted=sum(pool.get("count", 1) for pool in pools),
+        nodes_wanted=sum(len(pool["hosts"]) if "hosts" in pool else pool.get("count", 1) for pool in pools),
         endpoint=status.get("endpoint", ""),
         created=str(resource["metadata"].get("creationTimestamp", "")),
         conditions=tuple(

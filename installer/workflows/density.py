@@ -16,7 +16,8 @@ from pydantic import ValidationError
 
 from installer.core.errors import InstallerError, KubernetesError
 from installer.kubernetes import client, hosted, node_pod
-from installer.spec.cluster import Cluster, SharedPool
+from installer.spec.cluster import Cluster
+from installer.spec.pools import SharedPool
 from installer.spec.quantity import cpu_millis, memory_bytes
 from installer.spec.report import ControlPlaneVm, Report, VmSize
 from installer.transport.fleet import fan_out
@@ -221,7 +222,7 @@ def compare(
                 name=cluster.name,
                 control_plane=control_plane_vms(cluster, wanted),
                 pools=tuple(
-                    _vms(pool.name, pool.count, pool, wanted.sizes) for pool in cluster.spec.pools if pool.count
+                    _vms(pool.name, pool.count, pool, wanted.sizes) for pool in cluster.spec.shared_pools if pool.count
                 ),
                 reserved=parts(cluster.name, lambda pod: pod.reserved),
                 used=parts(cluster.name, used),
@@ -295,9 +296,8 @@ def _resources(found: Mapping[str, str]) -> Amount:
 
 def _cluster(resource: Mapping[str, Any]) -> Cluster:
     name = resource["metadata"]["name"]
-    found = {"apiVersion": "moorage.dev/v1", "kind": "Cluster", "metadata": {"name": name}, "spec": resource["spec"]}
     try:
-        return Cluster.model_validate(found)
+        return Cluster.of_resource(resource)
     except ValidationError as exc:
         raise KubernetesError(
             f"cluster {name} has a specification that cannot be understood",

@@ -23,6 +23,11 @@ def serves(session: Session, name: str) -> bool:
     return name in session.hosts and session.facts(name).manifest.serves
 
 
+def is_dedicated(session: Session, name: str) -> bool:
+    """Whether a host, provided or not, is no node of the manager."""
+    return any(host.name == name and host.role == "dedicated" for host in wanted_hosts(session.platform))
+
+
 def is_manager(session: Session, name: str) -> bool:
     """Whether a host, provided or not, is to be a manager."""
     return any(host.name == name and host.role == "manager" for host in wanted_hosts(session.platform))

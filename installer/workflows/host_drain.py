@@ -18,7 +18,7 @@ from installer.core.errors import InstallerError, WaitTimeoutError
 from installer.engine.events import Note, StepReport
 from installer.kubernetes import client, draining
 from installer.spec.quantity import seconds
-from installer.workflows import clusters
+from installer.workflows import clusters, dedicated_hosts
 from installer.workflows.session import Session
 
 _NAMED: Final = 4
@@ -28,15 +28,18 @@ _FORCED_S: Final = 120.0  # pods end within their grace period, which is seldom 
 
 def since(session: Session, name: str) -> str:
     """Since when a host is emptied (RFC 3339); empty: it is not."""
+    api = session.api_of(name)
+    if api is None:
+        return ""
     with client.translated(f"read node {name}"):
-        node = session.api.get(Node, name)
+        node = api.get(Node, name)
     return draining.since(node.metadata.annotations if node.metadata else None)
 
 
 def begin(session: Session, name: str) -> None:
     """From now on nothing new comes, and the controller moves what it looks after."""
     if not since(session, name):
-        _patch(session.api, name, draining.begin(datetime.now(UTC).isoformat(timespec="seconds")))
+        _patch(session.api_of(name), name, draining.begin(datetime.now(UTC).isoformat(timespec="seconds")))
 
 
 def empty(session: Session, name: str, report: StepReport) -> None:
@@ -53,14 +56,18 @@ def leave(session: Session, name: str) -> None:
 def end(session: Session, name: str) -> None:
     """Everything may come again."""
     if since(session, name):
-        _patch(session.api, name, draining.end())
+        _patch(session.api_of(name), name, draining.end())
 
 
 def await_empty(session: Session, name: str, report: StepReport) -> None:
     """Return once everything is away that can be; budgets are respected, unless the specification says to force it.
 
-    Raises WaitTimeoutError that says what is still there, and why.
+    A dedicated host is emptied by the controller alone, as its pool says. Raises WaitTimeoutError that says what is
+    still there, and why.
     """
+    if session.hosts[name].role == "dedicated":
+        dedicated_hosts.await_empty(session, name, report)
+        return
     upgrades = session.platform.spec.upgrades
     try:
         _await_empty(session, name, report, seconds(upgrades.drain_timeout))
@@ -131,6 +138,8 @@ def _path(pod: Any) -> str:
     return f"{pod.metadata.namespace}/{pod.metadata.name}"
 
 
-def _patch(api: Client, name: str, patch: dict[str, Any]) -> None:
+def _patch(api: Client | None, name: str, patch: dict[str, Any]) -> None:
+    if api is None:
+        return
     with client.translated(f"change node {name}"):
         api.patch(Node, name, patch, patch_type=PatchType.MERGE)

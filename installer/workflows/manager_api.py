@@ -42,7 +42,7 @@ def await_nodes(session: Session, report: StepReport) -> None:
 
     def unready() -> str | None:
         ready = {client.name_of(node) for node in session.api.list(Node) if is_ready(node)}
-        missing = sorted(set(session.hosts) - ready)
+        missing = sorted(set(session.nodes) - ready)
         if not missing:
             return None
         report.waiting(f"not ready yet: {', '.join(missing)}")

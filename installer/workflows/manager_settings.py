@@ -21,7 +21,7 @@ def of(session: Session) -> PlatformSettings:
     platform, bundle = session.platform, session.bundle
     network = platform.spec.manager.network
     seen = session.all_facts()
-    mtus = [seen[name].mtu_of(str(host.cluster_address)) for name, host in session.hosts.items()]
+    mtus = [seen[name].mtu_of(str(host.cluster_address)) for name, host in session.nodes.items()]
     return PlatformSettings(
         platform=platform.name,
         release=bundle.release,
@@ -34,9 +34,9 @@ def of(session: Session) -> PlatformSettings:
         services=network.services,
         domain=network.domain,
         managers=len(session.managers),
-        workers=len(session.hosts) - len(session.managers),
+        workers=len(session.nodes) - len(session.managers),
         endpoints=session.endpoints,
-        cgroup_version=min(facts.cgroup_version for facts in seen.values()),
+        cgroup_version=min(seen[name].cgroup_version for name in session.nodes),
         mtu=min(mtus),
         certificate_days=platform.spec.certificates.days,
         authority_days=platform.spec.certificates.authority_days,

@@ -78,18 +78,22 @@ def etcd_digest(seen: HostFacts, bundle: Bundle) -> str:
     return bundle.digest
 
 
-def needs_drain(seen: HostFacts, bundle: Bundle) -> bool:
+def needs_drain(seen: HostFacts, bundle: Bundle, *, kubelet: tuple[str, str] | None = None) -> bool:
     """Whether pods must be away while a host goes over to a bundle.
+
+    `kubelet`: the versions that it has and is to have, where it is no node of the manager.
 
     https://kubernetes.io/docs/tasks/administer-cluster/kubeadm/kubeadm-upgrade/#upgrade-worker-nodes: a kubelet's minor
     version changes on an empty node. What runs containers is held to the same.
     """
+    if kubelet and Version.parse(kubelet[0]).line != Version.parse(kubelet[1]).line:
+        return True
     if seen.manifest.release == bundle.digest:
         return False
     before = known(seen, seen.manifest.release)
-    return before is None or _line(before) != _line(bundle.info)
+    return before is None or _lines(before, manager=not kubelet) != _lines(bundle.info, manager=not kubelet)
 
 
-def _line(release: Release) -> tuple[object, ...]:
-    parts = (release.kubernetes.manager, release.components.containerd, release.components.runc)
+def _lines(release: Release, *, manager: bool) -> tuple[object, ...]:
+    parts = (*([release.kubernetes.manager] if manager else ()), release.components.containerd, release.components.runc)
     return tuple(Version.parse(part).line for part in parts)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -24,7 +25,7 @@ from installer.engine.playbook import HostSelector, RoleSelector, Selector
 from installer.hostops import facts
 from installer.hostops.facts import HostFacts
 from installer.hostops.state import HostState
-from installer.kubernetes import client, control_plane, crd_guard, host, issue, node, pki
+from installer.kubernetes import client, control_plane, crd_guard, dedicated, host, issue, node, pki
 from installer.kubernetes.rendering import Rendered
 from installer.kubernetes.roots import Roots
 from installer.spec.contract import HostOutput, RegionOutputs
@@ -35,6 +36,7 @@ from installer.spec.specification import Specification
 from installer.transport.fleet import Fleet, fan_out
 from installer.workflows import host_state, releases, ways_in
 from installer.workflows.claim import Claim
+from installer.workflows.homes import Homes
 from installer.workflows.infrastructure import Infrastructure, Provided
 from installer.workflows.remembered import Remembered
 from installer.workflows.state_location import StateLocation
@@ -70,6 +72,7 @@ class Session:
         self.fleet = Fleet()
         self.facts = Remembered(self._facts)
         self.wanted = Remembered(self._wanted)
+        self.homes = Homes(self)  # of dedicated hosts
         self.gone = Remembered(self._gone)  # whether a host cannot be reached any more
         self._provided: Provided | None = None
         self._provided_known = False
@@ -115,6 +118,11 @@ class Session:
     def hosts(self) -> Mapping[str, HostOutput]:
         """The provided hosts by name, but for those that leave."""
         return {name: host for name, host in self._provided_hosts.items() if name in self._wanted_names}
+
+    @property
+    def nodes(self) -> Mapping[str, HostOutput]:
+        """Those of them that are nodes of the manager: dedicated hosts are nodes of other clusters, or of none."""
+        return {name: host for name, host in self.hosts.items() if host.role != "dedicated"}
 
     @property
     def leaving(self) -> Mapping[str, HostOutput]:
@@ -182,6 +190,22 @@ class Session:
         # Its certificate is for the loopback, too: hosts reach it there by their own balancer.
         return f"https://127.0.0.1:{self.fleet.forward(through, output.address, host.API_PORT)}"
 
+    def api_of(self, name: str) -> Client | None:
+        """The API of the cluster that a host is, or is to be, a node of; None: of none."""
+        if name not in self.hosts or self.hosts[name].role != "dedicated":
+            return self.api
+        home = self.homes.of(name)
+        return self.homes.api(home) if home else None
+
+    def port_url(self, server: str) -> str:
+        """The URL of what listens at `server`, an address among the hosts and a port, as this machine reaches it."""
+        address, _, port = server.rpartition(":")
+        output = next(one for one in self.nodes.values() if str(one.cluster_address) == address)
+        through = ways_in.bastion(output, self._required.access[output.region])
+        if through is None:
+            return f"https://{output.address}:{port}"
+        return f"https://127.0.0.1:{self.fleet.forward(through, output.address, int(port))}"
+
     def api_address(self, name: str) -> str:
         """Its URL as whoever is in the hosts' network knows it."""
         return f"https://{self.hosts[name].address}:{host.API_PORT}"
@@ -196,7 +220,7 @@ class Session:
     def endpoints(self) -> tuple[str, ...]:
         """Addresses at which users reach ports of the hosts: load balancers first, then every host's own."""
         balanced = [region.endpoint for region in self._regions if region.endpoint]
-        return tuple(dict.fromkeys((*balanced, *(host.address for host in self.hosts.values()))))
+        return tuple(dict.fromkeys((*balanced, *(host.address for host in self.nodes.values()))))
 
     # --- hosts ----------------------------------------------------------------------------------------------------
 
@@ -236,7 +260,14 @@ class Session:
 
     def seen_with(self, name: str, bundle: Bundle) -> HostFacts:
         """A new look that answers everything: what may be wanted of a host depends on facts only in its content."""
-        rendered = self._rendered(self.hosts[name], node.Traits(), bundle)
+        output = self._provided_hosts[name]
+        if output.role == "dedicated":
+            home = self.homes.known(name)
+            if home is None:  # nothing is wanted of it
+                return facts.gather(self.connection(name))
+            rendered = dedicated.render(_machine(output, node.Traits()), home, bundle.images)
+        else:
+            rendered = self._rendered(output, node.Traits(), bundle)
         nothing_new = issue.Issued(new={}, kept=tuple(rendered.certificates))
         about = host_state.host_state(rendered, nothing_new, bundle_digest=bundle.digest, traits=node.Traits())
         certificates = [f"{stem}.crt" for stem in rendered.certificates]
@@ -256,16 +287,24 @@ class Session:
         `peers`: the members (name -> address), itself included, that a manager joins.
         """
         traits = host_state.traits_of(seen, address=str(self.hosts[name].cluster_address))
-        rendered = self._rendered(self.hosts[name], traits, bundle, peers)
+        output, home = self.hosts[name], None
+        if output.role == "dedicated":
+            home = self.homes.of(name)
+            if home is None:  # nothing is wanted of it
+                return HostState()
+            rendered, roots = dedicated.render(_machine(output, traits), home, bundle.images), home.roots
+        else:
+            rendered, roots = self._rendered(output, traits, bundle, peers), self.roots
         kept = host_state.seen_certificates(seen, since=self.renew_before)
-        issued = issue.issue(rendered.certificates, self.roots.authorities, kept)
-        return host_state.host_state(
+        issued = issue.issue(rendered.certificates, roots.authorities, kept)
+        wanted = host_state.host_state(
             rendered,
             issued,
             bundle_digest=bundle.digest,
             traits=traits,
             etcd_digest=etcd_digest or releases.etcd_digest(seen, bundle),
         )
+        return replace(wanted, cluster=home.cluster.name if home else "")
 
     def _facts(self, name: str) -> HostFacts:
         if name in self.leaving:  # nothing is wanted of it any more
@@ -289,17 +328,7 @@ class Session:
     def _rendered(
         self, output: HostOutput, traits: node.Traits, bundle: Bundle, peers: Mapping[str, str] | None = None
     ) -> Rendered:
-        machine = host.ManagerHost(
-            name=output.name,
-            address=str(output.cluster_address),
-            role=output.role,
-            region=output.region,
-            zone=output.zone,
-            traits=traits,
-            labels=output.labels,
-            names=(output.address,),
-            joins=peers is not None,
-        )
+        machine = replace(_machine(output, traits), joins=peers is not None)
         return host.render(machine, self._plan(bundle, peers or self.managers), self.roots)
 
     @cached_property
@@ -346,9 +375,22 @@ class Session:
             node_ports=network.ports,
             managers=managers,
             images=bundle.images,
-            workers=len(self.hosts) - len(self.managers),
+            workers=len(self.nodes) - len(self.managers),
             extra_names=(*self.platform.spec.manager.extra_names, *endpoints),
         )
+
+
+def _machine(output: HostOutput, traits: node.Traits) -> host.ManagerHost:
+    return host.ManagerHost(
+        name=output.name,
+        address=str(output.cluster_address),
+        role=output.role,
+        region=output.region,
+        zone=output.zone,
+        traits=traits,
+        labels=output.labels,
+        names=(output.address,),
+    )
 
 
 def _host_target(host: WantedHost | HostOutput) -> Target:

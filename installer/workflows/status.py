@@ -45,13 +45,13 @@ def status(session: Session) -> PlatformStatus:
     found: tuple[ClusterInfo, ...] = ()
     try:
         nodes = {client.name_of(node) for node in session.api.list(Node) if is_ready(node)}
-        ready = tuple(name for name in session.hosts if name in nodes)
+        ready = tuple(name for name in session.nodes if name in nodes)
         found = clusters.list_(session)
         stores = datastores.list_(session)
     except InstallerError as exc:
         problems.append(f"manager: {exc.what}")
     else:
-        problems += [f"node {name}: not ready" for name in sorted(set(session.hosts) - set(ready))]
+        problems += [f"node {name}: not ready" for name in sorted(set(session.nodes) - set(ready))]
         problems += [f"datastore {one.name}: {one.problem}" for one in stores if one.problem]
         problems += [f"cluster {one.name}: {one.waits_for or one.phase}" for one in found if not one.ready]
     problems += [f"{one.of}: {one.name} ends in {one.days} days: `moorage up`" for one in certificates.due(session)]

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final
 
 from cryptography import x509
 from cryptography.x509.oid import NameOID
@@ -22,7 +22,18 @@ from installer.controller.clusters import drain, marks
 from installer.controller.clusters.marks import Marks
 from installer.controller.manager_api import FIELD_MANAGER, Api, is_ready
 from installer.core.errors import KubernetesError
-from installer.kubernetes import addons, client, documents, hosted, issue, metrics, pki, storage
+from installer.kubernetes import (
+    addons,
+    client,
+    dedicated,
+    documents,
+    draining,
+    hosted,
+    issue,
+    metrics,
+    pki,
+    storage,
+)
 from installer.kubernetes.documents import Document
 from installer.kubernetes.roots import Roots
 from installer.kubernetes.settings import PlatformSettings
@@ -56,6 +67,18 @@ class NodeSeen:
     cordoned: bool = False
 
 
+@dataclass(frozen=True, kw_only=True)
+class HostSeen:
+    """A node that is a whole host, as its cluster's API has it."""
+
+    name: str
+    ready: bool
+    address: str = ""  # among the hosts
+    version: str = ""  # of its kubelet, without a leading v
+    since: str = ""  # it is to be empty; RFC 3339
+    leaves: bool = False  # for good
+
+
 class Inside:
     """One tenant's API."""
 
@@ -69,6 +92,7 @@ class Inside:
         self._address = address
         self._dropped: set[str] = set()  # nodes whose pods may still stand in the API
         self._authority = authority
+        self._hosts: list[Node] = []
 
     @property
     def api(self) -> Api:
@@ -170,15 +194,33 @@ class Inside:
         if admitting:
             self._approve(pods)
         found = {}
-        for node in self._nodes():
+        nodes = self._nodes()
+        self._hosts = [node for node in nodes if is_host(node)]
+        for node in nodes:
             name = _name(node)
+            if is_host(node):
+                continue
             if name not in pods:
                 self._api.delete(Node, name)
                 self._dropped.add(name)
                 continue
             cordoned = bool(node.spec and node.spec.unschedulable)
-            found[name] = NodeSeen(ready=is_ready(node), marked=self._mark(node, pods[name]), cordoned=cordoned)
+            found[name] = NodeSeen(ready=is_ready(node), marked=self._mark(node, pods[name].marks), cordoned=cordoned)
         return found
+
+    @property
+    def hosts(self) -> list[HostSeen]:
+        """The nodes that are whole hosts, as the last `tend` saw them."""
+        return [_host_seen(node) for node in self._hosts]
+
+    def mark(self, name: str, wanted: Marks) -> bool:
+        """Whether a node that is a host has its labels and taints; what it lacks it is given."""
+        return self._mark(next(node for node in self._hosts if _name(node) == name), wanted)
+
+    def change(self, node: str, patch: dict[str, Any], what: str) -> None:
+        """Patch a node; `what` is for people."""
+        with client.translated(f"{what} {node}"):
+            self._api.client.patch(Node, node, patch, patch_type=PatchType.MERGE, field_manager=FIELD_MANAGER)
 
     def bury(self, running: Collection[str]) -> None:
         """Delete the pods of nodes that were dropped and do not run any more: nobody else can say that they have ended.
@@ -192,14 +234,7 @@ class Inside:
 
     def cordon(self, node: str, *, closed: bool) -> None:
         """Let no new pod come to a node, or let them come again."""
-        with client.translated(f"{'cordon' if closed else 'uncordon'} node {node}"):
-            self._api.client.patch(
-                Node,
-                node,
-                {"spec": {"unschedulable": closed or None}},
-                patch_type=PatchType.MERGE,
-                field_manager=FIELD_MANAGER,
-            )
+        self.change(node, {"spec": {"unschedulable": closed or None}}, "cordon node" if closed else "uncordon node")
 
     def pods_on(self, node: str) -> list[drain.PodOnNode]:
         """The pods that the cluster has on a node."""
@@ -219,9 +254,9 @@ class Inside:
             raise KubernetesError(f"evict {pod.path}: {exc.status.message}") from exc
         return None
 
-    def _mark(self, node: Node, pod: PodOfNode) -> bool:
+    def _mark(self, node: Node, wanted: Marks | None) -> bool:
         """Whether a node has its labels and taints; what it lacks it is given, unless others change it just now."""
-        changed = marks.patch(pod.marks, node.metadata, node.spec) if pod.marks else None
+        changed = marks.patch(wanted, node.metadata, node.spec) if wanted else None
         if changed is None:
             return True
         try:
@@ -305,6 +340,25 @@ def endpoint(address: str) -> Sequence[Document]:
             "ports": [port],
         },
     ]
+
+
+def is_host(node: Node) -> bool:
+    """Whether a node is a whole host."""
+    return dedicated.LABEL in ((node.metadata.labels if node.metadata else None) or {})
+
+
+def _host_seen(node: Node) -> HostSeen:
+    status = node.status
+    annotations = node.metadata.annotations if node.metadata else None
+    addresses = (status.addresses or ()) if status else ()
+    return HostSeen(
+        name=_name(node),
+        ready=is_ready(node),
+        address=next((one.address for one in addresses if one.type == "InternalIP"), ""),
+        version=status.nodeInfo.kubeletVersion.removeprefix("v") if status and status.nodeInfo else "",
+        since=draining.since(annotations),
+        leaves=draining.leaves(annotations),
+    )
 
 
 def _refused_by(exc: ApiError) -> str:

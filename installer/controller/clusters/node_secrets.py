@@ -65,7 +65,7 @@ class NodeSecrets:
         return happened
 
     def _keep(self, cluster: Cluster, pool: str, name: str, place: Place, seen: Mapping[str, Secret]) -> list[Happened]:
-        chosen = next((one for one in cluster.spec.pools if one.name == pool), None)
+        chosen = next((one for one in cluster.spec.shared_pools if one.name == pool), None)
         if chosen is None:  # it is taken away
             return []
         make = partial(node_pod.renewed, seen=seen) if seen else node_pod.secret_document

@@ -13,6 +13,7 @@ from lightkube.resources.core_v1 import Secret as SecretResource
 from lightkube.types import PatchType
 
 from installer.controller.clusters import drain, pools, waiting
+from installer.controller.clusters.drains import DRAIN_TIMEOUT_S, Drains, named
 from installer.controller.clusters.inside import Inside, NodeSeen, PodOfNode
 from installer.controller.clusters.marks import Marks
 from installer.controller.drained_hosts import DrainedHosts
@@ -22,22 +23,12 @@ from installer.kubernetes import client, hosted, node_pod, storage
 from installer.kubernetes.cluster_status import UPDATING
 from installer.kubernetes.roots import Roots, Stage
 from installer.kubernetes.settings import PlatformSettings
-from installer.spec.cluster import Cluster, SharedPool
+from installer.spec.cluster import Cluster
+from installer.spec.pools import Pool
 from installer.spec.quantity import seconds
 
 DRAINING_SINCE: Final = "moorage.dev/draining-since"  # on a node pod, RFC 3339: a drain outlives the controller
 _TOPOLOGY: Final = ("topology.kubernetes.io/region", "topology.kubernetes.io/zone")
-_DRAIN_TIMEOUT_S: Final = seconds(SharedPool.model_fields["drain_timeout"].default)  # of a pool that is gone
-_NAMED: Final = 5  # as many pods or nodes does a message name
-
-
-@dataclass(frozen=True)
-class _Refusal:
-    """Why a pod was not evicted when that was last asked for."""
-
-    node: str
-    when: float
-    why: str
 
 
 @dataclass(frozen=True)
@@ -67,7 +58,7 @@ class Nodes:
         self._settings = settings
         self._drained = drained
         self._now = now
-        self._refused: dict[str, _Refusal] = {}  # by a pod's uid
+        self._drains = Drains(now)
         self._seen: Mapping[str, NodeSeen] = {}
         self._asked: Cluster | None = None
         self._pools: Sequence[pools.WantedPool] = ()
@@ -121,17 +112,17 @@ class Nodes:
         parts += [f"{len(old)} are still made as before"] if old else []
         parts += [f"{len(displaced)} are on a host that is to be empty"] if displaced else []
         late = [pod.name for pod in pods if not pod.ready]
-        parts += [f"not ready yet: {_named(late)}"] if late else []
+        parts += [f"not ready yet: {named(late)}"] if late else []
         for pod in pods:
             if pod.draining_since:
-                parts += [f"{pod.name} is drained since {pod.draining_since}", *self._held(pod.name)]
+                parts += [f"{pod.name} is drained since {pod.draining_since}", *self._drains.held(pod.name)]
         parts += [why] if (why := waiting.reasons(self._api, self._name, node_pod.PART)) else []
         return Condition("NodesReady", False, UPDATING if ready >= count else STARTING, "; ".join(parts))
 
     # --- acts -------------------------------------------------------------------------------------------------------
 
     def _create(self, cluster: Cluster, place: Place, action: pools.Create) -> Happened:
-        pool = next(pool for pool in cluster.spec.pools if pool.name == action.pool)
+        pool = next(pool for pool in cluster.spec.shared_pools if pool.name == action.pool)
         name = node_pod.new_name(pool.name)
         made = node_pod.render(
             cluster,
@@ -159,30 +150,16 @@ class Nodes:
         if not step.over:
             return happened
         if step.timed_out:
-            told = "; ".join(
-                [f"node {pod.name} goes with {_named([one.path for one in step.left])}", *self._held(pod.name)]
-            )
-            happened.append(Happened("DrainTimedOut", told, warning=True))
+            happened.append(self._drains.timed_out(pod.name, step))
         return [*happened, self._delete(pod.name, action.reason)]
 
     def _step(self, cluster: Cluster, pod: pools.SeenPod, node: NodeSeen, inside: Inside) -> drain.Step:
         timeouts = {pool.name: seconds(pool.drain_timeout) for pool in cluster.spec.pools}
-        since = datetime.fromisoformat(pod.draining_since).timestamp() if pod.draining_since else self._now()
-        step = drain.decide(
-            inside.pods_on(pod.name),
-            running_s=self._now() - since,
-            timeout_s=timeouts.get(pod.pool, _DRAIN_TIMEOUT_S),
-            asked_s={uid: self._now() - refusal.when for uid, refusal in self._refused.items()},
-            alive=node.ready,
-        )
-        for one in step.evict:
-            self._refused.pop(one.uid, None)
-            if why := inside.evict(one):
-                self._refused[one.uid] = _Refusal(pod.name, self._now(), f"{one.path}: {why}")
-        return step
+        timeout_s = timeouts.get(pod.pool, DRAIN_TIMEOUT_S)
+        return self._drains.step(pod.name, inside, since=pod.draining_since, timeout_s=timeout_s, alive=node.ready)
 
     def _delete(self, name: str, reason: str) -> Happened:
-        self._refused = {uid: refusal for uid, refusal in self._refused.items() if refusal.node != name}
+        self._drains.forget(name)
         self._api.delete(Pod, name, self._namespace)
         self._api.delete(SecretResource, name, self._namespace)
         return Happened("NodeRemoved", f"node {name}: {reason}")
@@ -191,7 +168,7 @@ class Nodes:
         """The end of a drain that is not wanted any more."""
         inside.cordon(name, closed=False)
         self._note(name, None)
-        self._refused = {uid: refusal for uid, refusal in self._refused.items() if refusal.node != name}
+        self._drains.forget(name)
         return Happened("DrainCancelled", f"node {name} stays")
 
     def _note(self, name: str, since: str | None) -> None:
@@ -215,7 +192,7 @@ class Nodes:
                     count=pool.count,
                     shape=node_pod.shape(cluster, pool, place.address, self._settings),
                 )
-                for pool in cluster.spec.pools
+                for pool in cluster.spec.shared_pools
             ]
         return self._pools
 
@@ -251,7 +228,7 @@ class Nodes:
 
     def _pods_of_nodes(self, cluster: Cluster, pods: Iterable[Pod]) -> dict[str, PodOfNode]:
         hosts = {meta_of(host).name: meta_of(host).labels or {} for host in self._api.list(Node)}
-        by_name = {pool.name: pool for pool in cluster.spec.pools}
+        by_name = {pool.name: pool for pool in cluster.spec.shared_pools}
         found = {}
         for pod in pods:
             meta, status, spec = meta_of(pod), pod.status, pod.spec
@@ -262,19 +239,10 @@ class Nodes:
                 found[meta.name] = PodOfNode(meta.name, address, host, marks(pool, host, hosts.get(host, {})))
         return found
 
-    def _held(self, node: str) -> list[str]:
-        """Why pods of a node that is drained are still there."""
-        return [refusal.why for refusal in self._refused.values() if refusal.node == node]
 
-
-def marks(pool: SharedPool | None, host: str, labels: Mapping[str, str]) -> Marks | None:
+def marks(pool: Pool | None, host: str, labels: Mapping[str, str]) -> Marks | None:
     """What a node of a pool is told of itself and its host (with these labels in the manager); None: leave it be."""
     if pool is None or not host:
         return None
     where = {key: labels[key] for key in _TOPOLOGY if key in labels}
     return Marks({**pool.labels, node_pod.POOL_LABEL: pool.name, storage.HOST_LABEL: host, **where}, pool.taints)
-
-
-def _named(names: Sequence[str]) -> str:
-    named = ", ".join(names[:_NAMED])
-    return named if len(names) <= _NAMED else f"{named} and {len(names) - _NAMED} more"

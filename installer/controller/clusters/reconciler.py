@@ -12,7 +12,7 @@ from lightkube.resources.core_v1 import Namespace, Pod, Service
 
 from installer.controller import lost_hosts
 from installer.controller.address_pools import AddressPools
-from installer.controller.clusters import home, nodes, plane, versions
+from installer.controller.clusters import dedicated, home, nodes, plane, versions, watch
 from installer.controller.clusters.authorities import Authorities, LostError, fingerprint
 from installer.controller.clusters.inside import Inside
 from installer.controller.clusters.load_balancers import LoadBalancers
@@ -69,6 +69,7 @@ class ClusterReconciler:
         self._starts = starts
         self._plane = plane.Plane(name, api, datastores, settings, drained)
         self._nodes = nodes.Nodes(name, api, settings, drained)
+        self._dedicated = dedicated.Dedicated(name, api)
         self.volumes = Volumes(name, api, settings)
         self.load_balancers = LoadBalancers(name, api, pools)
         self._node_secrets = NodeSecrets(name, api, settings)
@@ -129,7 +130,9 @@ class ClusterReconciler:
         address, port = self._service()
         if not address:
             return Look(Found(conditions=(Condition("ControlPlaneReady", False, "NoAddress"),)), steady=False)
-        place = nodes.Place(address, roots, frozenset(host for host, count in volumes.items() if count))
+        place = nodes.Place(
+            address, roots, frozenset(host for host, count in volumes.items() if count) - dedicated.hosts(cluster)
+        )
         registries = self._registries.keep(cluster)
         # Node pods first: they start while the control plane does, and find it when it answers.
         reached = cluster.at(course.whole)
@@ -141,8 +144,10 @@ class ClusterReconciler:
         happened += self._node_secrets.keep(reached, place, signs=seen.condition.ok)
         condition, more = self._inside_cluster(reached, place, seen)
         waits = [one.message or one.reason for one in (seen.condition, condition) if not one.ok]
-        rotating, advanced = self._rotation.go_on(wish, Seen(roots, noted, waits), self._inside)
-        found_nodes = self._nodes.found()
+        rotating, advanced = self._rotation.go_on(
+            wish, Seen(roots, noted, waits, self._dedicated.addresses()), self._inside
+        )
+        found_nodes = (*self._nodes.found(), *self._dedicated.found(reached))
         served, settled = self._tend_volumes(cluster, found_nodes, volumes, seen)
         balanced = self._tend_load_balancers(cluster, seen)
         stored, moved = self._home.tend(cluster, self._plane, serves=seen.condition.ok)
@@ -150,6 +155,7 @@ class ClusterReconciler:
             conditions=(
                 seen.condition,
                 condition,
+                *([joined] if (joined := self._dedicated.condition(reached)) else ()),
                 served,
                 stored,
                 *([registries] if registries else ()),
@@ -170,7 +176,7 @@ class ClusterReconciler:
         )
         done = (*restored, *happened, *changed, *failed, *more, *moved, *advanced)
         well = all(one.ok for one in (seen.condition, condition, served, *([rotating] if rotating else ())))
-        well = well and not home.is_moving(stored)
+        well = well and not home.is_moving(stored) and not self._dedicated.empties
         return Look(found, steady=well and settled and not done, happened=done)
 
     def _inside_cluster(
@@ -185,6 +191,7 @@ class ClusterReconciler:
             self._inside.furnish(self._settings, cluster, rotating=place.roots.stage is not Stage.SETTLED)
             # No node is newer than any API server: kubelets may be older, never younger.
             happened = self._nodes.tend(cluster, place, self._inside, replacing=seen.condition.ok)
+            happened += self._dedicated.tend(cluster, self._inside)
         except KubernetesError as exc:
             self._inside = None
             return Condition("NodesReady", False, "ApiUnavailable", f"the cluster's API: {exc}"), []
@@ -210,6 +217,10 @@ class ClusterReconciler:
             return self.load_balancers.tend(cluster, self._inside.api)
         except KubernetesError as exc:
             return Condition("LoadBalancersReady", False, "Failed", str(exc))
+
+    def also(self) -> watch.Also:
+        """What matters in the cluster beside Services and volumes."""
+        return watch.Also(pods=self.load_balancers.follows_pods(), hosts=self._dedicated.matters)
 
     def changed_inside(self) -> None:
         """Something in the cluster wants to be looked at: the next pass does. May be called from any thread."""
@@ -237,7 +248,11 @@ class ClusterReconciler:
         self._starts.leave(self._name)
         with self._one_at_a_time:
             wanted = (resource.get("spec") or {}).get("datastore", datastore.SHARED)
-            self._hosts.update(recorded(resource.get("status") or {}))
+            # What is on a dedicated host goes when that is cleaned.
+            whole = {
+                host for pool in (resource.get("spec") or {}).get("pools") or () for host in pool.get("hosts") or ()
+            }
+            self._hosts.update(recorded(resource.get("status") or {}).keys() - whole)
             return self._delete(wanted)
 
     def _delete(self, wanted_datastore: str) -> list[Happened]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Final
 
@@ -44,6 +44,7 @@ class Seen:
     roots: Roots
     noted: str
     waits: Sequence[str]  # of its control plane and its nodes, for people
+    hosts: Mapping[str, str] = field(default_factory=dict)  # addresses of nodes that are whole hosts, by name
 
 
 class Rotation:
@@ -78,7 +79,7 @@ class Rotation:
             return ["its status does not name the authority that issues yet"]
         if inside is None:
             return ["its API does not answer"]
-        return [*self._nodes(seen.roots), *inside.behind()]
+        return [*self._nodes(seen.roots), *_hosts(seen), *inside.behind()]
 
     def _nodes(self, roots: Roots) -> list[str]:
         """Nodes whose processes were not started with these authorities."""
@@ -92,6 +93,12 @@ class Rotation:
             if len(behind) == _NAMED:
                 break
         return behind
+
+
+def _hosts(seen: Seen) -> list[str]:
+    marker = seen.roots.marker
+    late = [name for name, address in sorted(seen.hosts.items()) if authorities_of(address) != marker]
+    return [f"host {name} follows with `moorage up`" for name in late]
 
 
 def authorities_of(address: str) -> str:

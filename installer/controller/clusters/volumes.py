@@ -7,6 +7,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -45,6 +46,22 @@ _GONE_TIMEOUT_S: Final = 90
 log = logging.getLogger("moorage.controller")
 
 
+@dataclass(frozen=True)
+class _Yards:
+    """Where the pods are that make and remove: in the manager for its own hosts, in the cluster for dedicated ones."""
+
+    manager: Api
+    inside: Api
+    whole: Collection[str]  # dedicated hosts
+
+    @property
+    def all(self) -> tuple[Api, ...]:
+        return (self.manager, self.inside) if self.whole else (self.manager,)
+
+    def of(self, host: str) -> Api:
+        return self.inside if host in self.whole else self.manager
+
+
 class Volumes:
     """Of one cluster. What it remembers only saves looks and words."""
 
@@ -59,6 +76,7 @@ class Volumes:
         self._changed.set()
         self._looked = 0.0
         self._counts: Mapping[str, int] | None = None  # of volumes by host; None: not looked yet
+        self._known: Collection[str] | None = None  # hosts that are there; None: not looked yet
         self._told: dict[tuple[str, str], float] = {}  # a uid and a message: when
 
     def changed(self) -> None:
@@ -68,8 +86,9 @@ class Volumes:
     def record(self, before: Mapping[str, int], nodes: Iterable[NodeFound]) -> dict[str, int]:
         """Hosts that may have a directory of the cluster, since a node is or was there, and the volumes on each."""
         counts = before if self._counts is None else self._counts
-        hosts = {*before, *counts, *(node.host for node in nodes if node.host)}
-        return {host: counts.get(host, 0) for host in sorted(hosts)}
+        now = {node.host for node in nodes if node.host}
+        kept = {host for host in before if self._known is None or host in self._known}
+        return {host: counts.get(host, 0) for host in sorted({*kept, *counts, *now})}
 
     def tend(self, cluster: Cluster, inside: Api, nodes: Sequence[NodeFound], recorded: Collection[str]) -> bool:
         """A look, where one is due, and the next step for each volume; returns whether nothing is under way.
@@ -81,18 +100,22 @@ class Volumes:
         self._changed.clear()
         settled = False
         try:
-            settled = self._tend(cluster, inside, {node.name: node.host for node in nodes}, recorded)
+            settled = self._tend(cluster, inside, nodes, recorded)
         finally:
             if not settled:
                 self._changed.set()
         self._looked = self._now()
         return settled
 
-    def _tend(self, cluster: Cluster, inside: Api, nodes: Mapping[str, str], recorded: Collection[str]) -> bool:
-        wanted, settled = self._claims(cluster, inside, nodes)
-        hosts = {meta_of(host).name: is_ready(host) for host in self._api.list(Node)}
+    def _tend(self, cluster: Cluster, inside: Api, nodes: Sequence[NodeFound], recorded: Collection[str]) -> bool:
+        wanted, settled = self._claims(cluster, inside, {node.name: node.host for node in nodes})
+        whole = {node.name: node.ready for node in nodes if node.is_host}
+        # What there is to do on such a host is done by pods of the cluster itself: the manager has none there.
+        yards = _Yards(self._api, inside, whole)
+        hosts = {meta_of(host).name: is_ready(host) for host in self._api.list(Node)} | whole
+        self._known = frozenset(hosts)
         where = {name: one.host for name, one in wanted.items() if one.host in recorded}
-        found = self._seen(inside, where)
+        found = self._seen(inside, where, yards)
         # Whoever administers the cluster may write any host into a volume.
         self._counts = Counter(seen.volume.host for seen in found if seen.volume and seen.volume.host in hosts)
         running = sum(seen.working(hosts) for seen in found)
@@ -102,7 +125,7 @@ class Volumes:
                 continue
             running += isinstance(action, Make | Remove)
             settled &= action is None
-            self._step(inside, seen, action, wanted.get(seen.name))
+            self._step(yards, seen, action, wanted.get(seen.name))
             if action is None:
                 self._tell_trouble(inside, seen, hosts, wanted.get(seen.name))
         return settled and not running and len(where) == len(wanted)
@@ -115,11 +138,11 @@ class Volumes:
         self._delete_pods(but=storage.CLEARS)  # they might make again what goes
         ready = self._ready(hosts)
         for host in sorted(ready):
-            self._start(storage.clearer(self._name, host, self._settings))
+            _start(self._api, storage.clearer(self._name, host, self._settings))
         done: set[str] = set()
 
         def unfinished() -> str | None:
-            pods = [pod for pod in self._pods() if meta_of(pod).name.startswith(storage.CLEARS)]
+            pods = [pod for pod in self._pods(self._api) if meta_of(pod).name.startswith(storage.CLEARS)]
             found = [provisioning.worker(pod.to_dict()) for pod in pods]
             done.update(one.host for one in found if one.done)
             still = self._ready(hosts) & ready - done
@@ -157,9 +180,9 @@ class Volumes:
                     settled = False
         return wanted, settled
 
-    def _seen(self, inside: Api, wanted: Mapping[str, str]) -> list[Seen]:
+    def _seen(self, inside: Api, wanted: Mapping[str, str], yards: _Yards) -> list[Seen]:
         volumes = dict(filter(None, (provisioning.kept(one.to_dict()) for one in inside.list(PersistentVolume))))
-        pods = {meta_of(pod).name: pod.to_dict() for pod in self._pods()}
+        pods = {meta_of(pod).name: pod.to_dict() for api in yards.all for pod in self._pods(api)}
         workers = {name: provisioning.worker(pod) for name, pod in pods.items()}
         labels = (pod["metadata"]["labels"].get(storage.VOLUME_LABEL) for pod in pods.values())
         return [
@@ -173,8 +196,8 @@ class Volumes:
             for name in sorted({*volumes, *wanted, *filter(None, labels)})
         ]
 
-    def _pods(self) -> list[Pod]:
-        return self._api.list(Pod, storage.NAMESPACE, {hosted.CLUSTER_LABEL: self._name})
+    def _pods(self, api: Api) -> list[Pod]:
+        return api.list(Pod, storage.NAMESPACE, {hosted.CLUSTER_LABEL: self._name})
 
     def _ready(self, hosts: Collection[str]) -> set[str]:
         """Those of `hosts` that are there."""
@@ -182,25 +205,22 @@ class Volumes:
 
     # --- acts -------------------------------------------------------------------------------------------------------
 
-    def _step(self, inside: Api, seen: Seen, action: Action | None, wanted: storage.Volume | None) -> None:
+    def _step(self, yards: _Yards, seen: Seen, action: Action | None, wanted: storage.Volume | None) -> None:
         match action:
             case Make(host):
-                self._start(storage.maker(self._name, seen.name, host, self._settings))
+                _start(yards.of(host), storage.maker(self._name, seen.name, host, self._settings))
             case Remove(host):
-                self._start(storage.remover(self._name, seen.name, host, self._settings))
+                _start(yards.of(host), storage.remover(self._name, seen.name, host, self._settings))
             case Provide() if wanted:
-                self._provide(inside, wanted)
+                self._provide(yards.inside, wanted)
             case Drop():
-                self._drop(inside, seen.name)
+                self._drop(yards.inside, seen.name)
             case Tidy():
-                for name in (storage.maker_name(seen.name), storage.remover_name(seen.name)):
-                    self._api.delete(Pod, name, storage.NAMESPACE, grace_s=1)
+                for api in yards.all:
+                    for name in (storage.maker_name(seen.name), storage.remover_name(seen.name)):
+                        api.delete(Pod, name, storage.NAMESPACE, grace_s=1)
         if action is not None:
             log.info("cluster %s: volume %s: %s", self._name, seen.name, action)
-
-    def _start(self, pod: Mapping[str, Any]) -> None:
-        self._api.apply([storage.namespace_document()])
-        _create(self._api, pod)
 
     def _provide(self, inside: Api, wanted: storage.Volume) -> None:
         try:
@@ -244,7 +264,7 @@ class Volumes:
         """Delete the cluster's pods that work on hosts, but for those named so; returns once they are gone."""
 
         def left() -> str | None:
-            names = [meta_of(pod).name for pod in self._pods()]
+            names = [meta_of(pod).name for pod in self._pods(self._api)]
             names = [name for name in names if not (but and name.startswith(but))]
             for name in names:
                 self._api.delete(Pod, name, storage.NAMESPACE, grace_s=1)
@@ -252,6 +272,11 @@ class Volumes:
             return f"still ending: {', '.join(names)}" if names else None
 
         _await(left, f"the pods that worked for cluster {self._name} are gone")
+
+
+def _start(api: Api, pod: Mapping[str, Any]) -> None:
+    api.apply([storage.namespace_document()])
+    _create(api, pod)
 
 
 def _create(api: Api, document: Mapping[str, Any]) -> None:

@@ -14,11 +14,8 @@ from installer.spec.cluster import Cluster
 
 def parse(resource: Mapping[str, Any]) -> Cluster | Condition:
     """The cluster that a resource describes, or why it cannot be understood."""
-    meta = {"name": resource["metadata"]["name"]}
     try:
-        return Cluster.model_validate(
-            {"apiVersion": "moorage.dev/v1", "kind": "Cluster", "metadata": meta, "spec": resource.get("spec") or {}}
-        )
+        return Cluster.of_resource(resource)
     except ValidationError as exc:
         faults = [
             f"{'.'.join(map(str, error['loc']))}: {error['msg'].removeprefix('Value error, ')}"

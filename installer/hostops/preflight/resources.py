@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from installer.hostops.preflight.registry import Finding, Machine, Severity, check, known
 
 _GIB = 2**30
-_CPUS = {"manager": 2, "worker": 1}
-_MEMORY = {"manager": 1.7, "worker": 1.0}  # GiB; kubeadm asks for 1700 MB on a control plane
+_CPUS = {"manager": 2, "worker": 1, "dedicated": 1}
+_MEMORY = {"manager": 1.7, "worker": 1.0, "dedicated": 1.0}  # GiB; kubeadm asks for 1700 MB on a control plane
 _DISK_GIB = 10
 _DISKS = ("/var/lib", "/opt")
 

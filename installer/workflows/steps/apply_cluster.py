@@ -40,12 +40,15 @@ class ApplyCluster:
         )
         if differing:
             return (Change(cluster.name, Action.UPDATE, _summary(cluster), differing),)
-        if not clusters.info(found).ready:
+        if not clusters.info(found).serves:
             return (Change(cluster.name, Action.RUN, "wait until it is ready"),)
         return ()
 
     def run(self, session: Session, target: Target, report: StepReport) -> None:
         clusters.apply(session, _cluster(session, target))
+        for name, host in session.hosts.items():  # what is wanted of those follows from clusters
+            if host.role == "dedicated":
+                session.forget(name)
 
     def verify(self, session: Session, target: Target, report: StepReport) -> None:
         clusters.await_ready(session, _cluster(session, target), waiting=report.waiting)

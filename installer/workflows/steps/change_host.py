@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from installer.engine.events import Note, StepReport
 from installer.engine.plan import Action, Change, Target
-from installer.workflows import changing, host_changes, host_drain, releases
+from installer.workflows import changing, dedicated_hosts, host_changes, host_drain, releases
 from installer.workflows.registry import STEPS
 from installer.workflows.session import Session
 
@@ -20,9 +20,12 @@ class ChangeHost:
     def plan(self, session: Session, target: Target) -> Sequence[Change]:
         if not host_changes.serves(session, target.name):
             return ()
+        dedicated = host_changes.is_dedicated(session, target.name)
+        if dedicated and not dedicated_hosts.stays(session, target.name):
+            return ()
         seen, todo = session.facts(target.name), host_changes.todo(session, target.name)
         other = seen.manifest.release != session.bundle.digest
-        coming = host_changes.coming(session)
+        coming = () if dedicated else host_changes.coming(session)
         if not todo and not other and not coming:
             return ()
         parts = []

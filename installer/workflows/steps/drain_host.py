@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from installer.core.errors import KubernetesError
 from installer.engine.events import StepReport
 from installer.engine.plan import Action, Change, Target
-from installer.workflows import host_changes, host_drain, releases
+from installer.workflows import dedicated_hosts, host_changes, host_drain, releases
 from installer.workflows.registry import STEPS
 from installer.workflows.session import Session
 
@@ -21,7 +21,7 @@ class DrainHost:
     def plan(self, session: Session, target: Target) -> Sequence[Change]:
         if not host_changes.serves(session, target.name):
             return ()
-        if not releases.needs_drain(session.facts(target.name), session.bundle):
+        if not _needed(session, target.name):
             return ()
         return (Change(target.name, Action.RUN, "move away what runs there"),)
 
@@ -33,6 +33,12 @@ class DrainHost:
 
     def undo(self, session: Session, target: Target, report: StepReport) -> None:
         host_drain.end(session, target.name)
+
+
+def _needed(session: Session, name: str) -> bool:
+    if host_changes.is_dedicated(session, name):
+        return dedicated_hosts.stays(session, name) and dedicated_hosts.needs_drain(session, name)
+    return releases.needs_drain(session.facts(name), session.bundle)
 
 
 @STEPS.step("release-host")

@@ -18,13 +18,13 @@ from installer.workflows.session import Session
 class InstallHost:
     """Nobody depends on it yet: all at once, and whether it serves is seen when the manager is set up.
 
-    Not a manager that comes to others: `join-manager`.
+    Not a manager that comes to others: `join-manager`. Not a dedicated host: `join-cluster`.
     """
 
     title = "install"
 
     def plan(self, session: Session, target: Target) -> Sequence[Change]:
-        if host_changes.serves(session, target.name):
+        if host_changes.serves(session, target.name) or host_changes.is_dedicated(session, target.name):
             return ()
         if host_changes.is_manager(session, target.name) and etcd_members.joins(session, target.name):
             return ()

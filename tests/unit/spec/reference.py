@@ -41,6 +41,7 @@ _CHECKS = """## What is checked across fields
   for workers; `io2` needs `iops`, and `gp3` has 16000 at most.
 - On Azure: subnets for hosts and for the bastion are of one network; a network of one's own has an address for each
   host in its first half; `spot` is for workers.
+- In clouds no host is `dedicated` yet.
 - A local host's name with the platform's name before it is a hostname (63 characters).
 """
 

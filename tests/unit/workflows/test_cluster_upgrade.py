@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -13,7 +15,8 @@ from installer.engine import runner
 from installer.engine.events import Silent, StepReport
 from installer.engine.journal import Journal
 from installer.engine.plan import StepId, Target
-from installer.workflows import cluster_upgrade, clusters, maintenance
+from installer.engine.playbook import RoleSelector
+from installer.workflows import cluster_upgrade, clusters, dedicated_hosts, maintenance
 from installer.workflows.clusters import ClusterInfo, Condition
 from installer.workflows.session import Session
 
@@ -73,6 +76,18 @@ class World:
 class _Session:
     ignore: frozenset[str] = frozenset()
 
+    def __init__(self, hosts: Sequence[str] = ()) -> None:
+        self._hosts = hosts
+
+    def targets(self, selector: Any) -> Sequence[Target]:
+        assert selector == RoleSelector(role="dedicated")
+        return [Target("host", name) for name in self._hosts]
+
+    class platform:  # noqa: N801
+        class spec:  # noqa: N801
+            class upgrades:  # noqa: N801
+                max_unavailable = 1
+
     class bundle:  # noqa: N801 - an attribute of a session
         class info:  # noqa: N801
             class kubernetes:  # noqa: N801
@@ -116,6 +131,26 @@ def test_those_that_are_there_are_left_alone(monkeypatch: pytest.MonkeyPatch) ->
         "update c: Kubernetes 1.36.3 -> 1.37.2 -> 1.38.1",
     ]
     assert cluster_upgrade.preview(World(monkeypatch).fleet("b"), at_once=2).empty
+
+
+def test_dedicated_hosts_follow_their_own_clusters(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After the control planes; those of others, and those that have not joined yet, are left alone."""
+    World(monkeypatch)
+    runs = {"metal-1": "1.36.3", "metal-2": "1.36.3", "metal-3": "1.36.3", "metal-4": "1.37.2"}
+    places = {"metal-1": "a", "metal-2": "b", "metal-3": "a", "metal-4": "a"}
+    monkeypatch.setattr(dedicated_hosts, "place", lambda session, name: SimpleNamespace(cluster=_named(places[name])))
+    monkeypatch.setattr(dedicated_hosts, "stays", lambda session, name: name != "metal-3")
+    monkeypatch.setattr(dedicated_hosts, "runs", lambda session, name: runs[name])
+    fleet = cluster_upgrade.chosen(cast(Session, _Session(list(runs))), names=["a"], labels={}, version="1.37.2")
+    plan = cluster_upgrade.preview(fleet, at_once=1)
+    assert [str(change) for _, change in plan.changes()] == [
+        "update a: Kubernetes 1.36.3 -> 1.37.2",
+        "update metal-1: Kubernetes 1.36.3 -> 1.37.2",
+    ]
+
+
+def _named(name: str) -> Any:
+    return SimpleNamespace(name=name)
 
 
 def test_each_step_is_ready_before_the_next(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -56,7 +56,7 @@ def test_the_plan_asks_for_it_wherever_what_serves_is_changed(tmp_path: Path, mo
     """Not where hosts come, or something merely starts."""
     phases = preview.up_playbook(_session(tmp_path, monkeypatch, opens_in=90)).phases
     asking = [phase.name for phase in phases if maintenance.NAME in [guard.name for guard in phase.guards]]
-    assert asking == ["managers", "workers"]
+    assert asking == ["managers", "workers", "dedicated"]
 
 
 def test_what_is_under_way_comes_to_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

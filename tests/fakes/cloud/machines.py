@@ -86,6 +86,9 @@ class LocalMachines:
                 host_key=config["ssh_keys"]["ed25519_private"],
             )
         )
+        for command in config["bootcmd"]:  # before SSH answers, and what fails stops nothing there; here it does
+            argv = ["podman", "exec", self._container(id_), *command]
+            subprocess.run(argv, check=True, capture_output=True, timeout=30)
 
     def stop(self, id_: str) -> None:
         """Remove one, disks and all."""

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from installer.spec.cloud import CloudRegion
+from installer.spec.cloud import CloudHosts, CloudRegion
+from installer.spec.source import Loc
 from installer.spec.subject import Finding, Subject
 
 
 def spot(subject: Subject) -> Iterator[Finding]:
     """No manager is a machine that its cloud may take back."""
+    for group, loc in _groups(subject):
+        if subject.platform and group.spot and group.role == "manager":
+            yield Finding(subject.platform, (*loc, "spot"), "is for workers: a manager holds data")
+
+
+def _groups(subject: Subject) -> Iterator[tuple[CloudHosts, Loc]]:
     if platform := subject.platform:
         for number, region in enumerate(platform.spec.regions):
             for index, group in enumerate(region.hosts if isinstance(region, CloudRegion) else ()):
-                if group.spot and group.role == "manager":
-                    loc = ("spec", "regions", number, "hosts", index, "spot")
-                    yield Finding(platform, loc, "is for workers: a manager holds data")
+                yield group, ("spec", "regions", number, "hosts", index)

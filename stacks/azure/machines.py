@@ -36,7 +36,7 @@ _ACCOUNT: Final = "moorage"
 # Whoever asks these addresses gets tokens of the host's identity, or what Azure's agent is told: no pod is to.
 _METADATA: Final = (
     "nft 'table inet moorage-metadata { chain forward { type filter hook forward priority filter;"
-    " ip daddr 169.254.169.254 drop; ip daddr 168.63.129.16 tcp dport { 80, 32526 } drop; } }'"
+    " ip daddr 169.254.169.254 drop; ip daddr 168.63.129.16 tcp dport { 80, 32526 } drop; }; }'"
 )
 
 

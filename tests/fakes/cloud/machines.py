@@ -86,7 +86,7 @@ class LocalMachines:
                 host_key=config["ssh_keys"]["ed25519_private"],
             )
         )
-        for command in config["bootcmd"]:
+        for command in config["bootcmd"]:  # before SSH answers, and what fails stops nothing there; here it does
             self._run(id_, command)
 
     def stop(self, id_: str) -> None:

@@ -48,7 +48,7 @@ class Dedicated:
         self._drains = Drains(now)
         self._seen: Sequence[HostSeen] = ()
         self._wanted = False
-        self._led: Sequence[str] | None = ("not known yet",)  # where API servers are led to; None: nowhere
+        self._led = True  # API servers may be led to hosts; at first nobody knows
 
     @property
     def matters(self) -> bool:
@@ -128,15 +128,13 @@ class Dedicated:
     def _lead_there(self, cluster: Cluster) -> None:
         """API servers reach the cluster through any of its nodes, those that are hosts included."""
         serving = sorted(one.address for one in self._seen if one.ready and one.address)
-        wanted = serving if serving or cluster.spec.dedicated_pools else None
-        if wanted == self._led:
-            return
-        if wanted is not None:
+        if serving or cluster.spec.dedicated_pools:
             labels = {hosted.CLUSTER_LABEL: self._name}
             self._api.apply([egress.slice_of_hosts(hosted.namespace(self._name), labels, serving)])
-        else:
+            self._led = True
+        elif self._led:
             self._api.delete(EndpointSlice, egress.HOSTS, hosted.namespace(self._name))
-        self._led = wanted
+            self._led = False
 
 
 def hosts(cluster: Cluster) -> frozenset[str]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from importlib import resources
@@ -14,20 +13,12 @@ import yaml
 from pydantic import Field, ValidationError
 
 from installer.core.errors import SpecError
-from installer.spec.aws import AwsDisk, AwsRegion, OwnNetwork
+from installer.spec import billed
 from installer.spec.base import Model
-from installer.spec.hosts import hosts_of
-from installer.spec.platform import Platform, Region
-from installer.spec.quantity import memory_bytes
+from installer.spec.platform import Platform
 
-_GIB: Final = 2**30
-_WITH_GP3: Final = 3000  # operations a second that come with a disk
-_MOST_IO2: Final = 32_000  # to which one price holds
 _HOURLY: Final = frozenset({"instance", "balancer", "gateway", "address"})  # the others are priced a month
-_BASTION_GIB: Final = 10
 NOT_COUNTED: Final = "traffic, and what lies in buckets"
-
-Quantities = Counter[tuple[str, str]]  # (what, type) -> how many, GiB or operations a second
 
 
 class Prices(Model):
@@ -131,52 +122,14 @@ def compare(before: Platform | None, after: Platform | None, table: Prices) -> C
 def _costs(platform: Platform, table: Prices) -> Iterator[Cost]:
     for region in platform.spec.regions:
         kind = region.provider.kind
-        if kind in _FREE:
+        if kind in billed.FREE:
             continue
-        if kind not in _COUNTED:
-            yield Cost(region.name, f"region on {kind}", 1, None)
-            continue
-        place, quantities = _COUNTED[kind](region)
+        place, quantities = billed.BY_KIND[kind](region)
         for (what, type_), quantity in quantities.items():
+            if not quantity:
+                continue
             price = table.of(kind, place, what, type_)
             yield Cost(region.name, f"{what} {type_}", quantity, None if price is None else round(price * quantity, 2))
-
-
-def _aws(region: Region) -> tuple[str, Quantities]:
-    """AWS' name of the region, and what stacks/aws makes there that is paid for while it is there."""
-    assert isinstance(region, AwsRegion)  # noqa: S101 - by the kind of its provider
-    found: Quantities = Counter()
-    given, network = region.provider, region.provider.network
-    hosts = list(hosts_of(region))
-    for group in region.hosts:
-        found["instance", f"{group.instance_type}{' (spot)' if group.spot else ''}"] += group.count
-        _disks(found, group.disk, group.count)
-    found["balancer", "network"] += 1
-    if given.access.public:
-        # Of the balancer, too: one a subnet, which is one a zone.
-        found["address", "public"] += len(hosts) + len({zone for group in region.hosts for zone in group.zones})
-    else:
-        found["instance", given.access.bastion_type] += 1
-        found["disk", "gp3"] += _BASTION_GIB
-        found["address", "public"] += 1
-        if isinstance(network, OwnNetwork) and network.nat != "none":
-            zones = {zone for group in region.hosts for zone in group.zones}
-            gateways = len(zones) if network.nat == "zone" else 1
-            found["gateway", "nat"] += gateways
-            found["address", "public"] += gateways
-    return given.region, Counter({what: quantity for what, quantity in found.items() if quantity})
-
-
-def _disks(found: Quantities, disk: AwsDisk, count: int) -> None:
-    found["disk", disk.type] += count * -(-memory_bytes(disk.size) // _GIB)
-    free = _WITH_GP3 if disk.type == "gp3" else 0
-    if disk.iops and disk.iops > free:
-        kind = f"{disk.type} above {_MOST_IO2}" if disk.type == "io2" and disk.iops > _MOST_IO2 else disk.type
-        found["iops", kind] += count * (disk.iops - free)
-
-
-_FREE: Final = frozenset({"local", "onprem"})
-_COUNTED: Final[Mapping[str, Callable[[Region], tuple[str, Quantities]]]] = {"aws": _aws}
 
 
 def _total(costs: tuple[Cost, ...]) -> float:

@@ -9,11 +9,11 @@ import pytest
 import yaml
 
 from installer.core.errors import SpecError
-from installer.spec import costs
+from installer.spec import billed, costs
 from installer.spec.costs import Costs, Prices
 from installer.spec.platform import Platform
 from installer.spec.specification import load_text
-from tests.unit.spec.documents import aws, platform
+from tests.unit.spec.documents import aws, azure, gcp, platform
 
 _PRICES = Prices.model_validate(
     {
@@ -173,3 +173,71 @@ def test_prices_of_ones_own_come_first(tmp_path: Path) -> None:
         path.write_text(text)
         with pytest.raises(SpecError, match="no table of prices"):
             costs.prices(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "counted"),
+    [
+        (
+            azure(hosts="{name: m, role: manager, count: 3}, {name: w, role: worker, count: 2, spot: true}"),
+            "westeurope",
+            {
+                "instance Standard_D2s_v5": 3,
+                "instance Standard_D2s_v5 (spot)": 2,
+                "disk Premium_LRS 64 GiB": 5,
+                "disk StandardSSD_LRS 32 GiB": 1,
+                "instance Standard_B1s": 1,
+                "balancer standard": 1,
+                "gateway nat": 1,
+                "address public": 2,
+            },
+        ),
+        (
+            azure(hosts="{name: m, role: manager}").replace("sources: [", "public: true, sources: ["),
+            "westeurope",
+            {
+                "instance Standard_D2s_v5": 1,
+                "disk Premium_LRS 64 GiB": 1,
+                "balancer standard": 1,
+                "address public": 2,
+            },
+        ),
+        (
+            gcp(
+                hosts="{name: m, role: manager, machineType: n4-standard-2, "
+                "disk: {type: hyperdisk-balanced, iops: 4000}}"
+            ),
+            "europe-west3",
+            {
+                "instance n4-standard-2": 1,
+                "disk hyperdisk-balanced": 50,
+                "iops hyperdisk-balanced": 4000,
+                "instance e2-micro": 1,
+                "disk pd-standard": 10,
+                "balancer forwarding rule": 1,
+                "gateway nat": 1,
+                "address public": 1,
+            },
+        ),
+        (
+            gcp("network: {nat: none}", hosts="{name: m, role: manager, count: 3}"),
+            "europe-west3",
+            {
+                "instance n2-standard-2": 3,
+                "disk pd-balanced": 150,
+                "instance e2-micro": 1,
+                "disk pd-standard": 10,
+                "balancer forwarding rule": 1,
+                "address public": 1,
+            },
+        ),
+    ],
+)
+def test_what_other_clouds_are_paid_for(text: str, place: str, counted: dict[str, int]) -> None:
+    """The shipped table has no prices of theirs; one's own has them under these names."""
+    (region,) = _platform(text).spec.regions
+    assert billed.BY_KIND[region.provider.kind](region)[0] == place
+    found = costs.compare(None, _platform(text), costs.shipped())
+    assert found
+    assert {cost.what: cost.quantity for cost in found.after} == counted
+    assert {cost.month for cost in found.after} == {None}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from tests.fakes.cloud.cloud import Cloud
 from tests.fakes.cloud.gcp import Gcp
 from tests.fakes.cloud.provider import FakeCloud
 from tests.fakes.provider import served
+from tests.stacks.mocked import run
 from tests.stacks.policy import breaches
 
 _EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -84,3 +86,20 @@ def _would_be_made(
     assert fake.account.left() == []
     made = [change.type.rpartition(":")[2] for change in changes if change.op == "create"]
     return {kind: made.count(kind) for kind in kinds}
+
+
+def test_three_racks() -> None:
+    """A third of each kind in each rack, whole machines for one cluster, and nothing is asked for outside."""
+    specification = load(_EXAMPLES / "06-three-racks-air-gapped")
+    platform = specification.platform
+    assert platform
+    racks = Counter((host.role, host.zone) for host in wanted_hosts(platform))
+    assert {(role, count) for (role, _), count in racks.items()} == {("manager", 1), ("worker", 2), ("dedicated", 1)}
+    dedicated = [name for cluster in specification.clusters for p in cluster.spec.dedicated_pools for name in p.hosts]
+    assert dedicated == ["gpu-1", "gpu-2"]
+    assert all(not one.upstream for cluster in specification.clusters for one in cluster.spec.registries)
+    (region,) = platform.spec.regions
+    names = [host.name for host in wanted_hosts(platform)]
+    seen = {name: {"hostKey": f"ssh-ed25519 {name}", "machineId": name, "arch": "amd64"} for name in names}
+    config = {"platform": platform.name, "region": region.model_dump_json(by_alias=True)}
+    assert [host.name for host in run("onprem", config, outputs=seen).region.hosts] == names

@@ -3,101 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import pytest
 
 from installer.provision import values
-from installer.spec.contract import SECRETS_VARIABLE, RegionOutputs
-
-_ROOT = Path(__file__).parents[2]
-# Runs one program in a process of its own: settings on standard input; resources and exports on standard output.
-_RUNNER = """
-import asyncio, json, runpy, sys
-import pulumi
-from pulumi.runtime import mocks, set_all_config
-
-asked = json.load(sys.stdin)
-made = []
-
-class Mocks(mocks.Mocks):
-    def new_resource(self, args):
-        made.append({"type": args.typ, "name": args.name, "inputs": args.inputs})
-        return f"{args.name}-id", {**args.inputs, **asked["outputs"].get(args.name, {})}
-    def call(self, args):
-        raise AssertionError(f"no program here calls {args.token}")
-
-exports = {}
-pulumi.export = exports.__setitem__
-asyncio.set_event_loop(asyncio.new_event_loop())
-mocks.set_mocks(Mocks(), project=asked["project"], stack="dev", preview=False)
-set_all_config({f"{asked['project']}:{key}": value for key, value in asked["config"].items()}, [])
-
-@pulumi.runtime.test
-def run():
-    runpy.run_path(asked["program"], run_name="__main__")
-    kept = {name: pulumi.Output.from_input(value) for name, value in exports.items()}
-    async def write(values):
-        secret = {name: await output.is_secret() for name, output in kept.items()}
-        print(json.dumps({"made": made, "exports": values, "secret": secret}))
-    return pulumi.Output.all(**kept).apply(write)
-
-run()
-"""
-
-
-@dataclass(frozen=True)
-class Ran:
-    """What a program asked for and exported."""
-
-    made: list[dict[str, Any]]
-    exports: dict[str, Any]
-    secret: dict[str, bool]
-
-    def inputs(self, name: str) -> dict[str, Any]:
-        """Of one resource, without what was left open."""
-        found = next(resource["inputs"] for resource in self.made if resource["name"] == name)
-        return {key: value for key, value in found.items() if value is not None}
-
-    @property
-    def region(self) -> RegionOutputs:
-        return RegionOutputs.model_validate_json(self.exports["region"])
-
-
-def _run(
-    project: str,
-    config: Mapping[str, Any],
-    *,
-    outputs: Mapping[str, Any] | None = None,
-    hidden: Mapping[str, str] | None = None,
-) -> Ran:
-    texts = {key: value if isinstance(value, str) else json.dumps(value) for key, value in config.items()}
-    asked = {
-        "project": f"moorage-{project}",
-        "program": str(_ROOT / "stacks" / project / "__main__.py"),
-        "config": texts,
-        "outputs": outputs or {},
-    }
-    done = subprocess.run(
-        [sys.executable, "-c", _RUNNER],
-        input=json.dumps(asked),
-        capture_output=True,
-        text=True,
-        cwd=_ROOT,
-        env={**os.environ, SECRETS_VARIABLE: json.dumps(hidden or {})},
-        timeout=60,
-        check=False,
-    )
-    if done.returncode:
-        raise AssertionError(done.stderr)
-    return Ran(**json.loads(done.stdout.splitlines()[-1]))
-
+from tests.stacks.mocked import Ran, run
 
 _LOCAL = {
     "name": "home",
@@ -135,7 +46,7 @@ _ONPREM = {
 def test_the_platforms_stack_makes_its_secrets_and_keeps_them_secret() -> None:
     """One resource; what it exports is JSON of the flat names and values, and the specification as it was given."""
     config = {"platform": "t", "specification": '{"kind": "Platform"}\n'}
-    ran = _run("platform", config, outputs={"secrets": {"values": {"ssh.key": "k"}}})
+    ran = run("platform", config, outputs={"secrets": {"values": {"ssh.key": "k"}}})
     assert [(r["type"], r["name"]) for r in ran.made if r["name"] != "moorage-platform-dev"] == [
         ("moorage:platform:Secrets", "secrets")
     ]
@@ -148,13 +59,13 @@ def test_the_platforms_stack_makes_its_secrets_and_keeps_them_secret() -> None:
 def test_the_platforms_secrets_are_told_their_stage() -> None:
     """And how long authorities live that are made for it; neither is an input where nothing is said."""
     config = {"platform": "t", "specification": "{}", "authorityDays": "30", "stage": "trust"}
-    ran = _run("platform", config, outputs={"secrets": {"values": {"ssh.key": "k"}}})
+    ran = run("platform", config, outputs={"secrets": {"values": {"ssh.key": "k"}}})
     assert ran.inputs("secrets") == {"platform": "t", "authorityDays": "30", "stage": "trust"}
 
 
 def test_the_local_stack_makes_a_network_and_every_host_in_it() -> None:
     """Groups are counted out; each host gets the network's name and range, routes and key, and its limits."""
-    ran = _run(
+    ran = run(
         "local",
         {"platform": "t", "region": _LOCAL, "publicKey": "ssh-ed25519 AAAA", "routes": ["10.127.0.0/16"]},
         outputs={
@@ -188,7 +99,7 @@ def _onprem(hidden: Mapping[str, str]) -> Ran:
     found = {
         name: {"hostKey": f"ssh-ed25519 {name}", "machineId": f"id-{name}", "arch": "arm64"} for name in ("m1", "w1")
     }
-    return _run("onprem", {"platform": "t", "region": _ONPREM}, outputs=found, hidden=hidden)
+    return run("onprem", {"platform": "t", "region": _ONPREM}, outputs=found, hidden=hidden)
 
 
 def test_the_onprem_stack_records_what_was_seen() -> None:
@@ -229,4 +140,4 @@ def test_login_keys_are_in_no_output() -> None:
 def test_a_stack_without_its_settings_says_which_is_missing(project: str) -> None:
     """By name, before it asks for anything."""
     with pytest.raises(AssertionError, match="region"):
-        _run(project, {"platform": "t"})
+        run(project, {"platform": "t"})

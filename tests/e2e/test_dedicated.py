@@ -13,7 +13,7 @@ import yaml
 from cryptography import x509
 
 from installer.kubernetes import storage
-from tests.e2e.example.conftest import Image, build
+from tests.e2e.images import Image, build
 from tests.e2e.platform_under_test import PlatformUnderTest, eventually, podman
 
 _NAME = "t-metal"

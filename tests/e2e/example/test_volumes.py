@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from installer.kubernetes import storage
-from tests.e2e.example.conftest import Image
+from tests.e2e.images import Image
 from tests.e2e.platform_under_test import PlatformUnderTest, eventually, podman
 
 _NAME = "stored"

@@ -65,7 +65,7 @@ def await_empty(session: Session, name: str, report: StepReport) -> None:
     A dedicated host is emptied by the controller alone, as its pool says. Raises WaitTimeoutError that says what is
     still there, and why.
     """
-    if session.hosts[name].role == "dedicated":
+    if name in session.hosts and session.hosts[name].role == "dedicated":  # else it may be one that leaves
         dedicated_hosts.await_empty(session, name, report)
         return
     upgrades = session.platform.spec.upgrades

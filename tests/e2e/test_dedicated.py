@@ -107,6 +107,22 @@ def test_a_host_is_a_node_with_the_marks_of_its_pool(platform: PlatformUnderTest
     assert platform.must("status", "-o", "json").json["problems"] == []
 
 
+@pytest.mark.parametrize(
+    ("pool", "said"),
+    [
+        ({"kind": "dedicated", "hosts": ["metal-1"], "cpu": "1"}, "cpu is allowed only with kind shared"),
+        ({"kind": "dedicated"}, "hosts is needed with, and only with, kind dedicated"),
+        ({"kind": "shared", "hosts": ["metal-1"]}, "hosts is needed with, and only with, kind dedicated"),
+        ({"kind": "rented"}, 'supported values: "shared", "dedicated"'),
+    ],
+)
+def test_each_kind_of_pool_has_its_own_fields(platform: PlatformUnderTest, pool: dict[str, Any], said: str) -> None:
+    """Refused by the manager's API, whoever writes it."""
+    patch = json.dumps({"spec": {"pools": [{"name": "other", **pool}]}})
+    words = ("patch", "cluster", "team-a", "--type=merge", "--dry-run=server", "-p", patch)
+    assert said in platform.kubectl("manager", *words, check=False).stderr.decode()
+
+
 def test_the_host_has_no_credential_of_the_manager(platform: PlatformUnderTest) -> None:
     """Whoever is root there is nobody in the manager: no certificate is of its authorities, no key is a client's."""
     config = yaml.safe_load(platform.must("cluster", "kubeconfig", "manager").stdout)
@@ -217,11 +233,17 @@ def test_a_host_goes_where_its_pool_says(platform: PlatformUnderTest) -> None:
 
 
 def test_a_host_that_starts_anew_finds_its_way_back(platform: PlatformUnderTest) -> None:
-    """Its way to the API is not remembered by the kernel: a unit makes it again."""
-    before = _renewed(platform, "metal-2")
-    podman("restart", "--time", "5", f"moorage-{_NAME}-metal-2")
+    """Its way to the API is not remembered by the kernel: a unit makes it again.
+
+    A container's root does not outlive its end, so that it cannot boot: its units end, what the kernel knew is gone,
+    and what a boot starts is started.
+    """
+    ends = "systemctl stop moorage-way moorage-balancer kubelet kube-proxy flanneld egress-proxy containerd"
+    forgets = "for link in moorage0 flannel.1 cni0; do ip link delete $link; done; rm -rf /run/moorage /run/flannel"
+    platform_exec("metal-2", "sh", "-c", f"{ends}; {forgets}")
+    assert "moorage0" not in platform_exec("metal-2", "ip", "link")
     restarted = datetime.now(UTC)
-    assert before < restarted
+    platform_exec("metal-2", "systemctl", "start", "multi-user.target")
     eventually(
         lambda: _renewed(platform, "metal-2") > restarted and _is_ready(platform, "metal-2"),
         timeout_s=120,

@@ -25,8 +25,10 @@ class World:
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, upgrades: str) -> None:
         path = folder / "platform.yaml"
         path.write_text(platform(spec=f"  upgrades: {{{upgrades}}}\n"))
-        spec = load(path)
-        self.session = sessions.provided(spec, spec, folder, {})
+        before = load(path)
+        path.write_text(path.read_text().replace("role: worker, count: 2", "role: worker, count: 1"))
+        self.session = sessions.provided(before, load(path), folder, {})
+        assert set(self.session.leaving) == {"worker-2"}
         meta = SimpleNamespace(name="web-1", namespace="shop", labels={}, deletionTimestamp=None)
         self.pods: list[Any] = [SimpleNamespace(metadata=meta)]
         self.notes: list[str] = []
@@ -38,21 +40,22 @@ class World:
     def _delete(self, kind: Any, name: str, namespace: str) -> None:
         self.pods = [pod for pod in self.pods if (pod.metadata.namespace, pod.metadata.name) != (namespace, name)]
 
-    def drain(self) -> Session:
+    def drain(self, host: str = "worker-1") -> Session:
         def emit(event: Event) -> None:
             if isinstance(event, Note):
                 self.notes.append(event.text)
 
         report = StepReport(StepId("workers", "worker-1", "drain-host"), emit)
-        host_drain.await_empty(self.session, "worker-1", report)
+        host_drain.await_empty(self.session, host, report)
         return self.session
 
 
-def test_nothing_is_forced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The error names what is there still, and why."""
+@pytest.mark.parametrize("host", ["worker-1", "worker-2"])
+def test_nothing_is_forced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    """The error names what is there still, and why; the same for a host that the specification no longer has."""
     world = World(tmp_path, monkeypatch, "drainTimeout: 5s")
     with pytest.raises(WaitTimeoutError, match=r"still there: shop/web-1 \(its budget allows none to go\)"):
-        world.drain()
+        world.drain(host)
     assert len(world.pods) == 1
 
 

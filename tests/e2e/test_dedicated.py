@@ -252,9 +252,10 @@ def test_a_host_that_starts_anew_finds_its_way_back(platform: PlatformUnderTest)
 
 
 def _renewed(platform: PlatformUnderTest, name: str) -> datetime:
-    """When a node's kubelet was last heard of."""
+    """When a node's kubelet was last heard of; the beginning of time, if never."""
     words = ("-n", "kube-node-lease", "get", "lease", name, "-o", "jsonpath={.spec.renewTime}")
-    return datetime.fromisoformat(platform.kubectl("team-a", *words).stdout.decode())
+    done = platform.kubectl("team-a", *words, check=False)
+    return datetime.min.replace(tzinfo=UTC) if done.returncode else datetime.fromisoformat(done.stdout.decode())
 
 
 def _is_ready(platform: PlatformUnderTest, name: str) -> bool:

@@ -165,9 +165,16 @@ def test_pods_on_both_kinds_of_nodes_answer_each_other(platform: PlatformUnderTe
     platform.kubectl("team-a", "apply", "-f", "-", stdin=document)
     platform.kubectl("team-a", "rollout", "status", "deployment/answer", "--timeout=90s")
     pods = platform.kubectl("team-a", "get", "pods", "-l", "app=answer", "-o", "name").stdout.decode().split()
+
+    def answers(pod: str) -> bool:
+        """Twenty times in a row, by whom it may be."""
+        words = ("exec", pod, "--", "/answer", "http://answer.default.svc.cluster.local/")
+        asked = platform.kubectl("team-a", *words, check=False)
+        return not asked.returncode and set(asked.stdout.decode().split()) == {p.removeprefix("pod/") for p in pods}
+
     for pod in pods:
-        asked = platform.kubectl("team-a", "exec", pod, "--", "/answer", "http://answer.default.svc.cluster.local/")
-        assert set(asked.stdout.decode().split()) == {one.removeprefix("pod/") for one in pods}
+        # A lookup that is lost takes as long as the asker waits.
+        eventually(lambda pod=pod: answers(pod), timeout_s=30, what=f"{pod} reaches both")  # type: ignore[misc]
         assert b"answering as" in platform.kubectl("team-a", "logs", pod).stdout
     platform.kubectl("team-a", "delete", "deployment/answer", "--wait=false")
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:  # a table of clusters does not need what makes hosts
     from installer.bundle.release import Release
     from installer.hostops.preflight import Report, Result
     from installer.workflows.certificates import CertificateInfo
-    from installer.workflows.clusters import ClusterInfo
+    from installer.workflows.cluster_info import ClusterInfo
     from installer.workflows.density import Amount, Density
     from installer.workflows.hosts import HostInfo
     from installer.workflows.status import PlatformStatus
@@ -89,9 +89,10 @@ def cluster(one: ClusterInfo) -> str:
 def status(found: PlatformStatus) -> str:
     """A platform at one moment, problems last."""
     answering = sum(not reason for reason in found.api_servers.values())
+    nodes = sum(host.role != "dedicated" for host in found.hosts)  # of the manager
     parts = [
         f"{found.name}, release {found.release}: API servers {answering}/{len(found.api_servers)} ready, "
-        f"nodes {len(found.nodes_ready)}/{len(found.hosts)} ready",
+        f"nodes {len(found.nodes_ready)}/{nodes} ready",
         hosts(found.hosts),
         clusters(found.clusters),
     ]

@@ -26,7 +26,7 @@ from installer.controller.clusters.reconciler import ClusterReconciler, Look
 from installer.controller.clusters.starts import Starts, begun, by_cpu
 from installer.controller.datastores import operator as datastore_operator
 from installer.controller.datastores.datastores import Datastores
-from installer.controller.drained_hosts import DrainedHosts
+from installer.controller.hosts import Hosts
 from installer.controller.lease import Lease
 from installer.controller.manager_api import FIELD_MANAGER, Api
 from installer.controller.status import Condition, Found, Happened, status
@@ -52,7 +52,7 @@ class World:
     datastores: Datastores
     pools: AddressPools
     starts: Starts
-    drained: DrainedHosts
+    hosts: Hosts
     reconcilers: dict[str, ClusterReconciler] = field(default_factory=dict)
     wakers: dict[str, asyncio.Event] = field(default_factory=dict)
     paces: dict[str, Pace] = field(default_factory=dict)
@@ -67,7 +67,7 @@ class World:
                 self.settings,
                 pools=self.pools,
                 starts=self.starts,
-                drained=self.drained,
+                hosts=self.hosts,
             )
         return self.reconcilers[name]
 
@@ -110,7 +110,7 @@ def _serve(settings: PlatformSettings, api: Api) -> None:
     datastores = Datastores(api, settings, Path(mkdtemp(prefix="moorage-")))
     pools = AddressPools(api, settings)
     starts = Starts(by_cpu(api), under_way=lambda: begun(api))
-    world = World(settings, api, datastores, pools, starts, DrainedHosts(api))
+    world = World(settings, api, datastores, pools, starts, Hosts(api))
     starts.wake = world.wake
     registry = kopf.OperatorRegistry()
     _register(registry, world)
@@ -169,7 +169,7 @@ def _register(registry: kopf.OperatorRegistry, world: World) -> None:
 
     @kopf.on.event("nodes", registry=registry)
     async def host_changed(name: str, annotations: kopf.Annotations, event: kopf.RawEvent, **_: Any) -> None:
-        if world.drained.note(name, {} if event["type"] == "DELETED" else annotations):
+        if world.hosts.note(name, {} if event["type"] == "DELETED" else annotations):
             for waker in world.wakers.values():
                 waker.set()
 

@@ -186,10 +186,13 @@ def name_of(resource: Any) -> str:
     return str(resource.metadata.name)
 
 
-def found_or_none(call: Callable[[], T]) -> T | None:
-    """The answer, or None where the API says that there is no such object; raises KubernetesError for the rest."""
+def found_or_none(call: Callable[[], T], act: str = "ask the API") -> T | None:
+    """The answer, or None where the API says that there is no such object; raises KubernetesError for the rest.
+
+    `act`: what is done, for that error.
+    """
     try:
-        with translated("ask the API"):
+        with translated(act):
             return call()
     except KubernetesError as exc:
         if isinstance(exc.__cause__, ApiError) and exc.__cause__.status.code == HTTPStatus.NOT_FOUND:

@@ -15,7 +15,7 @@ from installer.engine.playbook import Batches, NamedStep, Phase, Playbook, RoleS
 from installer.engine.registry import Guard, Verifies
 from installer.engine.runner import RunResult
 from installer.workflows import clusters, dedicated_hosts, maintenance, runs
-from installer.workflows.clusters import ClusterInfo
+from installer.workflows.cluster_info import ClusterInfo
 from installer.workflows.session import Session
 from installer.workflows.steps.change_host import ChangeHost
 from installer.workflows.steps.drain_host import DrainHost, ReleaseHost

@@ -5,23 +5,22 @@ from __future__ import annotations
 import base64
 import socket
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from lightkube import ApiError
 from lightkube.resources.core_v1 import Secret as SecretResource
 
 from installer.core import clock
 from installer.core.errors import InfrastructureError, KubernetesError
 from installer.core.secret import Secret
-from installer.kubernetes import client, cluster_status, control_plane, datastore, hosted, pki
+from installer.kubernetes import client, cluster_status, control_plane, hosted, pki
 from installer.kubernetes import kubeconfig as access
 from installer.kubernetes.client import ClusterResource
 from installer.spec.base import API_VERSION
 from installer.spec.cluster import Cluster
 from installer.spec.quantity import seconds
 from installer.workflows import datastores, registry_logins
+from installer.workflows.cluster_info import ClusterInfo, info
 from installer.workflows.session import Session
 
 _READY_TIMEOUT_S = 300
@@ -29,76 +28,9 @@ _GONE_TIMEOUT_S = 180
 _NODE_S = 60  # for a node to come up where another is to go
 _NAMED = 5  # as many clusters does a message name
 _FOLLOW_S, _FOLLOW_EACH_S = 240, 60  # drains may take their time, and hosts carry so many changes at once
-_NOT_FOUND = 404
 _CONNECT_TIMEOUT_S = 2
 MANAGER: Final = "manager"  # no cluster may have this name
 _MANAGER_DAYS = 30
-
-
-@dataclass(frozen=True)
-class Condition:
-    """One condition of a cluster's status."""
-
-    type: str
-    status: str
-    reason: str
-    message: str
-
-
-@dataclass(frozen=True)
-class NodeInfo:
-    """One node of a cluster."""
-
-    name: str
-    pool: str
-    host: str  # empty: it has no place yet
-    ready: bool
-
-
-@dataclass(frozen=True, kw_only=True)
-class ClusterInfo:
-    """A cluster as its resource tells."""
-
-    name: str
-    version: str  # that it is to have
-    runs: str  # that all of its control plane runs, or last ran
-    phase: str
-    control_plane_ready: int
-    control_plane_wanted: int
-    nodes_ready: int
-    nodes_wanted: int
-    endpoint: str
-    created: str
-    conditions: tuple[Condition, ...]
-    nodes: tuple[NodeInfo, ...] = ()
-    datastore: str = ""
-    bundle: str = ""  # digest of the one that it was last whole on
-
-    @property
-    def ready(self) -> bool:
-        return any(c.type == "Ready" and c.status == "True" for c in self.conditions)
-
-    @property
-    def serves(self) -> bool:
-        """Whether it is ready, but perhaps for hosts of dedicated pools, which only the installer brings."""
-        others = [c for c in self.conditions if c.type not in ("Ready", cluster_status.HOSTS_READY)]
-        return bool(others) and all(c.status == "True" for c in others)
-
-    @property
-    def queued(self) -> bool:
-        """Whether it waits until others have started."""
-        return any(c.reason == cluster_status.QUEUED for c in self.conditions if c.status != "True")
-
-    @property
-    def may_be_upgraded(self) -> bool:
-        """One that an earlier run was killed on, or that did not come up, too: going on is what mends it."""
-        return self.ready or self.phase in {cluster_status.UPDATING, cluster_status.UPGRADE_FAILED}
-
-    @property
-    def waits_for(self) -> str:
-        """Why it is not ready, in the words of its conditions."""
-        lacking = [c for c in self.conditions if c.status != "True" and c.type != "Ready"]  # Ready repeats the first
-        return "; ".join(f"{c.type}: {c.message or c.reason}" for c in lacking)
 
 
 def list_(session: Session) -> tuple[ClusterInfo, ...]:
@@ -170,16 +102,16 @@ def kubeconfig(session: Session, name: str) -> Secret:
     if name == MANAGER:
         return _managers(session)
     describe(session, name)
-    try:
-        found = session.api.get(SecretResource, hosted.ADMIN_KUBECONFIG, namespace=hosted.namespace(name))
-    except ApiError as exc:
-        if exc.status.code != _NOT_FOUND:
-            raise KubernetesError(f"read the kubeconfig of {name}: {exc.status.message}") from exc
+    found = client.found_or_none(
+        lambda: session.api.get(SecretResource, hosted.ADMIN_KUBECONFIG, namespace=hosted.namespace(name)),
+        f"read the kubeconfig of {name}",
+    )
+    if found is None:
         raise KubernetesError(
             f"cluster {name} has no kubeconfig yet",
             cause="it is still being made",
             hint=f"`moorage cluster describe {name}`",
-        ) from exc
+        )
     config = Secret(base64.b64decode((found.data or {})["kubeconfig"]).decode())
     port = urlsplit(access.server_of(config)).port
     # Its port is open on every host; the one it was made with may be gone by now.
@@ -233,13 +165,8 @@ def delete(session: Session, name: str, *, wait: bool = True) -> None:
 
 def find(session: Session, name: str) -> dict[str, Any] | None:
     """The resource of a cluster, or None."""
-    try:
-        with client.translated(f"read cluster {name}"):
-            return dict(session.api.get(ClusterResource, name).to_dict())
-    except KubernetesError as exc:
-        if isinstance(exc.__cause__, ApiError) and exc.__cause__.status.code == _NOT_FOUND:
-            return None
-        raise
+    found = client.found_or_none(lambda: session.api.get(ClusterResource, name), f"read cluster {name}")
+    return dict(found.to_dict()) if found is not None else None
 
 
 def apply(session: Session, cluster: Cluster) -> None:
@@ -391,30 +318,3 @@ def await_ready(
         hint=f"`moorage cluster describe {cluster.name}`",
     )
     return describe(session, cluster.name)
-
-
-def info(resource: Mapping[str, Any]) -> ClusterInfo:
-    """A cluster's resource as we show it."""
-    spec, status = resource.get("spec") or {}, resource.get("status") or {}
-    plane, nodes = status.get("controlPlane") or {}, status.get("nodes") or {}
-    pools: Sequence[Mapping[str, Any]] = spec.get("pools") or ()
-    return ClusterInfo(
-        name=resource["metadata"]["name"],
-        version=spec.get("version", ""),
-        runs=plane.get("version") or spec.get("version", ""),
-        phase=status.get("phase", cluster_status.PENDING),
-        control_plane_ready=plane.get("ready", 0),
-        control_plane_wanted=(spec.get("controlPlane") or {}).get("replicas", 1),
-        nodes_ready=nodes.get("ready", 0),
-        nodes_wanted=sum(len(pool["hosts"]) if "hosts" in pool else pool.get("count", 1) for pool in pools),
-        endpoint=status.get("endpoint", ""),
-        created=str(resource["metadata"].get("creationTimestamp", "")),
-        conditions=tuple(
-            Condition(c["type"], c["status"], c.get("reason", ""), c.get("message", ""))
-            for c in status.get("conditions") or ()
-        ),
-        nodes=tuple(NodeInfo(n["name"], n["pool"], n["host"], n["ready"]) for n in nodes.get("items") or ()),
-        bundle=status.get("bundle", ""),
-        datastore=(status.get("datastore") or {}).get("name")
-        or datastore.name_for(resource["metadata"]["name"], spec.get("datastore", datastore.SHARED)),
-    )

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from lightkube.core.exceptions import ApiError
 from lightkube.resources.core_v1 import Node, Pod
 
 from installer.core.clock import SystemClock, wait_until
-from installer.core.errors import HostError, KubernetesError
+from installer.core.errors import HostError
 from installer.engine.events import StepReport
 from installer.hostops import remove
 from installer.kubernetes import client, draining
@@ -22,7 +21,6 @@ from installer.workflows.session import Session
 _SLACK_S: Final = 120  # after a drain's own time, for pods to end
 _GONE_S: Final = 420  # a pool that is gone gives a drain 5 min
 _NAMED: Final = 4
-_NOT_FOUND: Final = 404
 _HINT: Final = "mend the cause and repeat `moorage up`: it goes on from what it finds"
 
 
@@ -79,13 +77,8 @@ def runs(session: Session, name: str) -> str:
     api = session.api_of(name)
     if api is None:
         return ""
-    try:
-        with client.translated(f"read node {name}"):
-            status = api.get(Node, name).status
-    except KubernetesError as exc:
-        if _is_missing(exc):
-            return ""
-        raise
+    found = client.found_or_none(lambda: api.get(Node, name), f"read node {name}")
+    status = found.status if found else None
     return status.nodeInfo.kubeletVersion.removeprefix("v") if status and status.nodeInfo else ""
 
 
@@ -159,13 +152,8 @@ def _await_let_go(session: Session, name: str, report: StepReport) -> None:
         return
 
     def kept() -> str | None:
-        try:
-            with client.translated(f"read node {name} of {cluster}"):
-                api.get(Node, name)
-        except KubernetesError as exc:
-            if _is_missing(exc):
-                return None
-            raise
+        if client.found_or_none(lambda: api.get(Node, name), f"read node {name} of {cluster}") is None:
+            return None
         report.waiting(reason := f"cluster {cluster} still moves away what runs there")
         return reason
 
@@ -177,7 +165,3 @@ def _await_let_go(session: Session, name: str, report: StepReport) -> None:
         every_s=1,
         hint=f"`moorage cluster describe {cluster}` says what holds it up",
     )
-
-
-def _is_missing(exc: KubernetesError) -> bool:
-    return isinstance(exc.__cause__, ApiError) and exc.__cause__.status.code == _NOT_FOUND

@@ -9,7 +9,6 @@ from ipaddress import IPv4Network
 from typing import TYPE_CHECKING, Any, Final
 
 from lightkube import Client
-from lightkube.core.exceptions import ApiError
 from lightkube.resources.core_v1 import Node, Service
 from lightkube.resources.core_v1 import Secret as SecretResource
 from pydantic import ValidationError
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
 
 # https://github.com/flannel-io/flannel/blob/master/Documentation/kubernetes.md#annotations
 _BACKEND: Final = "flannel.alpha.coreos.com/backend-data"
-_NOT_FOUND: Final = 404
 _ADMIN_DAYS: Final = 1
 
 
@@ -122,23 +120,19 @@ class Homes:
         return {cluster.name: cluster for resource in listed for cluster in _parsed(resource)}
 
     def _secret(self, name: str, namespace: str) -> Mapping[str, Secret]:
-        try:
-            with client.translated(f"read Secret {name} in {namespace}"):
-                return documents.entries(self._session.api.get(SecretResource, name, namespace=namespace).data)
-        except KubernetesError as exc:
-            if _is_missing(exc):
-                return {}
-            raise
+        found = client.found_or_none(
+            lambda: self._session.api.get(SecretResource, name, namespace=namespace),
+            f"read Secret {name} in {namespace}",
+        )
+        return documents.entries(found.data) if found else {}
 
     def _service(self, namespace: str) -> tuple[str, int] | None:
         """The address of a cluster's API in the manager, and its port on hosts; None before it has them."""
-        try:
-            with client.translated(f"read the Service of {namespace}"):
-                spec = self._session.api.get(Service, hosted.CONTROL_PLANE, namespace=namespace).spec
-        except KubernetesError as exc:
-            if _is_missing(exc):
-                return None
-            raise
+        found = client.found_or_none(
+            lambda: self._session.api.get(Service, hosted.CONTROL_PLANE, namespace=namespace),
+            f"read the Service of {namespace}",
+        )
+        spec = found.spec if found else None
         if spec is None or not spec.clusterIP or not spec.ports or not spec.ports[0].nodePort:
             return None
         return spec.clusterIP, spec.ports[0].nodePort
@@ -175,7 +169,3 @@ def _parsed(resource: Mapping[str, Any]) -> Iterator[Cluster]:
         return
     plane = (resource.get("status") or {}).get("controlPlane") or {}
     yield cluster.at(plane.get("version") or cluster.spec.version)
-
-
-def _is_missing(exc: KubernetesError) -> bool:
-    return isinstance(exc.__cause__, ApiError) and exc.__cause__.status.code == _NOT_FOUND

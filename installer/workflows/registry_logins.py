@@ -5,17 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lightkube import ApiError
 from lightkube.resources.core_v1 import Secret as SecretResource
 
-from installer.core.errors import KubernetesError, SpecError
+from installer.core.errors import SpecError
 from installer.core.secret import Secret
 from installer.kubernetes import client, documents, hosted
 from installer.spec.cluster import Cluster
 from installer.spec.registries import logins
 from installer.workflows.session import Session
-
-_NOT_FOUND = 404
 
 
 def given(session: Session, cluster: Cluster) -> Mapping[str, dict[str, Secret]]:
@@ -53,11 +50,6 @@ def apply(session: Session, cluster: Cluster) -> None:
 
 
 def _seen(session: Session, cluster: Cluster, name: str) -> dict[str, Secret] | None:
-    try:
-        with client.translated(f"read Secret {name}"):
-            found = session.api.get(SecretResource, name, namespace=hosted.namespace(cluster.name))
-    except KubernetesError as exc:
-        if isinstance(exc.__cause__, ApiError) and exc.__cause__.status.code == _NOT_FOUND:
-            return None
-        raise
-    return documents.entries(found.data)
+    where = hosted.namespace(cluster.name)
+    found = client.found_or_none(lambda: session.api.get(SecretResource, name, namespace=where), f"read Secret {name}")
+    return documents.entries(found.data) if found is not None else None

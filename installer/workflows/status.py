@@ -10,7 +10,7 @@ from installer.core.errors import InstallerError
 from installer.kubernetes import client
 from installer.transport.fleet import fan_out
 from installer.workflows import certificates, clusters, datastores, hosts, runs
-from installer.workflows.clusters import ClusterInfo
+from installer.workflows.cluster_info import ClusterInfo
 from installer.workflows.hosts import HostInfo
 from installer.workflows.manager_api import is_ready
 from installer.workflows.session import Session

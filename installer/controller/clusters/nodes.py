@@ -16,7 +16,7 @@ from installer.controller.clusters import drain, pools, waiting
 from installer.controller.clusters.drains import DRAIN_TIMEOUT_S, Drains, named
 from installer.controller.clusters.inside import Inside, NodeSeen, PodOfNode
 from installer.controller.clusters.marks import Marks
-from installer.controller.drained_hosts import DrainedHosts
+from installer.controller.hosts import Hosts
 from installer.controller.manager_api import Api, meta_of
 from installer.controller.status import STARTING, Condition, Happened, NodeFound
 from installer.kubernetes import client, hosted, node_pod, storage
@@ -48,7 +48,7 @@ class Nodes:
         name: str,
         api: Api,
         settings: PlatformSettings,
-        drained: DrainedHosts,
+        hosts: Hosts,
         *,
         now: Callable[[], float] = time.time,
     ) -> None:
@@ -56,7 +56,7 @@ class Nodes:
         self._namespace = hosted.namespace(name)
         self._api = api
         self._settings = settings
-        self._drained = drained
+        self._hosts = hosts
         self._now = now
         self._drains = Drains(now)
         self._seen: Mapping[str, NodeSeen] = {}
@@ -118,7 +118,7 @@ class Nodes:
         for pod in pods:
             if pod.draining_since:
                 parts += [f"{pod.name} is drained since {pod.draining_since}", *self._drains.held(pod.name)]
-        parts += [why] if (why := waiting.reasons(self._api, self._name, node_pod.PART, self._drained.free)) else []
+        parts += [why] if (why := waiting.reasons(self._api, self._name, node_pod.PART, self._hosts.free)) else []
         return Condition("NodesReady", False, UPDATING if ready >= count else STARTING, "; ".join(parts))
 
     # --- acts -------------------------------------------------------------------------------------------------------
@@ -231,11 +231,11 @@ class Nodes:
             ended=bool(pod.status and pod.status.phase in {"Failed", "Succeeded"}),
             leaving=meta.deletionTimestamp is not None,
             draining_since=annotations.get(DRAINING_SINCE, ""),
-            displaced=place is not None and host not in place.volumes and host in self._drained.since(),
+            displaced=place is not None and host not in place.volumes and host in self._hosts.drained(),
         )
 
     def _pods_of_nodes(self, cluster: Cluster, pods: Sequence[Pod]) -> dict[str, PodOfNode]:
-        hosts = self._drained.labels({pod.spec.nodeName for pod in pods if pod.spec and pod.spec.nodeName})
+        hosts = self._hosts.labels({pod.spec.nodeName for pod in pods if pod.spec and pod.spec.nodeName})
         by_name = {pool.name: pool for pool in cluster.spec.shared_pools}
         found = {}
         for pod in pods:

@@ -11,7 +11,7 @@ from installer.controller.clusters import turns, versions, waiting
 from installer.controller.clusters.starts import Starts
 from installer.controller.datastores.datastores import Datastores
 from installer.controller.datastores.one_pass import DatastoreNotReadyError
-from installer.controller.drained_hosts import DrainedHosts
+from installer.controller.hosts import Hosts
 from installer.controller.kept import Kept
 from installer.controller.manager_api import Api, meta_of
 from installer.controller.status import STARTING, Condition, Happened
@@ -57,7 +57,7 @@ class Plane:
         datastores: Datastores,
         settings: PlatformSettings,
         *,
-        drained: DrainedHosts,
+        hosts: Hosts,
         starts: Starts,
     ) -> None:
         self._name = name
@@ -65,7 +65,7 @@ class Plane:
         self._api = api
         self._datastores = datastores
         self._settings = settings
-        self._drained = drained
+        self._hosts = hosts
         self._starts = starts
         self._rendered: Kept[list[Document]] = Kept()
         self._admitted = ""  # to the datastore of this name
@@ -122,7 +122,7 @@ class Plane:
         """When its pods were last to leave a host: another time than before replaces them, each successor first."""
         template = before.spec.template if before and before.spec else None
         last = hosted.moved(template.metadata.annotations if template and template.metadata else None)
-        if not (drained := self._drained.since()):
+        if not (drained := self._hosts.drained()):
             return last
         pods = self._api.list(Pod, self._namespace, hosted.labels(self._name, hosted.CONTROL_PLANE))
         live = [pod for pod in pods if pod.spec and meta_of(pod).deletionTimestamp is None]
@@ -156,7 +156,7 @@ class Plane:
         if current and ready >= wanted and updated >= wanted and total == wanted:
             message = f"{ready} of {wanted} replicas are ready"
             return Seen(ready, Condition("ControlPlaneReady", True, "Ready", message))
-        why = waiting.reasons(self._api, self._name, hosted.CONTROL_PLANE, self._drained.free)
+        why = waiting.reasons(self._api, self._name, hosted.CONTROL_PLANE, self._hosts.free)
         message = f"{ready} of {wanted} replicas are ready, {updated} are up to date{': ' if why else ''}{why}"
         # Enough serve, of the one kind or the other: what is missing is only the change.
         reason = UPDATING if ready >= wanted else STARTING

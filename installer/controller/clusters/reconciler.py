@@ -23,7 +23,7 @@ from installer.controller.clusters.starts import Starts
 from installer.controller.clusters.volumes import Volumes
 from installer.controller.clusters.wanted import parse, refusal
 from installer.controller.datastores.datastores import Datastores
-from installer.controller.drained_hosts import DrainedHosts
+from installer.controller.hosts import Hosts
 from installer.controller.manager_api import Api, meta_of
 from installer.controller.status import Attempt, Condition, Found, Happened, NodeFound
 from installer.core import clock
@@ -59,7 +59,7 @@ class ClusterReconciler:
         *,
         pools: AddressPools,
         starts: Starts,
-        drained: DrainedHosts,
+        hosts: Hosts,
     ) -> None:
         self._name = name
         self._namespace = hosted.namespace(name)
@@ -68,8 +68,8 @@ class ClusterReconciler:
         self._home = home.Home(name, api, datastores)
         self._settings = settings
         self._starts = starts
-        self._plane = plane.Plane(name, api, datastores, settings, drained=drained, starts=starts)
-        self._nodes = nodes.Nodes(name, api, settings, drained)
+        self._plane = plane.Plane(name, api, datastores, settings, hosts=hosts, starts=starts)
+        self._nodes = nodes.Nodes(name, api, settings, hosts)
         self._dedicated = dedicated.Dedicated(name, api)
         self.volumes = Volumes(name, api, settings)
         self.load_balancers = LoadBalancers(name, api, pools)

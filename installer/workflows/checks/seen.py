@@ -20,7 +20,7 @@ from installer.kubernetes import client
 from installer.kubernetes.members import Member
 from installer.transport.fleet import fan_out
 from installer.workflows import clusters, datastores, deprecated, etcd_members, maintenance, runs, write_speed
-from installer.workflows.clusters import ClusterInfo
+from installer.workflows.cluster_info import ClusterInfo
 from installer.workflows.datastores import DatastoreInfo
 from installer.workflows.session import Session
 

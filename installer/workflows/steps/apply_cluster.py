@@ -15,6 +15,7 @@ from installer.spec import faults
 from installer.spec.changes import check_change
 from installer.spec.cluster import Cluster
 from installer.workflows import clusters, registry_logins
+from installer.workflows.cluster_info import info
 from installer.workflows.registry import STEPS
 from installer.workflows.session import Session
 
@@ -40,7 +41,7 @@ class ApplyCluster:
         )
         if differing:
             return (Change(cluster.name, Action.UPDATE, _summary(cluster), differing),)
-        if not clusters.info(found).serves:
+        if not info(found).serves:
             return (Change(cluster.name, Action.RUN, "wait until it is ready"),)
         return ()
 
@@ -62,7 +63,7 @@ def _require_allowed(session: Session, cluster: Cluster, found: Mapping[str, Any
     """Raise SpecError for fields that may not change any more; the API would refuse them too, but later."""
     try:
         before = Cluster.model_validate({**clusters.document(cluster), "spec": found["spec"]})
-        before = before.at(clusters.info(found).runs)
+        before = before.at(info(found).runs)
     except ValidationError:  # written by another version; the API knows what may become of it
         return
     earlier = replace(session.spec, clusters=(before,), platform=None)

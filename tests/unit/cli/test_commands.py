@@ -21,7 +21,7 @@ from installer.kubernetes.kubeconfig import embedded
 from installer.kubernetes.pki import Credential
 from installer.spec.cluster import Cluster
 from installer.spec.starter import starter
-from installer.workflows.clusters import ClusterInfo, Condition
+from installer.workflows.cluster_info import ClusterInfo, Condition
 from installer.workflows.hosts import HostInfo
 from installer.workflows.status import PlatformStatus
 from tests.conftest import Golden

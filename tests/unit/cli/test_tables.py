@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from installer.cli import tables
 from installer.hostops.preflight import HOSTS, Report
-from installer.workflows.clusters import ClusterInfo, Condition, NodeInfo
+from installer.workflows.cluster_info import ClusterInfo, Condition, NodeInfo
 from installer.workflows.hosts import HostInfo
 from installer.workflows.status import PlatformStatus
 from tests.conftest import Golden

@@ -19,7 +19,7 @@ from installer.hostops.preflight import HOSTS, Finding, Machine, Report, require
 from installer.kubernetes import draining, pki
 from installer.kubernetes.members import Listed, Member
 from installer.workflows.checks import PLATFORM, PlatformSeen
-from installer.workflows.clusters import ClusterInfo, Condition
+from installer.workflows.cluster_info import ClusterInfo, Condition
 from installer.workflows.datastores import DatastoreInfo
 from installer.workflows.deprecated import Used, gone, used
 from tests.conftest import Golden

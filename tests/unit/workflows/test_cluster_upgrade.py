@@ -17,7 +17,7 @@ from installer.engine.journal import Journal
 from installer.engine.plan import StepId, Target
 from installer.engine.playbook import RoleSelector
 from installer.workflows import cluster_upgrade, clusters, dedicated_hosts, maintenance
-from installer.workflows.clusters import ClusterInfo, Condition
+from installer.workflows.cluster_info import ClusterInfo, Condition
 from installer.workflows.session import Session
 
 _OFFERED = ("1.36.1", "1.36.3", "1.37.0", "1.37.2", "1.38.1")

@@ -9,7 +9,7 @@ import pytest
 
 from installer.core.errors import InfrastructureError, KubernetesError
 from installer.spec.cluster import Cluster
-from installer.workflows import clusters
+from installer.workflows import cluster_info, clusters
 from installer.workflows.clusters import scaled
 from installer.workflows.session import Session
 
@@ -101,9 +101,9 @@ def test_managers_that_are_named_and_not_there_yet() -> None:
         clusters.kubeconfig(session, "manager")
 
 
-def _following(name: str, reason: str, message: str) -> clusters.ClusterInfo:
+def _following(name: str, reason: str, message: str) -> cluster_info.ClusterInfo:
     condition = {"type": "ControlPlaneReady", "status": "False", "reason": reason, "message": message}
-    return clusters.info({"metadata": {"name": name}, "status": {"phase": "Updating", "conditions": [condition]}})
+    return cluster_info.info({"metadata": {"name": name}, "status": {"phase": "Updating", "conditions": [condition]}})
 
 
 @pytest.mark.parametrize(

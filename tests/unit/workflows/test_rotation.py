@@ -19,7 +19,7 @@ from installer.kubernetes import addons, documents, hosted
 from installer.kubernetes import rotation as stages
 from installer.kubernetes.roots import Roots, Stage
 from installer.spec.specification import load
-from installer.workflows import certificates, clusters, manager_trust, preview, rotation, runs, up
+from installer.workflows import certificates, cluster_info, clusters, manager_trust, preview, rotation, runs, up
 from installer.workflows.infrastructure import Provided
 from installer.workflows.session import Session
 from tests.fakes.kubernetes import FakeApi, Killed, Life
@@ -234,14 +234,14 @@ class Controller:
         entries = {**roots.to_mapping(), hosted.ROTATION: Secret(followed)}
         self.world.manager.put(documents.secret(hosted.ROOTS, "cluster-team-a", entries))
 
-    def _describe(self, session: Session, name: str) -> clusters.ClusterInfo:
+    def _describe(self, session: Session, name: str) -> cluster_info.ClusterInfo:
         roots, followed = Roots.from_mapping(self._kept), self._kept[hosted.ROTATION].reveal()
         asked, held = self.annotations.get(hosted.ROTATE, ""), hosted.HOLD in self.annotations
         stays = held and roots.stage is Stage.TRUST
         if not stays and (roots.stage or asked not in ("", followed)):
             self._write(stages.advanced(roots), followed if roots.stage else asked)
-        condition = clusters.Condition("AuthoritiesSettled", str(stays), "Held" if stays else "Updating", "it goes on")
-        found = clusters.info(self.world.manager.get("Cluster", "", name))
+        condition = cluster_info.Condition("AuthoritiesSettled", str(stays), "Held" if stays else "Updating", "it goes on")
+        found = cluster_info.info(self.world.manager.get("Cluster", "", name))
         return replace(found, conditions=(condition,) if roots.stage else ())
 
 
@@ -266,8 +266,8 @@ def test_a_cluster_is_held_and_goes_on(world: World, monkeypatch: pytest.MonkeyP
 def test_a_cluster_that_does_not_come_through_is_told_of(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """In the words of its condition."""
     Controller(world, monkeypatch)
-    found = clusters.Condition("AuthoritiesSettled", "False", "Updating", "waits: node a follows")
-    info = replace(clusters.info(world.manager.get("Cluster", "", "team-a")), conditions=(found,))
+    found = cluster_info.Condition("AuthoritiesSettled", "False", "Updating", "waits: node a follows")
+    info = replace(cluster_info.info(world.manager.get("Cluster", "", "team-a")), conditions=(found,))
     monkeypatch.setattr(clusters, "describe", lambda *_: info)
     monkeypatch.setattr(rotation, "_CLUSTER_TIMEOUT_S", 0)
     told: list[str] = []

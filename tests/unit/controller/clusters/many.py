@@ -14,7 +14,7 @@ from installer.controller.clusters.reconciler import ClusterReconciler, Look
 from installer.controller.clusters.starts import Starts, begun
 from installer.controller.datastores import one_pass
 from installer.controller.datastores.datastores import Datastores
-from installer.controller.drained_hosts import DrainedHosts
+from installer.controller.hosts import Hosts
 from installer.controller.manager_api import Api
 from installer.controller.status import status
 from installer.core.clock import SystemClock
@@ -65,7 +65,7 @@ class Many:
         shared: dict[str, Any] = {
             "pools": AddressPools(api, settings),
             "starts": Starts(lambda: self.at_once, under_way=lambda: begun(api)),
-            "drained": DrainedHosts(api),
+            "hosts": Hosts(api),
         }
         self.controllers = {name: ClusterReconciler(name, api, datastores, settings, **shared) for name in self.names}
 

@@ -20,7 +20,7 @@ from installer.controller.clusters.starts import Starts
 from installer.controller.datastores import one_pass
 from installer.controller.datastores import status as datastores_status
 from installer.controller.datastores.datastores import Datastores
-from installer.controller.drained_hosts import DrainedHosts
+from installer.controller.hosts import Hosts
 from installer.controller.manager_api import Api
 from installer.controller.status import Condition, status
 from installer.kubernetes import client, documents, hosted, pki, storage
@@ -106,8 +106,8 @@ class World:
         serving = one_pass.Serving(("https://192.0.2.1:2379",), AUTHORITY, etcdctl)
         datastores.note("shared", one_pass.Look(WELL, steady=True, serving=serving))
         pools = AddressPools(api, fixed.settings())
-        starts, drained = Starts(lambda: 1), DrainedHosts(api)
-        return ClusterReconciler(NAME, api, datastores, fixed.settings(), pools=pools, starts=starts, drained=drained)
+        starts, hosts = Starts(lambda: 1), Hosts(api)
+        return ClusterReconciler(NAME, api, datastores, fixed.settings(), pools=pools, starts=starts, hosts=hosts)
 
     def upgrade(self, version: str) -> None:
         """Change the cluster's version as a user does."""

@@ -20,7 +20,7 @@ _UNKNOWN_S: Final = 5.0
 _FREE_S: Final = 10.0  # for people, who are told why a pod waits
 
 
-class DrainedHosts:
+class Hosts:
     """Listed once, then kept by what is told of each node. May be used by several threads."""
 
     def __init__(self, api: Api, *, now: Callable[[], float] = time.monotonic) -> None:
@@ -32,7 +32,7 @@ class DrainedHosts:
         self._lock = threading.Lock()
         self._known: dict[str, str] | None = None
 
-    def since(self) -> Mapping[str, str]:
+    def drained(self) -> Mapping[str, str]:
         """Since when (RFC 3339) each of them is to be empty."""
         with self._lock:
             if self._known is None:

@@ -240,7 +240,8 @@ class Controller:
         stays = held and roots.stage is Stage.TRUST
         if not stays and (roots.stage or asked not in ("", followed)):
             self._write(stages.advanced(roots), followed if roots.stage else asked)
-        condition = cluster_info.Condition("AuthoritiesSettled", str(stays), "Held" if stays else "Updating", "it goes on")
+        reason = "Held" if stays else "Updating"
+        condition = cluster_info.Condition("AuthoritiesSettled", str(stays), reason, "it goes on")
         found = cluster_info.info(self.world.manager.get("Cluster", "", name))
         return replace(found, conditions=(condition,) if roots.stage else ())
 

@@ -143,3 +143,10 @@ def merged(found: Any, changed: Any) -> Any:
         return copy.deepcopy(changed)
     both = {**found, **{key: merged(found.get(key, {}), value) for key, value in changed.items() if value is not None}}
     return {key: value for key, value in both.items() if not (key in changed and changed[key] is None)}
+
+
+def node_info(version: str) -> Document:
+    """What a kubelet of a Kubernetes version says of its machine, as far as anybody asks."""
+    names = ("architecture", "bootID", "containerRuntimeVersion", "kernelVersion", "kubeProxyVersion", "machineID")
+    told = dict.fromkeys((*names, "operatingSystem", "osImage", "systemUUID"), "")
+    return {**told, "kubeletVersion": f"v{version}"}

@@ -74,3 +74,11 @@ def test_tables(golden: Golden) -> None:
         ),
     }
     golden("cli/tables.txt", "".join(f"--- {name}\n{text}\n\n" for name, text in parts.items()))
+
+
+def test_dedicated_hosts_are_no_nodes_of_the_manager() -> None:
+    """They are listed with whose they are."""
+    metal = replace(HOST, name="metal-1", role="dedicated", cluster="team-a")
+    told = tables.status(replace(STATUS, hosts=(*STATUS.hosts, metal)))
+    assert "nodes 1/2 ready" in told
+    assert "dedicated (team-a)" in told

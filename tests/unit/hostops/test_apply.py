@@ -50,6 +50,14 @@ def test_the_release_of_a_new_host_is_noted_with_the_last_change() -> None:
     assert (before.release, after.release) == ("", "1")
 
 
+def test_whose_node_it_becomes_is_noted_before_anything_is_done() -> None:
+    """Killed in between, it is cleaned before it joins another cluster."""
+    wanted = replace(WANTED, cluster="team-a")
+    seen = replace(settled(), units={}, manifest=Manifest())
+    before, after = _manifests(apply.payload(wanted, seen, diff.changes(wanted, seen)))
+    assert (before.cluster, after.cluster) == ("team-a", "team-a")
+
+
 CASES = {
     "the first": (("", ""), "1", ("1", "")),
     "the next": (("1", ""), "2", ("2", "1")),

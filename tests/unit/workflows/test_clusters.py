@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import pytest
 
+from installer.core.clock import SystemClock
 from installer.core.errors import InfrastructureError, KubernetesError
 from installer.spec.cluster import Cluster
 from installer.workflows import cluster_info, clusters
@@ -87,6 +88,16 @@ def test_nobody_waits_for_what_was_given_up(monkeypatch: pytest.MonkeyPatch) -> 
     cluster = Cluster.model_validate({"apiVersion": "moorage.dev/v1", "kind": "Cluster", **_known(world.resource)})
     with pytest.raises(KubernetesError, match="not upgraded: it crashes"):
         clusters.await_ready(NOBODY, cluster)
+
+
+def test_nobody_waits_for_hosts_that_are_yet_to_join(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`up` joins them after that."""
+    world = World(monkeypatch, failed=False)
+    found = {"ControlPlaneReady": "True", "DedicatedReady": "False", "Ready": "False"}
+    world.resource["status"]["conditions"] = [{"type": kind, "status": told} for kind, told in found.items()]
+    monkeypatch.setattr(SystemClock, "sleep", lambda *_: pytest.fail("waits"))
+    cluster = Cluster.model_validate({"apiVersion": "moorage.dev/v1", "kind": "Cluster", **_known(world.resource)})
+    assert clusters.await_ready(NOBODY, cluster).serves
 
 
 def _known(resource: dict[str, Any]) -> dict[str, Any]:

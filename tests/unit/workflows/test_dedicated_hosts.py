@@ -17,15 +17,24 @@ from installer.engine.events import StepReport
 from installer.engine.plan import StepId, Target
 from installer.hostops import remove
 from installer.hostops.facts import HostFacts, Manifest
-from installer.kubernetes import documents
+from installer.kubernetes import documents, node_pod
 from installer.kubernetes.client import ApiUnavailableError
+from installer.kubernetes.rendering import Rendered
 from installer.kubernetes.roots import Roots
 from installer.spec.specification import load
-from installer.workflows import changing, clusters, dedicated_hosts
+from installer.workflows import changing, clusters, dedicated_hosts, rendered
 from installer.workflows.homes import Homes
 from installer.workflows.session import Session
-from installer.workflows.steps import change_host, check_hosts, dedicated_host, distribute_bundle, install_host
-from tests.fakes.kubernetes import FakeApi, Life
+from installer.workflows.steps import (
+    apply_cluster,
+    change_host,
+    check_hosts,
+    dedicated_host,
+    distribute_bundle,
+    install_host,
+    leave_host,
+)
+from tests.fakes.kubernetes import FakeApi, Life, node_info
 from tests.unit.hostops.hosts import facts
 from tests.unit.spec.documents import cluster, platform
 from tests.unit.workflows import sessions
@@ -239,3 +248,59 @@ def test_joining_goes_on_from_whatever_it_finds(tmp_path: Path, monkeypatch: pyt
     step.run(session, target, _SILENT)
     step.verify(session, target, _SILENT)
     assert done == ["bring metal-1", "settle metal-1"]
+
+
+def test_one_that_leaves_the_platform_is_freed_not_taken_out_of_the_manager(tmp_path: Path) -> None:
+    """It never was in there."""
+    path = tmp_path / "platform.yaml"
+    path.write_text(platform(hosts=_HOSTS))
+    before = load(path)
+    path.write_text(platform(hosts=_HOSTS.replace(", {name: metal, role: dedicated, count: 2}", "")))
+    seen = {"manager-1": EMPTY, "worker-1": EMPTY, "metal-1": _on("team-a")}
+    session = sessions.provided(before, load(path), tmp_path, seen)
+    target = Target("host", "metal-1")
+    assert leave_host.LeaveHost().plan(session, target) == ()
+    assert dedicated_host.FreeHost().plan(session, target)
+
+
+def test_what_is_wanted_of_them_is_found_out_again_once_a_cluster_is_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is known of other hosts stays: looking again takes time."""
+    session = _session(tmp_path, {}, "metal-1")
+    looked: list[str] = []
+    monkeypatch.setattr(session, "forget", looked.append)
+    monkeypatch.setattr(clusters, "apply", lambda session, cluster: None)
+    apply_cluster.ApplyCluster().run(session, Target("cluster", "team-a"), _SILENT)
+    assert looked == ["metal-1", "metal-2"]
+
+
+@pytest.mark.parametrize(("taints", "waits"), [([node_pod.STARTING], True), ([], False)])
+def test_a_host_has_joined_once_pods_may_come(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, taints: list[Any], waits: bool
+) -> None:
+    """The controller lets them in, when it has given the node its marks."""
+    session, inside = _session(tmp_path, {}, "metal-1"), FakeApi()
+    status = {"conditions": [{"type": "Ready", "status": "True"}], "nodeInfo": node_info("1.36.3")}
+    node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "metal-1"}}
+    inside.put({**node, "spec": {"taints": taints}, "status": status})
+    home = SimpleNamespace(cluster=SimpleNamespace(spec=SimpleNamespace(version="1.36.3")))
+    monkeypatch.setattr(Homes, "of", lambda self, name: home)
+    monkeypatch.setattr(Homes, "api", lambda self, home: inside.client(Life()))
+    told: list[str] = []
+
+    def once(check: Any, **_: Any) -> None:
+        told.append(check() or "")
+
+    monkeypatch.setattr(changing, "wait_until", once)
+    changing.await_node(session, "metal-1", cast(Any, NEW), _SILENT)
+    assert told == ["its cluster lets no pods in yet" if waits else ""]
+
+
+def test_what_a_host_is_to_be_says_whose_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So its manifest does, by which the next run knows whom it has to leave."""
+    session = _session(tmp_path, {}, "metal-1")
+    part = rendered.Part(Rendered(processes=(), files={}, certificates={}), Roots.generate("team-a"), cluster="team-a")
+    monkeypatch.setattr(Homes, "of", lambda self, name: object())
+    monkeypatch.setattr(rendered, "of_cluster", lambda *_: part)
+    assert session.wanted_with("metal-1", cast(Any, NEW), EMPTY).cluster == "team-a"

@@ -19,9 +19,20 @@ from installer.kubernetes import addons, documents, hosted
 from installer.kubernetes import rotation as stages
 from installer.kubernetes.roots import Roots, Stage
 from installer.spec.specification import load
-from installer.workflows import certificates, cluster_info, clusters, manager_trust, preview, rotation, runs, up
+from installer.workflows import (
+    certificates,
+    cluster_info,
+    clusters,
+    dedicated_hosts,
+    manager_trust,
+    preview,
+    rotation,
+    runs,
+    up,
+)
 from installer.workflows.infrastructure import Provided
 from installer.workflows.session import Session
+from installer.workflows.steps.change_host import ChangeHost
 from tests.fakes.kubernetes import FakeApi, Killed, Life
 from tests.unit.hostops.hosts import facts
 from tests.unit.kubernetes import fixed
@@ -29,6 +40,7 @@ from tests.unit.spec.documents import platform
 from tests.unit.workflows import sessions
 
 ROOTS = Roots.generate("harbor")
+_WITH_METAL = "{name: manager, role: manager}, {name: worker, role: worker}, {name: metal, role: dedicated}"
 
 
 class World:
@@ -49,7 +61,7 @@ class World:
     def session(self) -> Session:
         """As a command opens it."""
         spec = load(self.folder / "platform.yaml")
-        names = ("manager-1", "manager-2", "manager-3", "worker-1", "worker-2")
+        names = ("manager-1", "manager-2", "manager-3", "worker-1", "worker-2", "metal-1")
         found = sessions.provided(spec, spec, self.folder, {name: facts() for name in names})
         found.__dict__["infrastructure"] = self
         found.provide(self._provided(found))
@@ -217,6 +229,7 @@ class Controller:
 
     def __init__(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
         self.world = world
+        self.told = "it goes on"
         world.manager.put(json.loads(fixed.cluster().model_dump_json(by_alias=True)))
         self._write(ROOTS, "")
         monkeypatch.setattr(clusters, "describe", self._describe)
@@ -241,7 +254,7 @@ class Controller:
         if not stays and (roots.stage or asked not in ("", followed)):
             self._write(stages.advanced(roots), followed if roots.stage else asked)
         reason = "Held" if stays else "Updating"
-        condition = cluster_info.Condition("AuthoritiesSettled", str(stays), reason, "it goes on")
+        condition = cluster_info.Condition("AuthoritiesSettled", str(stays), reason, self.told)
         found = cluster_info.info(self.world.manager.get("Cluster", "", name))
         return replace(found, conditions=(condition,) if roots.stage else ())
 
@@ -281,3 +294,20 @@ def test_a_cluster_that_is_not_there(world: World) -> None:
     """Is named."""
     with pytest.raises(KubernetesError, match="there is no cluster team-x"):
         rotation.rotate_cluster(world.session(), "team-x")
+
+
+@pytest.mark.parametrize(("of", "brought"), [("team-a", ["metal-1"]), ("team-b", [])])
+def test_hosts_of_a_cluster_are_brought_along(
+    world: World, monkeypatch: pytest.MonkeyPatch, of: str, brought: list[str]
+) -> None:
+    """The controller names them, and has no way there; those of others are left alone."""
+    controller, done = Controller(world, monkeypatch), list[str]()
+    controller.told = "host metal-1 follows with `moorage up`"
+    (world.folder / "platform.yaml").write_text(platform(hosts=_WITH_METAL))
+    session = world.session()
+    monkeypatch.setattr(dedicated_hosts, "had", lambda session, name: of if name == "metal-1" else "")
+    monkeypatch.setattr(ChangeHost, "plan", lambda self, session, target: () if target.name in done else ("change",))
+    monkeypatch.setattr(ChangeHost, "run", lambda self, session, target, report: done.append(target.name))
+    monkeypatch.setattr(ChangeHost, "verify", lambda self, session, target, report: None)
+    rotation.rotate_cluster(session, "team-a")
+    assert done == brought

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
@@ -14,12 +15,12 @@ from installer.controller.clusters.drain import PodOnNode
 from installer.controller.clusters.inside import HostSeen, Inside
 from installer.controller.clusters.marks import Marks
 from installer.controller.manager_api import Api
+from installer.controller.status import status
 from installer.core.clock import SystemClock
-from installer.kubernetes import dedicated as rendering
 from installer.kubernetes import draining, egress
 from installer.spec.cluster import Cluster
 from tests.fakes.kubernetes import FakeApi, Killed, Life
-from tests.unit.controller.clusters.world import NAMESPACE, World
+from tests.unit.controller.clusters.world import NAMESPACE, PASSES, World
 from tests.unit.kubernetes import fixed
 
 NOW = 1_800_000_000.0
@@ -187,27 +188,8 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     """A cluster with node pods and a host that has joined; no time passes."""
     monkeypatch.setattr(SystemClock, "sleep", lambda *_: None)
     made = World(tmp_path, monkeypatch)
-    made.resource["spec"]["pools"].append({"name": "metal", "kind": "dedicated", "hosts": ["metal-1"]})
-    made.inside.put(
-        {
-            "apiVersion": "v1",
-            "kind": "Node",
-            "metadata": {"name": "metal-1", "labels": {rendering.LABEL: ""}},
-            "spec": {"taints": [{"key": "moorage.dev/starting", "effect": "NoSchedule"}]},
-            "status": {
-                "conditions": [{"type": "Ready", "status": "True"}],
-                "addresses": [{"type": "InternalIP", "address": "192.0.2.31"}],
-                "nodeInfo": _info("1.36.3"),
-            },
-        }
-    )
+    made.join("metal-1")
     return made
-
-
-def _info(version: str) -> dict[str, str]:
-    names = ("architecture", "bootID", "containerRuntimeVersion", "kernelVersion", "kubeProxyVersion", "machineID")
-    more = ("operatingSystem", "osImage", "systemUUID")
-    return {**dict.fromkeys((*names, *more), ""), "kubeletVersion": f"v{version}"}
 
 
 def test_it_counts_among_the_nodes(world: World) -> None:
@@ -248,3 +230,48 @@ def test_a_deleted_cluster_does_not_look_for_its_volumes_there(world: World) -> 
 def test_all_hosts_of_a_cluster() -> None:
     """Of all its pools."""
     assert dedicated.hosts(cluster("metal-1", "metal-2")) == {"metal-1", "metal-2"}
+
+
+def test_no_node_pod_is_made_for_volumes_there(world: World) -> None:
+    """A pod of the manager could not be on such a host, however many volumes it has."""
+    world.resource["status"] = {"volumes": [{"host": "metal-1", "count": 2}]}
+    world.keep(world.controller())
+    assert "metal-1" not in json.dumps([pod["spec"] for pod in world.manager.of("Pod", NAMESPACE)])
+
+
+def test_what_runs_elsewhere_is_whole_without_it(world: World) -> None:
+    """The controller has no say in when a host joins: who brings another bundle does not wait for that."""
+    world.resource["spec"]["pools"][-1]["hosts"].append("metal-2")
+    look = world.controller().reconcile(world.resource)
+    for _ in range(PASSES):
+        look = world.controller().reconcile(world.resource)
+    assert look is not None
+    assert look.found.serves
+    assert not look.found.ready
+    told = status(look.found, generation=1, before={})
+    assert told["bundle"] == look.found.bundle != ""
+
+
+@pytest.mark.parametrize(("since", "steady"), [("", True), (SINCE, False)])
+def test_one_that_is_being_emptied_is_looked_at_again(world: World, since: str, steady: bool) -> None:
+    """Even where nothing is left to be evicted: whoever asked for it lets pods in again."""
+    controller = world.controller()
+    world.keep(controller)
+    node = world.inside.get("Node", "", "metal-1")
+    node["metadata"]["annotations"] = {draining.SINCE: since} if since else {}
+    look = controller.reconcile(world.resource)
+    assert look is not None
+    assert look.steady is steady
+
+
+@pytest.mark.parametrize("joined", [True, False])
+def test_nodes_of_a_cluster_are_watched_where_some_are_hosts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, joined: bool
+) -> None:
+    """Those of node pods are told by the manager's own pods."""
+    world = World(tmp_path, monkeypatch)
+    if joined:
+        world.join("metal-1")
+    controller = world.controller()
+    world.keep(controller)
+    assert controller.also().hosts is joined

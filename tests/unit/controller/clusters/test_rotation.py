@@ -17,7 +17,7 @@ from installer.core.secret import Secret
 from installer.kubernetes import documents, hosted, kubeconfig
 from installer.kubernetes import rotation as stages
 from installer.kubernetes.roots import Roots, Stage
-from tests.unit.controller.clusters.world import NAMESPACE, World
+from tests.unit.controller.clusters.world import HOST_ADDRESS, NAMESPACE, World
 
 
 @pytest.fixture
@@ -102,6 +102,13 @@ def _dns_behind(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.inside.put({"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": {"containers": []}})
 
 
+def _host_behind(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that is a node as a whole: the controller has no way there."""
+    told = rotation.authorities_of
+    world.join("metal-1")
+    monkeypatch.setattr(rotation, "authorities_of", lambda at: "" if at == HOST_ADDRESS else told(at))
+
+
 def _plane_behind(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its new pods do not get ready."""
     kubernetes = world.manager._wrote
@@ -120,6 +127,7 @@ def _plane_behind(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
         (_node_behind, "follows"),
         (_not_published, "all namespaces"),
         (_dns_behind, "coredns-1 starts anew"),
+        (_host_behind, "host metal-1 follows with `moorage up`"),
         (_plane_behind, "0 are up to date"),
     ],
 )

@@ -92,12 +92,12 @@ class World:
         node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name}}
         self.manager.put(node, conditions=[{"type": "Ready", "status": str(ready)}])
 
-    def claim(self, number: int, **spec: Any) -> str:
+    def claim(self, number: int, *, on: str = "general-1", **spec: Any) -> str:
         """Make a claim that waits; the name of its volume."""
         uid = f"0f0f0f0f-1111-2222-3333-{number:012d}"
         annotations = {
             "volume.kubernetes.io/storage-provisioner": storage.PROVISIONER,
-            provisioning.SELECTED_NODE: "general-1",
+            provisioning.SELECTED_NODE: on,
         }
         meta = {"name": f"data-{number}", "namespace": "default", "uid": uid, "annotations": annotations}
         asked = {
@@ -144,6 +144,15 @@ def test_a_volume_comes_and_goes(world: World) -> None:
     assert not world.tend() and world.manager.names(Pod) == []
     assert world.tend()
     assert world.volumes.record({}, NODES) == {"worker-1": 0}
+
+
+def test_on_a_dedicated_host_the_cluster_itself_makes_and_removes(world: World) -> None:
+    """The manager has no pods there."""
+    nodes, recorded = [NodeFound("metal-1", "metal", "metal-1", True)], {"metal-1": 0}
+    name = world.claim(1, on="metal-1")
+    assert not world.volumes.tend(fixed.cluster(), world.api, nodes, recorded)
+    assert world.manager.names(Pod) == []
+    assert world.inside.names(Pod) == [f"make-{name}"]
 
 
 def test_nothing_is_made_where_it_would_be_forgotten(world: World) -> None:
@@ -232,6 +241,7 @@ def test_hosts_are_remembered_until_the_cluster_is_deleted(world: World) -> None
     assert world.volumes.record({"worker-2": 3}, NODES) == {"worker-1": 0, "worker-2": 3}
     world.tend()
     assert world.volumes.record({"worker-2": 3}, []) == {"worker-2": 0}
+    assert world.volumes.record({"worker-9": 3}, []) == {}, "such a host is none of the platform's any more"
 
 
 def test_a_cluster_that_goes_is_removed_from_its_hosts(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,11 +23,11 @@ from installer.controller.datastores.datastores import Datastores
 from installer.controller.hosts import Hosts
 from installer.controller.manager_api import Api
 from installer.controller.status import Condition, status
-from installer.kubernetes import client, documents, hosted, pki, storage
+from installer.kubernetes import client, dedicated, documents, hosted, pki, storage
 from installer.kubernetes.client import ClusterResource
 from installer.kubernetes.cluster_status import UPGRADE_FAILED
 from installer.kubernetes.roots import Roots
-from tests.fakes.kubernetes import Document, FakeApi, Life
+from tests.fakes.kubernetes import Document, FakeApi, Life, node_info
 from tests.unit.kubernetes import fixed
 
 NAME, NAMESPACE = "team-a", "cluster-team-a"
@@ -141,6 +141,17 @@ class World:
         self.resource["spec"]["pools"][0] |= pool
         self.resource["metadata"]["generation"] += 1
 
+    def join(self, host: str, **meta: Any) -> None:
+        """A pool names a whole host, and the installer makes it a node."""
+        self.resource["spec"]["pools"].append({"name": "metal", "kind": "dedicated", "hosts": [host]})
+        status = {
+            **READY,
+            "addresses": [{"type": "InternalIP", "address": HOST_ADDRESS}],
+            "nodeInfo": node_info(OLDER),
+        }
+        node = {"apiVersion": "v1", "kind": "Node", "spec": {"taints": [STARTING]}, "status": status}
+        self.inside.put({**node, "metadata": {"name": host, "labels": {dedicated.LABEL: ""}, **meta}})
+
     def ask(self, annotation: str, text: str) -> None:
         """As `kubectl annotate` does."""
         self.resource["metadata"].setdefault("annotations", {})[annotation] = text
@@ -214,15 +225,19 @@ class World:
             written["status"] = {"phase": "Succeeded" if done else "Running", "podIP": address}
             if not done and ("Node", "", meta["name"]) not in self.inside.held:
                 node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": meta["name"]}, "status": READY}
-                self.inside.put({**node, "spec": {"taints": [{"key": "moorage.dev/starting", "effect": "NoSchedule"}]}})
+                self.inside.put({**node, "spec": {"taints": [STARTING]}})
 
     def _told(self, address: str) -> str:
-        """A node follows its Secret at once."""
+        """A node follows its Secret at once; so does a host, by an installer that is quick."""
+        if address == HOST_ADDRESS:
+            return self.roots().marker
         secret = self.manager.get("Secret", NAMESPACE, self.nodes[address])
         return documents.entries(secret["data"])["authorities"].reveal()
 
 
 READY = {"conditions": [{"type": "Ready", "status": "True"}]}
+STARTING = {"key": "moorage.dev/starting", "effect": "NoSchedule"}
+HOST_ADDRESS = "192.0.2.31"  # of the one host that is a node as a whole
 
 
 def _versions(found: Any) -> set[str]:

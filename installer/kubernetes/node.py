@@ -63,6 +63,7 @@ class Node:
     kubelet: Mapping[str, Any] = field(default_factory=dict)  # more of its configuration, by its own names
     kubelet_drop_ins: str | None = None  # directory of more kubelet configuration, written where the node starts
     registries: str = f"{CONFIG}/registries"  # directory in which containerd looks for registries, at each pull
+    cni: str = f"{layout.CONFIG}/cni"  # directory in which containerd looks for the network of pods
     env: Mapping[str, str] = field(default_factory=dict)
     tells_network_ready: bool = False  # at NETWORK_READY_PORT, whether connections may be led to it
     authorities: str = AUTHORITIES_TOLD  # file with what it tells there of its authorities
@@ -104,7 +105,7 @@ def _containerd(node: Node) -> Process:
         argv=(f"{_bin()}/containerd", "--config", f"{CONFIG}/containerd.toml"),
         env={**node.env, "PATH": f"{_bin()}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
         notifies=True,
-        reads=(f"{CONFIG}/containerd.toml", f"{CONFIG}/cni.template"),
+        reads=(f"{CONFIG}/containerd.toml",),
         delegates_cgroups=True,
     )
 
@@ -152,6 +153,8 @@ def _flannel(node: Node) -> Process:
             "public-ip": node.address,
             "ready-address": f":{NETWORK_READY_PORT}" if node.tells_network_ready else None,
             "authorities": node.authorities if node.tells_network_ready else None,
+            "cni-template": f"{CONFIG}/cni.template",
+            "cni-dir": node.cni,
         }
     )
     return Process(
@@ -159,7 +162,12 @@ def _flannel(node: Node) -> Process:
         description="flannel, the pod network between nodes",
         argv=(f"{_bin()}/flanneld", *argv),
         env=node.env,
-        reads=(f"{CONFIG}/flannel.json", f"{CONFIG}/flannel.kubeconfig", f"{CONFIG}/ca.crt"),
+        reads=(
+            f"{CONFIG}/flannel.json",
+            f"{CONFIG}/flannel.kubeconfig",
+            f"{CONFIG}/ca.crt",
+            f"{CONFIG}/cni.template",
+        ),
     )
 
 
@@ -238,7 +246,7 @@ def _flannel_config(node: Node) -> dict[str, Any]:
 
 
 def _cni_template(node: Node) -> str:
-    """A network configuration that containerd completes once the node has its pod range."""
+    """The network configuration of pods, which flanneld completes once the node has its range."""
     return _json(
         {
             "cniVersion": "1.0.0",
@@ -250,6 +258,8 @@ def _cni_template(node: Node) -> str:
                     "mtu": node.traits.mtu - VXLAN_OVERHEAD,
                     "isGateway": True,
                     "isDefaultGateway": True,
+                    # A node that was deleted and came back may have another range.
+                    "forceAddress": True,
                     "hairpinMode": True,
                     "ipam": {
                         "type": "host-local",
@@ -315,8 +325,7 @@ disabled_plugins = [
 
 [plugins."io.containerd.cri.v1.runtime".cni]
   bin_dirs = ["{layout.CURRENT}/{layout.CNI}"]
-  conf_dir = "{layout.CONFIG}/cni"
-  conf_template = "{CONFIG}/cni.template"
+  conf_dir = "{node.cni}"
 """
 
 

@@ -173,6 +173,8 @@ def _render(
             kubelet=_kubelet(pool),
             kubelet_drop_ins=_DROP_IN,
             registries=registries.DIRECTORY,
+            # Kept where the pod's processes are started anew: its kubelet finds all it needs with its first look.
+            cni="/run/moorage/cni",
             env={"GOMAXPROCS": str(max(1, cpu_millis(pool.cpu) // 1000))},
             tells_network_ready=True,
         )

@@ -33,6 +33,7 @@ type options struct {
 	config, kubeconfig, nodeName, publicIP, iface string
 	masquerade                                    bool
 	readyAddress, authorities                     string
+	cniTemplate, cniDir                           string
 }
 
 func main() {
@@ -45,6 +46,8 @@ func main() {
 	flag.BoolVar(&opts.masquerade, "masquerade", true, "what leaves the pod network takes the node's address")
 	flag.StringVar(&opts.readyAddress, "ready-address", "", "where /readyz tells whether connections may be led to this node")
 	flag.StringVar(&opts.authorities, "authorities", "", "a file whose content /authorities tells, at the same address")
+	flag.StringVar(&opts.cniTemplate, "cni-template", "", "network configuration of pods, to be completed with this node's range")
+	flag.StringVar(&opts.cniDir, "cni-dir", "", "where containerd looks for it; it is written once there is a way to other nodes")
 	flag.Parse()
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -61,7 +64,8 @@ func run(ctx context.Context, opts options) error {
 	if err := state.serve(ctx, opts.readyAddress, opts.authorities); err != nil {
 		return err
 	}
-	if err := waitForPodRange(ctx, opts); err != nil {
+	podRange, err := waitForPodRange(ctx, opts)
+	if err != nil {
 		return err
 	}
 	if err := os.Setenv("NODE_NAME", opts.nodeName); err != nil { // how the subnet manager is told
@@ -91,7 +95,10 @@ func run(ctx context.Context, opts options) error {
 	if err := setRules(ctx, config, network, opts); err != nil {
 		return err
 	}
-	klog.Infof("pod range %s over %s", network.Lease().Subnet, external.Iface.Name)
+	if err := letPodsIn(opts.cniTemplate, opts.cniDir, podRange); err != nil {
+		return err
+	}
+	klog.Infof("pod range %s over %s", podRange, external.Iface.Name)
 	if opts.readyAddress != "" {
 		go state.join(ctx, opts)
 	}
@@ -100,11 +107,12 @@ func run(ctx context.Context, opts options) error {
 	return ctx.Err()
 }
 
-// waitForPodRange returns once the node is registered and has a pod range: looked at often, since pods wait for it.
-func waitForPodRange(ctx context.Context, opts options) error {
+// waitForPodRange returns the range of the node's pods once it is registered and has one: looked at often, since pods
+// wait for it.
+func waitForPodRange(ctx context.Context, opts options) (string, error) {
 	client, err := clientOf(opts)
 	if err != nil {
-		return err
+		return "", err
 	}
 	var last string
 	for {
@@ -113,7 +121,7 @@ func waitForPodRange(ctx context.Context, opts options) error {
 		if err != nil {
 			reason = err.Error()
 		} else if node.Spec.PodCIDR != "" {
-			return nil
+			return node.Spec.PodCIDR, nil
 		}
 		if reason != last {
 			klog.Infof("waiting: %s", reason)
@@ -121,7 +129,7 @@ func waitForPodRange(ctx context.Context, opts options) error {
 		}
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
+			return "", ctx.Err()
 		case <-time.After(250 * time.Millisecond):
 		}
 	}

@@ -42,6 +42,14 @@ def test_one_that_is_deleted_while_it_waits_holds_up_nobody() -> None:
     assert starts.enter("c") == 0
 
 
+def test_one_that_goes_ahead_is_not_counted_twice() -> None:
+    """It starts, and waits no longer."""
+    starts = Hosts(1).starts()
+    assert [starts.enter(name) for name in "abc"] == [0, 1, 2]
+    starts.go_ahead("b")
+    assert starts.enter("c") == 2
+
+
 def test_one_that_does_not_come_up_holds_up_others_for_a_while_only() -> None:
     """It goes on trying."""
     hosts = Hosts(1)

@@ -67,7 +67,10 @@ class UpgradeDedicatedHost:
     """In place, some hosts at a time: emptied as its pool says, changed, let in again."""
 
     title = "upgrade"
-    _steps = (DrainHost(), ChangeHost(), ReleaseHost())
+
+    def __init__(self) -> None:
+        self._change = ChangeHost()
+        self._steps = (DrainHost(), self._change, ReleaseHost())
 
     def plan(self, fleet: Fleet, target: Target) -> Sequence[Change]:
         runs, wanted = dedicated_hosts.runs(fleet.session, target.name), fleet.versions[fleet.cluster_of(target.name)]
@@ -82,6 +85,9 @@ class UpgradeDedicatedHost:
                 step.run(fleet.session, target, report)
                 if isinstance(step, Verifies):
                     step.verify(fleet.session, target, report)
+
+    def undo(self, fleet: Fleet, target: Target, report: StepReport) -> None:
+        self._change.undo(fleet.session, target, report)
 
 
 def stops(fleet: Fleet, name: str) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 from typing import TYPE_CHECKING, Any, Final
@@ -43,6 +44,16 @@ class Homes:
 
     def __init__(self, session: Session) -> None:
         self._session = session
+        self._held: dict[str, str] = {}  # versions that hosts are to have meanwhile, by host
+
+    @contextmanager
+    def held(self, name: str, version: str) -> Iterator[None]:
+        """Meanwhile a host is to run this version of Kubernetes, whatever its cluster's control plane runs."""
+        self._held[name] = version
+        try:
+            yield
+        finally:
+            del self._held[name]
 
     def places(self) -> Mapping[str, Place]:
         """The pools that hosts are to be in, by host: the specification's word before the manager's.
@@ -75,7 +86,7 @@ class Homes:
         address, servers, roots = found
         stretches = tuple(self._stretches()) if running.spec.shared_pools else ()
         return Home(
-            cluster=running,
+            cluster=running.at(self._held.get(name, running.spec.version)),
             pool=place.pool,
             way=Way(address=address, servers=servers, stretches=stretches),
             roots=roots,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 from installer.engine.events import Note, StepReport
 from installer.engine.plan import Action, Change, Target
@@ -16,6 +17,9 @@ class ChangeHost:
     """Done once the host was seen to be whole with its bundle, and that is noted there."""
 
     title = "change"
+
+    def __init__(self) -> None:
+        self._ran: dict[str, str] = {}  # which Kubernetes dedicated hosts had before they were changed
 
     def plan(self, session: Session, target: Target) -> Sequence[Change]:
         if not host_changes.serves(session, target.name):
@@ -39,17 +43,22 @@ class ChangeHost:
         return (Change(target.name, Action.UPDATE, "; ".join(parts), tuple(map(str, todo))),)
 
     def run(self, session: Session, target: Target, report: StepReport) -> None:
+        if host_changes.is_dedicated(session, target.name):
+            self._ran[target.name] = dedicated_hosts.runs(session, target.name)
         changing.bring(session, target.name, session.bundle, report)
 
     def verify(self, session: Session, target: Target, report: StepReport) -> None:
         changing.settle(session, target.name, session.bundle)
 
     def undo(self, session: Session, target: Target, report: StepReport) -> None:
-        session.forget(target.name)
-        had = session.facts(target.name).manifest.release
-        if not had or had == session.bundle.digest:
-            report.emit(Note(f"{target.name} stays as it is: it had no other release"))
+        name, ran = target.name, self._ran.get(target.name, "")
+        session.forget(name)
+        had = session.facts(name).manifest.release
+        if not had or (had == session.bundle.digest and not ran):
+            report.emit(Note(f"{name} stays as it is: it had no other release"))
             return
-        bundle = changing.put_back(session, target.name, had, report)
-        host_drain.end(session, target.name)
-        report.emit(Note(f"{target.name} is back on {bundle.release}"))
+        with session.homes.held(name, ran) if ran else nullcontext():
+            bundle = changing.put_back(session, name, had, report)
+        host_drain.end(session, name)
+        kubelet = f" with Kubernetes {ran}" if ran else ""
+        report.emit(Note(f"{name} is back on {bundle.release}{kubelet}"))

@@ -22,7 +22,7 @@ from installer.kubernetes.client import ApiUnavailableError
 from installer.kubernetes.rendering import Rendered
 from installer.kubernetes.roots import Roots
 from installer.spec.specification import load
-from installer.workflows import changing, clusters, dedicated_hosts, rendered
+from installer.workflows import changing, clusters, dedicated_hosts, host_drain, rendered
 from installer.workflows.homes import Homes
 from installer.workflows.session import Session
 from installer.workflows.steps import (
@@ -192,6 +192,9 @@ def test_what_it_takes_to_join(tmp_path: Path, shared: bool) -> None:
     home = session.homes.of("metal-1")
     assert home is not None
     assert home.cluster.spec.version == "1.36.3"
+    with session.homes.held("metal-1", "1.35.9"):
+        assert cast(Any, session.homes.of("metal-1")).cluster.spec.version == "1.35.9"
+    assert session.homes.of("metal-1") == home
     assert home.way.address == "10.127.0.9"
     assert home.way.servers == ["192.0.2.1:30123", "192.0.2.2:30123"]
     found = [(one.host, one.pods, one.mac) for one in home.way.stretches]
@@ -235,6 +238,46 @@ def test_when_it_is_emptied(
     monkeypatch.setattr(Homes, "of", lambda self, name: home)
     monkeypatch.setattr(dedicated_hosts, "runs", lambda session, name: runs)
     assert dedicated_hosts.needs_drain(session, "metal-1") is drained
+
+
+@pytest.mark.parametrize(
+    ("ran", "release", "told"),
+    [
+        ("1.36.3", NEW.digest, "metal-1 is back on 2026.11 with Kubernetes 1.36.3"),  # another version of its cluster
+        ("1.36.3", OLD.digest, "metal-1 is back on 2026.10 with Kubernetes 1.36.3"),  # and of the release
+        ("", NEW.digest, "metal-1 stays as it is: it had no other release"),  # it was joining
+    ],
+)
+def test_a_kubelet_that_does_not_come_up_goes_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ran: str, release: str, told: str
+) -> None:
+    """To the version that it had, though its cluster's control plane has another; then pods may come again."""
+    session, target = (
+        _session(tmp_path, {"metal-1": _on("team-a", release=release)}, "metal-1"),
+        Target("host", "metal-1"),
+    )
+    kubelet, done, notes = [ran], list[str](), list[str]()
+    monkeypatch.setattr(dedicated_hosts, "runs", lambda session, name: kubelet[0])
+
+    def bring(*_: Any) -> None:
+        kubelet[0] = "1.37.2"
+        raise HostError("kubelet does not come up", host="metal-1")
+
+    def put_back(session: Session, name: str, digest: str, report: StepReport) -> Any:
+        done.append(f"{name} {digest == release} {session.homes._held}")
+        return OLD if digest == OLD.digest else NEW
+
+    monkeypatch.setattr(changing, "bring", bring)
+    monkeypatch.setattr(changing, "put_back", put_back)
+    monkeypatch.setattr(host_drain, "end", lambda session, name: done.append(f"open {name}"))
+    report = StepReport(StepId("dedicated", "metal-1", "change-host"), lambda event: notes.append(event.text))  # type: ignore[attr-defined]
+    step = change_host.ChangeHost()
+    with pytest.raises(HostError):
+        step.run(session, target, report)
+    step.undo(session, target, report)
+    assert notes == [told]
+    assert done == (["metal-1 True {'metal-1': '1.36.3'}", "open metal-1"] if ran else [])
+    assert session.homes._held == {}
 
 
 def test_joining_goes_on_from_whatever_it_finds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,6 +21,7 @@ from installer.controller.clusters.marks import Marks
 from installer.controller.manager_api import Api
 from installer.controller.status import Condition, Happened, NodeFound
 from installer.kubernetes import draining, egress, hosted, node_pod, storage
+from installer.kubernetes.client import ClusterResource
 from installer.kubernetes.cluster_status import HOSTS_READY, UPDATING
 from installer.spec.cluster import Cluster
 from installer.spec.pools import DedicatedPool
@@ -36,6 +37,7 @@ class _Named:
     name: str
     pool: DedicatedPool
     node: HostSeen | None
+    others: Sequence[str]  # clusters that name it, too
 
 
 class Dedicated:
@@ -48,6 +50,7 @@ class Dedicated:
         self._drains = Drains(now)
         self._seen: Sequence[HostSeen] = ()
         self._wanted = False
+        self._claimed: Mapping[str, Sequence[str]] = {}  # by host: the other clusters that name it
         self._led = True  # API servers may be led to hosts; at first nobody knows
 
     @property
@@ -63,6 +66,7 @@ class Dedicated:
     def tend(self, cluster: Cluster, inside: Inside) -> list[Happened]:
         """Look at them through the cluster's API, after `inside.tend`, and go on with what is to be emptied."""
         self._seen, self._wanted = inside.hosts, bool(cluster.spec.dedicated_pools)
+        self._claimed = self._of_others() if self._wanted else {}
         pools = _pools(cluster)
         happened: list[Happened] = []
         for host in self._seen:
@@ -98,7 +102,10 @@ class Dedicated:
     def condition(self, cluster: Cluster) -> Condition | None:
         """Whether all hosts that pools name are ready nodes, and no others; None where there are none."""
         by_name = {one.name: one for one in self._seen}
-        named = [_Named(name, pool, by_name.pop(name, None)) for name, pool in _pools(cluster).items()]
+        named = [
+            _Named(name, pool, by_name.pop(name, None), self._claimed.get(name, ()))
+            for name, pool in _pools(cluster).items()
+        ]
         if not named and not by_name:
             return None
         lacking = [told for one in named if (told := _lacking(one, cluster.spec.version))]
@@ -109,6 +116,17 @@ class Dedicated:
             return Condition(HOSTS_READY, True, "Ready", f"{len(named)} of {len(named)} hosts are ready")
         joins = any(one.node is None for one in named)
         return Condition(HOSTS_READY, False, _NOT_JOINED if joins else UPDATING, "; ".join(lacking))
+
+    def _of_others(self) -> Mapping[str, Sequence[str]]:
+        """Which other clusters name which hosts. Resources may say anything, whatever a specification may."""
+        found: dict[str, list[str]] = {}
+        for resource in self._api.list(ClusterResource):
+            told = resource.to_dict()
+            if told["metadata"]["name"] != self._name:
+                for pool in told["spec"].get("pools") or ():
+                    for host in pool.get("hosts") or ():
+                        found.setdefault(host, []).append(told["metadata"]["name"])
+        return found
 
     def _empty(self, host: HostSeen, pool: DedicatedPool | None, inside: Inside) -> list[Happened]:
         """One step: evict, or, when the node is empty or its time is over, let the node or its pods go."""
@@ -159,6 +177,8 @@ def _leaving(since: str) -> dict[str, Any]:
 def _lacking(named: _Named, version: str) -> str:
     """What a host lacks to be as it is to be; empty: nothing."""
     node = named.node
+    if named.others:
+        return f"{named.name} is named by cluster {' and '.join(named.others)}, too: take it out of all but one"
     if node is None:
         return f"{named.name} has not joined: `moorage up` joins it"
     if not node.ready:

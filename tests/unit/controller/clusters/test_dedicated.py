@@ -129,6 +129,23 @@ def test_what_is_told(hosts: tuple[str, ...], seen: tuple[HostSeen, ...], told: 
     assert trial.told(cluster(*hosts)).startswith(told)
 
 
+@pytest.mark.parametrize(
+    ("whose", "hosts", "told"),
+    [
+        ("team-b", ["metal-1"], "Updating: metal-1 is named by cluster team-b, too: take it out of all but one"),
+        ("team-b", ["metal-2"], "Ready: 1 of 1 hosts are ready"),
+        ("team-a", ["metal-1"], "Ready: 1 of 1 hosts are ready"),  # itself
+    ],
+)
+def test_two_clusters_that_name_one_host_both_say_so(whose: str, hosts: list[str], told: str) -> None:
+    """With kubectl they can; it is left as it is, and `up` refuses."""
+    trial = Trial(Nodes([JOINED]))
+    other = cluster(*hosts).model_dump(mode="json", by_alias=True)
+    trial.manager.put({**other, "metadata": {"name": whose}})
+    trial.tend(cluster("metal-1"))
+    assert trial.told(cluster("metal-1")) == told
+
+
 def test_one_that_no_pool_names_is_emptied_before_it_goes() -> None:
     """Cordoned first, then its pods are evicted, then its node is deleted."""
     trial = Trial(Nodes([JOINED], pods=[POD]))

@@ -5,7 +5,7 @@ What comes to the address goes on to a port of the cluster's nodes, by the manag
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from installer.kubernetes import hosted, speakers
@@ -25,7 +25,8 @@ def twin_name(uid: str) -> str:
 def twin(cluster: str, service: Mapping[str, Any], *, selects: bool) -> Document:
     """The Service in the manager that stands for one of the cluster's, as that cluster's API has it.
 
-    `selects`: it leads to all nodes of the cluster; otherwise to those that its EndpointSlice names.
+    `selects`: it leads to all nodes of the cluster, by those that are pods, and by `of_hosts`; otherwise to those that
+    its EndpointSlice names.
     """
     meta, spec = service["metadata"], service["spec"]
     wanted: dict[str, Any] = {
@@ -68,11 +69,27 @@ def ports(service: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def endpoints(cluster: str, service: Mapping[str, Any], nodes: Mapping[str, tuple[str, str]]) -> Document:
     """The EndpointSlice of a twin that does not select; `nodes` that have a pod of the Service: address and host."""
+    led_to = [{"addresses": [address], "nodeName": host} for _, (address, host) in sorted(nodes.items())]
+    return _slice(cluster, service, twin_name(service["metadata"]["uid"]), led_to)
+
+
+def of_hosts(cluster: str, service: Mapping[str, Any], addresses: Sequence[str]) -> Document:
+    """The EndpointSlice of a twin that selects, of nodes that are whole hosts: no pod stands for them."""
+    name = hosts_name(service["metadata"]["uid"])
+    return _slice(cluster, service, name, [{"addresses": [address]} for address in addresses])
+
+
+def hosts_name(uid: str) -> str:
+    """The name of that EndpointSlice."""
+    return f"{twin_name(uid)}-hosts"
+
+
+def _slice(cluster: str, service: Mapping[str, Any], name: str, led_to: Sequence[Mapping[str, Any]]) -> Document:
     return {
         "apiVersion": "discovery.k8s.io/v1",
         "kind": "EndpointSlice",
         "metadata": {
-            "name": twin_name(service["metadata"]["uid"]),
+            "name": name,
             "namespace": hosted.namespace(cluster),
             "labels": {
                 **hosted.labels(cluster, PART),
@@ -84,8 +101,5 @@ def endpoints(cluster: str, service: Mapping[str, Any], nodes: Mapping[str, tupl
         "ports": [
             {"name": port["name"], "port": port["targetPort"], "protocol": port["protocol"]} for port in ports(service)
         ],
-        "endpoints": [
-            {"addresses": [address], "nodeName": host, "conditions": {"ready": True, "serving": True}}
-            for _, (address, host) in sorted(nodes.items())
-        ],
+        "endpoints": [{**one, "conditions": {"ready": True, "serving": True}} for one in led_to],
     }

@@ -95,6 +95,10 @@ class Dedicated:
             for one in sorted(self._seen, key=lambda one: one.name)
         )
 
+    def serving(self) -> tuple[str, ...]:
+        """The addresses of those that connections may be led to."""
+        return tuple(sorted(one.address for one in self._seen if one.ready and one.address))
+
     def addresses(self) -> Mapping[str, str]:
         """Of those that are there, by name."""
         return {one.name: one.address for one in self._seen}
@@ -145,7 +149,7 @@ class Dedicated:
 
     def _lead_there(self, cluster: Cluster) -> None:
         """API servers reach the cluster through any of its nodes, those that are hosts included."""
-        serving = sorted(one.address for one in self._seen if one.ready and one.address)
+        serving = self.serving()
         if serving or cluster.spec.dedicated_pools:
             labels = {hosted.CLUSTER_LABEL: self._name}
             self._api.apply([egress.slice_of_hosts(hosted.namespace(self._name), labels, serving)])

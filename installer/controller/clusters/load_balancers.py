@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import Any, Final
@@ -60,7 +60,7 @@ class LoadBalancers:
         self._changed = threading.Event()
         self._changed.set()
         self._looked = 0.0
-        self._asked: object = None  # the addresses of the cluster when it last looked
+        self._asked: object = None  # the addresses of the cluster, and its hosts, when it last looked
         self._condition: Condition | None = None
         self._told: dict[tuple[str, str], float] = {}  # a uid and a message: when
         self._follows_pods = False
@@ -73,28 +73,29 @@ class LoadBalancers:
         """Whether it matters on which nodes a Service has pods."""
         return self._follows_pods
 
-    def tend(self, cluster: Cluster, inside: Api) -> Condition | None:
+    def tend(self, cluster: Cluster, inside: Api, hosts: Sequence[str] = ()) -> Condition | None:
         """A look, where one is due; how it is, None where the cluster has no addresses.
 
-        Raises KubernetesError, and looks again in the next pass.
+        `hosts`: the addresses of nodes that are whole hosts and ready. Raises KubernetesError, and looks again in the
+        next pass.
         """
-        ranges = cluster.spec.network.load_balancer.ranges
-        if not self._changed.is_set() and self._asked == ranges and self._now() - self._looked < _RESYNC_S:
+        asked = (cluster.spec.network.load_balancer.ranges, hosts)
+        if not self._changed.is_set() and self._asked == asked and self._now() - self._looked < _RESYNC_S:
             return self._condition
         self._changed.clear()
         try:
-            self._condition = self._tend(cluster, inside)
+            self._condition = self._tend(cluster, inside, hosts)
         except KubernetesError:
             self._changed.set()
             raise
-        self._asked, self._looked = ranges, self._now()
+        self._asked, self._looked = asked, self._now()
         return self._condition
 
     def release(self) -> None:
         """Forget the addresses of a cluster that is gone with all of its Services."""
         self._pools.release(self._name)
 
-    def _tend(self, cluster: Cluster, inside: Api) -> Condition | None:
+    def _tend(self, cluster: Cluster, inside: Api, hosts: Sequence[str]) -> Condition | None:
         services = [one.to_dict() for one in inside.list(Service, "*")]
         wanted = {one["metadata"]["uid"]: one for one in services if balancing.is_ours(one)}
         seen = self._twins()
@@ -112,10 +113,11 @@ class LoadBalancers:
                 self._clear(inside, wanted[uid])
                 self._tell(inside, wanted[uid], why)
             else:
-                self._provide(inside, wanted[uid], answer)
+                self._provide(inside, wanted[uid], answer, hosts)
         local = {uid for uid, answer in decided.items() if uid in wanted and balancing.is_local(wanted[uid])}
         if seen or decided:
-            self._drop_slices(local)
+            led_to_hosts = decided.keys() - local if hosts else ()
+            self._drop_slices({*map(twins.twin_name, local), *map(twins.hosts_name, led_to_hosts)})
         self._follows_pods = bool(local)
         if refused:
             return Condition(_READY, False, "AddressesTaken", f"spec.network.loadBalancer.addresses: {refused}")
@@ -135,11 +137,13 @@ class LoadBalancers:
             for one in found
         }
 
-    def _provide(self, inside: Api, service: Mapping[str, Any], address: IPv4Address) -> None:
+    def _provide(self, inside: Api, service: Mapping[str, Any], address: IPv4Address, hosts: Sequence[str]) -> None:
         uid, local = service["metadata"]["uid"], balancing.is_local(service)
         self._api.apply([twins.twin(self._name, service, selects=not local)])
         if local:
             self._api.apply([twins.endpoints(self._name, service, self._nodes_with(inside, service))])
+        elif hosts:
+            self._api.apply([twins.of_hosts(self._name, service, hosts)])
         twin = self._api.get(Service, twins.twin_name(uid), self._namespace)
         if twin is not None and _address(twin.to_dict()) != address:
             _write(self._api, twins.twin_name(uid), self._namespace, address)
@@ -173,12 +177,11 @@ class LoadBalancers:
             self._clear(inside, service)
         self._api.delete(Service, twins.twin_name(uid), self._namespace)
 
-    def _drop_slices(self, local: Collection[str]) -> None:
-        """Slices of ours whose Service is gone, or leads to all nodes now.
+    def _drop_slices(self, wanted: Collection[str]) -> None:
+        """Slices of ours but for these: their Service is gone, or leads elsewhere now.
 
         Kubernetes' own have the labels of their Service, too: without one, nobody is led anywhere.
         """
-        wanted = {twins.twin_name(uid) for uid in local}
         ours = {**self._labels, twins.MANAGED_BY: FIELD_MANAGER}
         for found in self._api.list(EndpointSlice, self._namespace, ours):
             if (name := meta_of(found).name) not in wanted:

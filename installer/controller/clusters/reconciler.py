@@ -218,7 +218,7 @@ class ClusterReconciler:
         if not seen.ready or self._inside is None:
             return None
         try:
-            return self.load_balancers.tend(cluster, self._inside.api)
+            return self.load_balancers.tend(cluster, self._inside.api, self._dedicated.serving())
         except KubernetesError as exc:
             return Condition("LoadBalancersReady", False, "Failed", str(exc))
 

@@ -29,6 +29,7 @@ class World:
         node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "worker-1"}}
         self.manager.put({**node, "status": {"addresses": [address]}})
         self.network: Document = ADDRESSES
+        self.hosts: tuple[str, ...] = ()  # addresses of nodes that are whole hosts
         self.controller()
 
     def controller(self, ends: int | None = None) -> None:
@@ -75,7 +76,7 @@ class World:
 
     def tend(self) -> Any:
         self.balancers.changed()
-        return self.balancers.tend(fixed.cluster(network=self.network), self.api)
+        return self.balancers.tend(fixed.cluster(network=self.network), self.api, self.hosts)
 
     def told(self, name: str) -> list[str]:
         return [one["message"] for one in self.inside.of("Event") if one["involvedObject"]["name"] == name]
@@ -135,6 +136,34 @@ def test_slices_of_kubernetes_own_controller_are_left_alone() -> None:
     world.manager.put({"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "metadata": meta})
     world.tend()
     assert [one["metadata"]["name"] for one in world.manager.of("EndpointSlice")] == [meta["name"]]
+
+
+def test_a_service_leads_to_nodes_that_are_whole_hosts() -> None:
+    """Beside node pods; with a change of them, not a minute later; and no longer when they are gone."""
+    world = World()
+    world.put(service("web"))
+    world.tend()
+    assert world.manager.of("EndpointSlice") == []
+    cluster = fixed.cluster(network=ADDRESSES)
+    world.balancers.tend(cluster, world.api, ("192.0.2.31", "192.0.2.32"))
+    [found] = world.manager.of("EndpointSlice")
+    assert [one["addresses"] for one in found["endpoints"]] == [["192.0.2.31"], ["192.0.2.32"]]
+    assert found["ports"] == [{"name": "port-80", "port": 30080, "protocol": "TCP"}]
+    assert found["metadata"]["labels"]["kubernetes.io/service-name"] == "lb-web"
+    assert world.twin("web")["spec"]["selector"]
+    world.balancers.tend(cluster, world.api, ())
+    assert world.manager.of("EndpointSlice") == []
+
+
+def test_one_that_wants_to_see_who_asks_does_not_lead_to_hosts() -> None:
+    """The host that answers for its address must have a pod of it, and speakers are on the manager's hosts alone."""
+    world = World()
+    world.hosts = ("192.0.2.31",)
+    world.put(service("web", externalTrafficPolicy="Local"))
+    world.slices("web", "metal-1")
+    world.tend()
+    [found] = world.manager.of("EndpointSlice")
+    assert found["endpoints"] == []
 
 
 def test_without_a_change_nothing_is_asked() -> None:

@@ -16,18 +16,20 @@ _OWN_MARKS_TEXT = f"labels and taints may not begin with {' or '.join(OWN_MARKS)
 _IS_OURS = " || ".join(f"key.startsWith('{mark}')" for mark in OWN_MARKS)
 
 
+_MARKS_ARE_FREE: Final = (
+    (f"!has(self.labels) || !self.labels.exists(key, {_IS_OURS})", _OWN_MARKS_TEXT),
+    (f"!has(self.taints) || !self.taints.map(taint, taint.key).exists(key, {_IS_OURS})", _OWN_MARKS_TEXT),
+)
+_SOME_MAY_GO: Final = (
+    "(has(self.maxSurge) ? self.maxSurge : 1) + (has(self.maxUnavailable) ? self.maxUnavailable : 0) > 0",
+    "maxSurge and maxUnavailable are both 0: no node could ever be replaced",
+)
+
+
 class _Pool(Model):
     """What pools of all kinds have."""
 
-    model_config = ConfigDict(
-        json_schema_extra=rules(
-            (f"!has(self.labels) || !self.labels.exists(key, {_IS_OURS})", _OWN_MARKS_TEXT),
-            (
-                f"!has(self.taints) || !self.taints.map(taint, taint.key).exists(key, {_IS_OURS})",
-                _OWN_MARKS_TEXT,
-            ),
-        )
-    )
+    model_config = ConfigDict(json_schema_extra=rules(*_MARKS_ARE_FREE))
 
     name: Name = never(description="The pool's name; part of its nodes'.")
     labels: Labels = always(default_factory=dict, description="Labels of its nodes.")
@@ -51,6 +53,8 @@ class _Pool(Model):
 class SharedPool(_Pool):
     """Node pods: many clusters on one machine."""
 
+    model_config = ConfigDict(json_schema_extra=rules(*_MARKS_ARE_FREE, _SOME_MAY_GO))
+
     kind: Literal["shared"] = never(description="Nodes that share hosts with those of other clusters.")
     count: Annotated[int, Field(ge=0, le=500)] = always(1, description="How many nodes.")
     cpu: Cpu = always("1", description="CPU of each node.")
@@ -58,6 +62,20 @@ class SharedPool(_Pool):
     disk: Memory = always(
         "20Gi", description="Disk of each node: images, logs and what pods write; one that takes more is replaced."
     )
+
+    max_surge: Annotated[int, Field(ge=0, le=100)] = always(
+        1,
+        description="How many more nodes there may be while they are replaced: successors that start before others go.",
+    )
+    max_unavailable: Annotated[int, Field(ge=0, le=100)] = always(
+        0, description="How many fewer may be ready meanwhile: nodes that go before their successors are there."
+    )
+
+    @model_validator(mode="after")
+    def _some_may_go(self) -> SharedPool:
+        if not self.max_surge and not self.max_unavailable:
+            raise ValueError(_SOME_MAY_GO[1])
+        return self
 
     @model_validator(mode="after")
     def _leaves_memory(self) -> SharedPool:

@@ -196,6 +196,8 @@ class Nodes:
                     name=pool.name,
                     count=pool.count,
                     shape=node_pod.shape(cluster, pool, place.address, self._settings),
+                    surge=pool.max_surge,
+                    unavailable=pool.max_unavailable,
                 )
                 for pool in cluster.spec.shared_pools
             ]

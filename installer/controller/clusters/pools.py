@@ -9,11 +9,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class WantedPool:
-    """A pool: how many node pods, and the digest of how each is made."""
+    """A pool: how many node pods, and the digest of how each is made.
+
+    While they are replaced there are `surge` more of them at most, and `unavailable` fewer that are ready.
+    """
 
     name: str
     count: int
     shape: str
+    surge: int = 1
+    unavailable: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +77,7 @@ def staying(wanted: Sequence[WantedPool], seen: Sequence[SeenPod]) -> set[str]:
 
 def decide(wanted: Sequence[WantedPool], seen: Sequence[SeenPod], *, replacing: bool = True) -> list[Action]:
     """The next actions; none when all is as wanted. Nodes that are made differently, or are where they
-    may not be, are replaced one by one.
+    may not be, are replaced as many at a time as their pool allows.
 
     Only for one who has asked the cluster which nodes are ready. A node that is drained, to be deleted, is chosen
     again in the next pass, as long as it is to go. Not `replacing`: nodes that are made differently may wait.
@@ -97,32 +102,40 @@ def decide(wanted: Sequence[WantedPool], seen: Sequence[SeenPod], *, replacing: 
 def _of_pool(pool: WantedPool, live: Sequence[SeenPod]) -> Iterator[Action]:
     new = [pod for pod in live if fits(pod, pool)]
     old = [pod for pod in live if not fits(pod, pool)]
-    if len(live) < pool.count:
+    if old:
+        yield from _replacing(pool, new, old)
+    elif len(live) < pool.count:
         yield from (Create(pool.name) for _ in range(pool.count - len(live)))
-    elif len(live) > pool.count:
-        yield from _surplus(pool, new, old)
-    elif old:
-        unready = [pod for pod in old if not pod.ready]
-        if unready:
-            yield Delete(unready[0].name, f"{_why(unready[0])}, and was not ready")
-        elif all(pod.ready for pod in new):
-            yield Create(pool.name)  # its successor first
+    else:
+        yield from _surplus(pool, new)
+
+
+def _replacing(pool: WantedPool, new: Sequence[SeenPod], old: Sequence[SeenPod]) -> Iterator[Action]:
+    surplus = len(new) + len(old) - pool.count
+    draining = [pod for pod in old if pod.draining_since]
+    yield from (Delete(pod.name, _why(pod)) for pod in draining)
+    late = sum(not pod.ready for pod in new)
+    # One that is not ready is no loss; but where none is on its way, no more than one at a time: they may come back.
+    extra = surplus if surplus > 0 else int(surplus == 0 and not late and not draining)
+    spare = sum(pod.ready and not pod.draining_since for pod in (*new, *old)) - (pool.count - pool.unavailable)
+    lost = 0
+    for pod in sorted(set(old) - set(draining), key=lambda pod: (pod.ready, pod.created)):
+        if not pod.ready and lost < extra:
+            lost += 1
+            yield Delete(pod.name, f"{_why(pod)}, and was not ready")
+        elif pod.ready and spare > 0:
+            spare -= 1
+            yield Delete(pod.name, _why(pod))
+    if not lost:  # otherwise its successor takes its place
+        successors = min(pool.surge - surplus, pool.count - len(new), pool.surge - late)
+        yield from (Create(pool.name) for _ in range(max(-surplus, successors)))
 
 
 def _why(pod: SeenPod) -> str:
     return "it is on a host that is to be empty" if pod.displaced else "it is made differently now"
 
 
-def _surplus(pool: WantedPool, new: Sequence[SeenPod], old: Sequence[SeenPod]) -> Iterator[Action]:
-    surplus = len(new) + len(old) - pool.count
-    if old:
-        # Each successor that is ready lets one predecessor go.
-        leaving = sorted(old, key=lambda pod: (not pod.draining_since, pod.ready, pod.created))[:surplus]
-        free = sum(pod.ready for pod in new) - (len(new) - surplus)
-        for index, pod in enumerate(leaving):
-            if pod.draining_since or not pod.ready or index < free or len(new) == 0:
-                yield Delete(pod.name, _why(pod))
-        return
-    newest_first = sorted(new, key=lambda pod: pod.created, reverse=True)
-    for pod in sorted(newest_first, key=lambda pod: (not pod.draining_since, pod.ready))[:surplus]:
+def _surplus(pool: WantedPool, live: Sequence[SeenPod]) -> Iterator[Action]:
+    newest_first = sorted(live, key=lambda pod: pod.created, reverse=True)
+    for pod in sorted(newest_first, key=lambda pod: (not pod.draining_since, pod.ready))[: len(live) - pool.count]:
         yield Delete(pod.name, f"the pool has {pool.count} nodes now")

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import random
+from dataclasses import replace
+from itertools import count as count_from
+from itertools import product
 from typing import Any
 
 import pytest
@@ -100,6 +104,72 @@ def test_nodes_of_a_pool_that_is_gone_go() -> None:
 def test_replacing_may_wait(count: int, seen: list[SeenPod], wanted: list[str]) -> None:
     """Until the control plane is as new as the nodes will be; another count is followed at once."""
     assert summary(decide([WantedPool(name="general", count=count, shape="now")], seen, replacing=False)) == wanted
+
+
+PACES: dict[str, tuple[int, int, list[SeenPod], list[str]]] = {
+    "two successors at once": (2, 0, [pod("a1", shape="old"), pod("a2", shape="old")], ["+general", "+general"]),
+    "each that is ready lets one go": (
+        2,
+        0,
+        [pod("a1", shape="old"), pod("a2", shape="old"), pod("a3"), pod("a4", ready=False)],
+        ["-a1"],
+    ),
+    "no room for another before one is gone": (
+        2,
+        0,
+        [pod("a1", shape="old", draining_since="x"), pod("a2", shape="old"), pod("a3"), pod("a4", ready=False)],
+        ["-a1"],
+    ),
+    "no successor before one goes": (0, 1, [pod("a1", shape="old"), pod("a2", shape="old")], ["-a1"]),
+    "one that is drained counts as gone": (
+        0,
+        1,
+        [pod("a1", shape="old", draining_since="x"), pod("a2", shape="old")],
+        ["-a1"],
+    ),
+    "its successor takes its place": (0, 1, [pod("a2", shape="old")], ["+general"]),
+    "and is ready before the next goes": (0, 1, [pod("a2", shape="old"), pod("a3", ready=False)], []),
+    "both": (1, 1, [pod("a1", shape="old"), pod("a2", shape="old")], ["-a1", "+general"]),
+    "all at once": (0, 2, [pod("a1", shape="old"), pod("a2", shape="old")], ["-a1", "-a2"]),
+    "successors that fail are not followed by others": (
+        2,
+        0,
+        [pod("a1", shape="old"), pod("a3", ready=False), pod("a4", ready=False)],
+        [],
+    ),
+}
+
+
+@pytest.mark.parametrize(("surge", "unavailable", "seen", "wanted"), PACES.values(), ids=PACES)
+def test_how_many_are_replaced_at_a_time(surge: int, unavailable: int, seen: list[SeenPod], wanted: list[str]) -> None:
+    """A pool of two says how many more, and how many fewer, there may be meanwhile."""
+    pool = WantedPool(name="general", count=2, shape="now", surge=surge, unavailable=unavailable)
+    assert summary(decide([pool], seen)) == wanted
+
+
+@pytest.mark.parametrize(("surge", "unavailable"), [pair for pair in product(range(4), repeat=2) if any(pair)])
+@pytest.mark.parametrize("count", [1, 2, 5])
+@pytest.mark.parametrize("seed", range(5))
+def test_no_pool_leaves_its_bounds(surge: int, unavailable: int, count: int, seed: int) -> None:
+    """Nodes take as long as they like to start and to go: it ends, and never are there more, or fewer, than may be."""
+    chance, number = random.Random(seed), count_from()  # noqa: S311 - a test that can be repeated
+    pool = WantedPool(name="general", count=count, shape="now", surge=surge, unavailable=unavailable)
+    pods = {f"a{n}": pod(f"a{n}", shape="old") for n in range(count)}
+    for _ in range(40 * count):
+        for action in decide([pool], list(pods.values())):
+            if isinstance(action, Create):
+                name = f"b{next(number)}"
+                pods[name] = pod(name, ready=False)
+            else:
+                pods[action.pod] = replace(pods[action.pod], draining_since="x")
+        pods = {
+            name: replace(one, ready=one.ready or chance.random() < 0.5)
+            for name, one in pods.items()
+            if not (one.draining_since and chance.random() < 0.5)
+        }
+        assert len(pods) <= count + surge
+        assert sum(one.ready and not one.draining_since for one in pods.values()) >= count - unavailable
+    assert [one.shape for one in pods.values()] == ["now"] * count
 
 
 @pytest.mark.parametrize("start", [("old", 3), ("old", 1)])

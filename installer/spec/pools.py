@@ -36,7 +36,10 @@ class _Pool(Model):
     taints: tuple[Taint, ...] = always((), description="Taints of its nodes.")
     kubelet: Kubelet = always(default_factory=Kubelet, description="Settings of its kubelets.")
     drain_timeout: Duration = always(
-        "5m", description="How long a node that is to go waits for its pods to be evicted; then it goes with them."
+        "5m", description="How long a node that is to go waits for its pods to be evicted; then it is told, or forced."
+    )
+    force_drain: bool = always(
+        False, description="After `drainTimeout` a node goes with what is left on it, whatever budgets say."
     )
 
     @model_validator(mode="after")

@@ -15,7 +15,7 @@ from typing import Any, Final
 from lightkube.resources.core_v1 import Node, Pod
 from lightkube.resources.discovery_v1 import EndpointSlice
 
-from installer.controller.clusters.drains import DRAIN_TIMEOUT_S, Drains
+from installer.controller.clusters.drains import Drains
 from installer.controller.clusters.inside import HostSeen, Inside
 from installer.controller.clusters.marks import Marks
 from installer.controller.manager_api import Api
@@ -25,7 +25,6 @@ from installer.kubernetes.client import ClusterResource
 from installer.kubernetes.cluster_status import HOSTS_READY, UPDATING
 from installer.spec.cluster import Cluster
 from installer.spec.pools import DedicatedPool
-from installer.spec.quantity import seconds
 
 _NOT_JOINED: Final = "NotJoined"
 
@@ -112,7 +111,11 @@ class Dedicated:
         ]
         if not named and not by_name:
             return None
-        lacking = [told for one in named if (told := _lacking(one, cluster.spec.version))]
+        lacking = [
+            "; ".join([told, *self._drains.held(one.name)])
+            for one in named
+            if (told := _lacking(one, cluster.spec.version))
+        ]
         lacking += [
             f"{name} is to leave{''.join(f'; {why}' for why in self._drains.held(name))}" for name in sorted(by_name)
         ]
@@ -133,9 +136,8 @@ class Dedicated:
         return found
 
     def _empty(self, host: HostSeen, pool: DedicatedPool | None, inside: Inside) -> list[Happened]:
-        """One step: evict, or, when the node is empty or its time is over, let the node or its pods go."""
-        timeout_s = seconds(pool.drain_timeout) if pool else DRAIN_TIMEOUT_S
-        step = self._drains.step(host.name, inside, since=host.since, timeout_s=timeout_s, alive=host.ready)
+        """One step: evict, or, when the node is empty or its time is over and it is forced, let node or pods go."""
+        step = self._drains.step(host.name, inside, pool, since=host.since, alive=host.ready)
         if not step.over:
             return []
         happened = [self._drains.timed_out(host.name, step)] if step.timed_out else []

@@ -28,10 +28,14 @@ class PodOnNode:
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """What is next. `left`: pods that are still there; none: the node is empty."""
+    """What is next. `left`: pods that are still there; none: the node is empty.
+
+    `late`: its time is over, and yet it goes on asking; `timed_out`: the node goes with what is left.
+    """
 
     evict: tuple[PodOnNode, ...] = ()
     left: tuple[PodOnNode, ...] = ()
+    late: bool = False
     timed_out: bool = False
 
     @property
@@ -45,18 +49,21 @@ def decide(
     running_s: float,
     timeout_s: float,
     asked_s: Mapping[str, float],
+    forced: bool,
     alive: bool = True,
 ) -> Step:
     """The next step of a drain that has been running for `running_s`.
 
     `asked_s`: how long ago the eviction of a pod (by uid) was last refused; it is not asked for again at once.
-    `alive`: the node is ready; on one that is not, nobody ends the pods that were evicted.
+    `forced`: after `timeout_s` the node goes with what is left, whatever budgets say.
+    `alive`: the node is ready; on one that is not, nobody ends the pods that were evicted, and none serves.
     """
     left = tuple(pod for pod in pods if not (pod.stays or pod.ended or (pod.leaving and not alive)))
-    if left and running_s >= timeout_s:
+    late = bool(left) and running_s >= timeout_s
+    if late and (forced or not alive):
         return Step(left=left, timed_out=True)
     waits = {uid for uid, ago in asked_s.items() if ago < _ASK_AGAIN_S}
-    return Step(evict=tuple(pod for pod in left if not pod.leaving and pod.uid not in waits), left=left)
+    return Step(evict=tuple(pod for pod in left if not pod.leaving and pod.uid not in waits), left=left, late=late)
 
 
 def of_pod(pod: Any) -> PodOnNode:

@@ -13,7 +13,7 @@ from lightkube.resources.core_v1 import Secret as SecretResource
 from lightkube.types import PatchType
 
 from installer.controller.clusters import drain, pools, waiting
-from installer.controller.clusters.drains import DRAIN_TIMEOUT_S, Drains, named
+from installer.controller.clusters.drains import Drains, named
 from installer.controller.clusters.inside import Inside, NodeSeen, PodOfNode
 from installer.controller.clusters.marks import Marks
 from installer.controller.hosts import Hosts
@@ -25,7 +25,6 @@ from installer.kubernetes.roots import Roots, Stage
 from installer.kubernetes.settings import PlatformSettings
 from installer.spec.cluster import Cluster
 from installer.spec.pools import Pool
-from installer.spec.quantity import seconds
 
 DRAINING_SINCE: Final = "moorage.dev/draining-since"  # on a node pod, RFC 3339: a drain outlives the controller
 _TOPOLOGY: Final = ("topology.kubernetes.io/region", "topology.kubernetes.io/zone")
@@ -157,9 +156,8 @@ class Nodes:
         return [*happened, self._delete(pod.name, action.reason)]
 
     def _step(self, cluster: Cluster, pod: pools.SeenPod, node: NodeSeen, inside: Inside) -> drain.Step:
-        timeouts = {pool.name: seconds(pool.drain_timeout) for pool in cluster.spec.pools}
-        timeout_s = timeouts.get(pod.pool, DRAIN_TIMEOUT_S)
-        return self._drains.step(pod.name, inside, since=pod.draining_since, timeout_s=timeout_s, alive=node.ready)
+        pool = next((one for one in cluster.spec.pools if one.name == pod.pool), None)
+        return self._drains.step(pod.name, inside, pool, since=pod.draining_since, alive=node.ready)
 
     def _delete(self, name: str, reason: str) -> Happened:
         self._drains.forget(name)

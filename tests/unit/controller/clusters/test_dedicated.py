@@ -178,11 +178,28 @@ def test_one_that_is_named_again_stays() -> None:
 def test_one_that_is_to_be_changed_is_emptied_and_stays() -> None:
     """The installer asked; after its pool's time pods go whether they may or not."""
     trial = Trial(Nodes([replace(JOINED, since=SINCE)], pods=[POD], refuses="the budget of db"))
-    wanted = cluster("metal-1", drainTimeout="30s")
+    wanted = cluster("metal-1", drainTimeout="30s", forceDrain=True)
     assert trial.tend(wanted) == []
     trial.now += 31
     assert trial.tend(wanted) == ["DrainTimedOut"]
     assert trial.nodes.done == ["delete Pod db"]
+
+
+def test_without_force_a_budget_holds_it_for_as_long_as_it_takes() -> None:
+    """That it takes longer than it should is told, with what holds it."""
+    trial = Trial(Nodes([replace(JOINED, since=SINCE)], pods=[POD], refuses="the budget of db"))
+    wanted = cluster("metal-1", drainTimeout="30s")
+    trial.now += 3600
+    assert trial.tend(wanted) == []
+    assert trial.nodes.done == ["evict default/db"]
+    trial.nodes.hosts = [replace(JOINED, since=SINCE)]
+    told = trial.told(wanted)
+    assert "metal-1 is drained since" in told
+    assert "for longer than drainTimeout, 30s, and not by force; default/db: the budget of db" in told
+    trial.nodes.refuses = ""
+    trial.now += 10
+    trial.tend(wanted)
+    assert trial.nodes.pods == []
 
 
 def test_api_servers_are_led_to_those_that_are_ready() -> None:

@@ -37,16 +37,25 @@ CASES: dict[str, tuple[list[PodOnNode], dict[str, Any], list[PodOnNode], bool]] 
 @pytest.mark.parametrize(("pods", "given", "evicted", "over"), CASES.values(), ids=CASES)
 def test_steps(pods: list[PodOnNode], given: dict[str, Any], evicted: list[PodOnNode], over: bool) -> None:
     """The next step of a drain."""
-    step = decide(pods, **{"running_s": 10.0, "timeout_s": 300.0, "asked_s": {}, **given})
+    step = decide(pods, **{"running_s": 10.0, "timeout_s": 300.0, "asked_s": {}, "forced": True, **given})
     assert list(step.evict) == evicted
     assert step.over is over
 
 
 def test_only_a_drain_that_leaves_pods_behind_has_timed_out() -> None:
     """It names them."""
-    late = decide([WEB, AGENT], running_s=301.0, timeout_s=300.0, asked_s={})
+    late = decide([WEB, AGENT], running_s=301.0, timeout_s=300.0, asked_s={}, forced=True)
     assert (late.timed_out, late.left) == (True, (WEB,))
-    assert not decide([AGENT], running_s=301.0, timeout_s=300.0, asked_s={}).timed_out
+    assert not decide([AGENT], running_s=301.0, timeout_s=300.0, asked_s={}, forced=True).timed_out
+
+
+@pytest.mark.parametrize(("alive", "timed_out"), [(True, False), (False, True)])
+def test_what_is_not_forced_goes_on_asking(alive: bool, timed_out: bool) -> None:
+    """And says that it is late; on a dead node there is nothing to spare."""
+    late = decide([WEB], running_s=301.0, timeout_s=300.0, asked_s={}, forced=False, alive=alive)
+    assert (late.timed_out, late.over) == (timed_out, timed_out)
+    assert late.late is not timed_out
+    assert late.evict == (() if timed_out else (WEB,))
 
 
 def pod(phase: str = "Running", **meta: Any) -> PodOnNode:

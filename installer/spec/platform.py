@@ -145,13 +145,18 @@ Region = Annotated[
 
 
 class ManagerNetwork(Model):
-    """Address ranges of the manager; a cluster's own ranges must not overlap them."""
+    """Address ranges of the manager, and how its hosts are joined; a cluster's own ranges must not overlap them."""
 
     pods: IPv4Network = never(IPv4Network("10.128.0.0/14"), description="Its pods; a /24 for each host.")
     services: IPv4Network = never(IPv4Network("10.127.0.0/16"), description="Its services; the tenth address is DNS.")
     domain: str = never("manager.local", description="Its DNS domain.")
     ports: tuple[Annotated[int, Field(ge=1024, le=65535)], Annotated[int, Field(ge=1024, le=65535)]] = never(
         (30000, 32767), description="Ports on every host from which clusters' API endpoints are taken."
+    )
+    between: Literal["existing", "wireguard"] = never(
+        "existing",
+        description="What pods' packets pass over between hosts, of one region or of several: `existing`, the network"
+        " that is there (routes, peering, a VPN), as it is; `wireguard`, the same, encrypted.",
     )
 
 

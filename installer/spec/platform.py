@@ -12,7 +12,7 @@ from installer.spec.aws import AwsRegion
 from installer.spec.azure import AzureRegion
 from installer.spec.base import ROLES, Labels, Metadata, Model, Name, Role, always, never
 from installer.spec.gcp import GcpRegion
-from installer.spec.quantity import Cpu, Duration, Memory
+from installer.spec.quantity import Bandwidth, Cpu, Duration, Memory
 from installer.spec.reference import Reference
 from installer.spec.report import Report
 from installer.spec.windows import Window
@@ -55,6 +55,9 @@ class SshAccess(Model):
     key: Reference | None = always(None, description="Private key; unset: the SSH agent.")
     sudo_password: Reference | None = always(None, description="Only where sudo asks for one.")
     bastion: Bastion | None = always(None, description="A host through which all others are reached.")
+    bandwidth: Bandwidth | None = always(
+        None, description="What bundles that are sent there may take of the link, such as `10Mbit` (a second)."
+    )
 
 
 class OnPremProvider(Model):

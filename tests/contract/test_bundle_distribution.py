@@ -101,7 +101,7 @@ def bundle(store: Store, program: Artefact, **contents: str) -> Bundle:
 
 def bring(wanted: Bundle, hosts: Mapping[str, Connection]) -> list[str]:
     told: list[str] = []
-    distribute(wanted, hosts, {name: host.target.address for name, host in hosts.items()}, told.append)
+    distribute(wanted, {name: host.target.address for name, host in hosts.items()}, hosts.__getitem__, told.append)
     return told
 
 

@@ -31,6 +31,7 @@ class Port:
     what: str
     on: tuple[Role, ...] = ("manager", "worker")
     sources: tuple[Source, ...]
+    joins: bool = True  # hosts of other regions have it, too
 
     @property
     def range(self) -> str:
@@ -51,10 +52,10 @@ def ports(network: ManagerNetwork) -> Iterator[Port]:
 def wanted_of_others(role: Role, *, source: Role, network: ManagerNetwork) -> tuple[int, ...]:
     """TCP ports that a host of `role` has for one of another region, a `source`, besides SSH.
 
-    Between regions nothing is handed on; hosts of a single cluster have their ports from it.
+    Those of hosts of a single cluster are not in the table.
     """
     sources = {Source.HOSTS: source != "dedicated", Source.MANAGERS: source == "manager"}
-    found = [one for one in ports(network) if one.protocol == "tcp" and one not in (SSH, BUNDLE) and role in one.on]
+    found = [one for one in ports(network) if one.joins and one.protocol == "tcp" and one != SSH and role in one.on]
     reached = [one for one in found if any(sources.get(who, False) for who in one.sources)]
     return tuple(number for one in reached for number in range(one.first, one.last + 1))
 
@@ -79,7 +80,11 @@ WIREGUARD: Final = Port(
     protocol="udp", first=51820, last=51820, what="WireGuard of the manager's pod network", sources=(Source.HOSTS,)
 )
 BUNDLE: Final = Port(
-    first=7444, last=7444, what="handing on the bundle in a region, only while that runs", sources=(Source.HOSTS,)
+    first=7444,
+    last=7444,
+    what="handing on the bundle in a region, only while that runs",
+    sources=(Source.HOSTS,),
+    joins=False,
 )
 _FIXED: Final = (
     SSH,

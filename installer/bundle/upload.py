@@ -81,7 +81,7 @@ class Stream:
         pace: Pace,
         on_sent: Callable[[Artefact, int], None],
     ) -> None:
-        """`on_sent`: told of a file and how many bytes of all files are on their way, now and then."""
+        """`on_sent`: told how many bytes of all files are on their way, at each file and while a large one is sent."""
         self._files = iter(files)
         self._opened = opened
         self._pace = pace
@@ -89,14 +89,15 @@ class Stream:
         self._now: BinaryIO = io.BytesIO()
         self._artefact: Artefact | None = None
         self._sent = 0
-        self._told_at = float("-inf")
+        self._told_at = 0.0
 
     def read(self, size: int, /) -> bytes:
         """At most `size` bytes of what is left; none at the end. Raises OSError."""
         if found := self._now.read(size):
             self._sent += len(found)
             self._pace.take(len(found))
-            self._tell()
+            if self._pace.clock.now() >= self._told_at + _TELL_EVERY_S:
+                self._tell()
             return found
         self._now.close()
         if (lacking := next(self._files, None)) is None:
@@ -109,9 +110,8 @@ class Stream:
         return f"{lacking.artefact.sha256} {lacking.artefact.size} {lacking.have}\n".encode()
 
     def _tell(self) -> None:
-        now = self._pace.clock.now()
-        if self._artefact and now >= self._told_at + _TELL_EVERY_S:
-            self._told_at = now
+        if self._artefact:
+            self._told_at = self._pace.clock.now()
             self._on_sent(self._artefact, self._sent)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 
 import pytest
 from cryptography.hazmat.primitives import serialization
@@ -20,6 +21,7 @@ from installer.core.errors import InstallerError
 from installer.core.secret import Secret
 from installer.provision.local import machine, network, rootfs
 from installer.transport.connection import Connection, dial
+from installer.transport.fleet import Fleet
 from installer.transport.target import Target
 
 pytestmark = [
@@ -155,6 +157,32 @@ def test_a_damaged_file_of_a_release_is_made_good(
     on(hosts["two"], damage)
     assert uploads(bring(wanted, hosts)) == []
     assert on(hosts["two"], f"sha256sum {release}/bin/etcd").split()[0] == etcd.sha256
+
+
+def test_a_link_that_breaks_goes_on_in_the_middle_of_a_file(
+    hosts: Mapping[str, Connection], store: Store, program: Artefact
+) -> None:
+    """Over a slow link, whose connection breaks twice: what is there is not sent again, and what arrives is right."""
+    wanted = bundle(store, program, etcd="etcd 5" * 2_000_000)
+    fleet, told, target = Fleet(), list[str](), hosts["one"].target
+
+    def tell(text: str) -> None:
+        """Break the link, twice, once something of the file is on its way."""
+        told.append(text)
+        if "sending bin/etcd" in text and len(told) > 2 and len([line for line in told if "again in" in line]) < 2:
+            fleet.connection(target).close()
+
+    try:
+        distribute(wanted, {"one": target.address}, lambda _: fleet.connection(target), tell, bytes_per_s=2e6)
+    finally:
+        fleet.close()
+    etcd = next(a for a in wanted.artefacts if a.path == "bin/etcd")
+    assert on(hosts["one"], f"sha256sum /opt/moorage/releases/{wanted.digest}/bin/etcd").split()[0] == etcd.sha256
+    assert len([line for line in told if "the connection was lost; again in" in line]) == 2
+    whole = sum(artefact.size for artefact in wanted.artefacts) / 1e6
+    begun = [line for before, line in pairwise(told) if "again in" in before]
+    assert [whole - 11 < int(line.split()[3]) < whole for line in begun] == [True, True], told
+    assert on(hosts["one"], "ls /opt/moorage/store/*.part 2>/dev/null || true") == ""
 
 
 def test_a_host_without_room_is_named(hosts: Mapping[str, Connection], store: Store, program: Artefact) -> None:

@@ -37,7 +37,7 @@ def test_time_in_which_nothing_was_sent_is_not_made_up_for() -> None:
 
 
 def test_files_follow_each_other_from_where_they_stopped() -> None:
-    """Each is announced with what is there of it; how far it is, is told every other second."""
+    """Each is announced with what is there of it; how far it is, is told with each file and every other second."""
     clock = FakeClock()
     content = {"a": b"etcd", "b": b"runc"}
     told: list[tuple[str, int]] = []
@@ -50,7 +50,7 @@ def test_files_follow_each_other_from_where_they_stopped() -> None:
     )
     assert b"".join(iter(lambda: stream.read(1), b"")) == b"a 4 3\ndb 4 0\nrunc"
     assert stream.read(1) == b""
-    assert told == [("bin/etcd", 0), ("bin/runc", 2), ("bin/runc", 4)]
+    assert told == [("bin/etcd", 0), ("bin/runc", 1), ("bin/runc", 3), ("bin/runc", 5)]
 
 
 def test_pauses_grow_until_something_arrives() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from installer.spec.base import Role
@@ -13,8 +13,10 @@ from installer.transport.connection import Connection
 _TIMEOUT_S: Final = 3
 _NEAR: Final = 31  # others of its own region that a host tries, where the host before it has stopped
 _FAR: Final = 3  # of each other region, besides its managers
+_HEADERS: Final = 28  # of a ping: IPv4 and ICMP
+SMALLER: Final = (1400, 1350, 1280)  # bytes of packets that are tried where larger ones do not pass
 # A line for each port: the attempt's status, what bash said of it, and the microseconds that it took. bash connects by
-# itself: the start of a program would be measured, too.
+# itself: the start of a program would be measured, too. And one for each size: the largest packet that passed whole.
 _SCRIPT: Final = f"""LC_ALL=C
 export LC_ALL
 probe='start=${{EPOCHREALTIME/./}}
@@ -23,8 +25,22 @@ status=$?
 end=${{EPOCHREALTIME/./}}
 echo "took $((end - start))"
 exit $status'
-while read -r name address port; do
-  (said=$(timeout {_TIMEOUT_S} bash -c "$probe" probe "$address" "$port" 2>&1); echo "$name" "$port" $? $said) &
+echoed() {{ ping -nq -c 2 -i 0.3 -W 1 "$@" >/dev/null 2>&1; }}
+largest() {{
+  for size in "$2" {" ".join(map(str, SMALLER))}; do
+    if [ "$size" -le "$2" ] && echoed -M do -s $((size - {_HEADERS})) "$1"; then echo "$size"; return; fi
+  done
+  echo 0
+}}
+can_tell=no
+case $(ping -V 2>/dev/null) in *iputils*) can_tell=yes ;; esac
+while read -r kind name address number; do
+  if [ "$kind" = port ]; then
+    (said=$(timeout {_TIMEOUT_S} bash -c "$probe" probe "$address" "$number" 2>&1)
+    echo port "$name" "$number" $? $said) &
+  elif [ $can_tell = yes ]; then
+    (! echoed "$address" || echo size "$name" "$(largest "$address" "$number")") &
+  fi
 done
 wait
 """
@@ -42,11 +58,15 @@ class Place:
 
 @dataclass(frozen=True, kw_only=True)
 class Peer:
-    """Where another host is tried: SSH must be there, nothing but an answer is asked of other ports."""
+    """Where another host is tried: SSH must be there, nothing but an answer is asked of other ports.
+
+    `size`: bytes of packets that should pass to it in one piece; 0: not tried.
+    """
 
     address: str
     ssh_port: int
     ports: tuple[int, ...] = ()
+    size: int = 0
 
     @property
     def tried(self) -> tuple[int, ...]:
@@ -55,10 +75,14 @@ class Peer:
 
 @dataclass(frozen=True, kw_only=True)
 class Reached:
-    """`problem`: empty where all its ports answer. `round_trip_ms`: the shortest of all; None: none was measured."""
+    """`problem`: empty where all its ports answer. `round_trip_ms`: the shortest of all; None: none was measured.
+
+    `carries`: bytes of the largest packet that passed, of those tried, 0 if only tiny ones did; None: nobody can tell.
+    """
 
     problem: str = ""
     round_trip_ms: float | None = None
+    carries: int | None = None
 
 
 def chosen(hosts: Sequence[Place]) -> Mapping[str, tuple[str, ...]]:
@@ -83,11 +107,16 @@ def _of_region(host: Place, number: int, region: Sequence[Place]) -> Iterable[st
 def reach(connection: Connection, peers: Mapping[str, Peer]) -> Mapping[str, Reached]:
     """How the host at `connection` reaches others, by name; raises its error where it cannot be asked."""
     lines: list[str] = []
-    tried = [f"{name} {peer.address} {port}\n" for name, peer in peers.items() for port in peer.tried]
+    tried = [f"port {name} {peer.address} {port}\n" for name, peer in peers.items() for port in peer.tried]
+    tried += [f"size {name} {peer.address} {peer.size}\n" for name, peer in peers.items() if peer.size]
     connection.run(_SCRIPT, payload="".join(tried).encode(), on_line=lines.append, step="reach the other hosts")
-    said = {(name, port): words for name, port, *words in map(str.split, lines) if words}
+    words = [line.split() for line in lines if line.startswith(("port ", "size "))]
+    ports = {(name, port): rest for kind, name, port, *rest in words if kind == "port"}
+    sizes = {name: int(size) for kind, name, size, *_ in words if kind == "size"}
     return {
-        name: _read({port: said.get((name, str(port)), ["?"]) for port in peer.tried}, peer)
+        name: replace(
+            _read({port: ports.get((name, str(port)), ["?"]) for port in peer.tried}, peer), carries=sizes.get(name)
+        )
         for name, peer in peers.items()
     }
 

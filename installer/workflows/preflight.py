@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from installer.core.errors import InfrastructureError, InstallerError, SpecError
 from installer.hostops import facts, peers
@@ -72,7 +73,8 @@ def _machines(
         seen: HostFacts | InstallerError
         try:
             seen = look(host)
-            found = peers.reach(connection(host), {o: _peer(host, hosts[o], network) for o in chosen[name]})
+            size = seen.mtu_of(str(host.cluster_address))
+            found = peers.reach(connection(host), {o: _peer(host, hosts[o], network, size) for o in chosen[name]})
         except InstallerError as exc:
             seen = exc
         return Machine(
@@ -88,7 +90,9 @@ def _machines(
     return tuple(m for m in fan_out(tuple(hosts), machine).values() if isinstance(m, Machine))
 
 
-def _peer(host: HostOutput, other: HostOutput, network: ManagerNetwork) -> peers.Peer:
-    far = other.region != host.region
-    needed = ports.wanted_of_others(other.role, source=host.role, network=network) if far else ()
-    return peers.Peer(address=str(other.cluster_address), ssh_port=other.port, ports=needed)
+def _peer(host: HostOutput, other: HostOutput, network: ManagerNetwork, size: int) -> peers.Peer:
+    near = peers.Peer(address=str(other.cluster_address), ssh_port=other.port)
+    if other.region == host.region:
+        return near
+    needed = ports.wanted_of_others(other.role, source=host.role, network=network)
+    return replace(near, ports=needed, size=size)

@@ -7,6 +7,7 @@ from ipaddress import ip_address
 from itertools import combinations
 from typing import Final
 
+from installer.hostops.peers import SMALLER
 from installer.hostops.preflight.registry import Finding, Machine, Severity, check, known
 
 # etcd's defaults, which we keep: a heartbeat each 100 ms, an election after 1 s without one, which is to be ten round
@@ -41,6 +42,17 @@ def cleartext(machines: tuple[Machine, ...]) -> Iterable[Finding]:
                 "private addresses among hosts (peering, a VPN)"
                 + (", or spec.manager.network.between: wireguard" if encrypts else ""),
             )
+
+
+@check("packet-size", group="network")
+def packet_size(machines: tuple[Machine, ...]) -> Iterable[Finding]:
+    """What a host sends in one packet, another region gets in one."""
+    for machine, facts in known(machines):
+        size = facts.mtu_of(machine.address)
+        for peer, reached in machine.peers.items():
+            if reached.carries is not None and reached.carries < size:
+                repair = f"ip link set dev ... mtu {reached.carries or min(SMALLER)}, on all hosts and for good"
+                yield Finding(machine.name, f"packets of {size} bytes do not reach {peer}", "they do", repair)
 
 
 def _is_hidden(one: Machine, other: Machine) -> bool:

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 from collections import Counter
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from installer.hostops.peers import Peer, Place, Reached, chosen, reach
+
+_PING = """#!/bin/sh
+[ "$1" != -V ] || {{ echo "{name}"; exit 0; }}
+size=16
+case "$*" in *"-M do -s "*) size=${{*##*-s }}; size=${{size%% *}} ;; esac
+[ "$size" -le {passes} ]
+"""
 
 
 class Here:
@@ -57,17 +66,20 @@ def test_who_listens_is_reached_and_timed() -> None:
 @pytest.mark.parametrize(
     ("lines", "found"),
     [
-        (["a 22 0 took 1500", "a 6443 0 took 900"], Reached(round_trip_ms=0.9)),
-        (["a 22 0 took 1500", "a 6443 124"], Reached(problem="port 6443: no answer within 3 s", round_trip_ms=1.5)),
-        (["a 22 0 took 1500"], Reached(problem="port 6443: it could not be tried (status ?)", round_trip_ms=1.5)),
+        (["port a 22 0 took 1500", "port a 6443 0 took 900"], Reached(round_trip_ms=0.9)),
         (
-            ["a 22 127 timeout: failed to run command", "a 6443 0 took 0"],
+            ["port a 22 0 took 1500", "port a 6443 124"],
+            Reached(problem="port 6443: no answer within 3 s", round_trip_ms=1.5),
+        ),
+        (["port a 22 0 took 1500"], Reached(problem="port 6443: it could not be tried (status ?)", round_trip_ms=1.5)),
+        (
+            ["port a 22 127 timeout: failed to run command", "port a 6443 0 took 0"],
             Reached(problem="port 22: it could not be tried (status 127)", round_trip_ms=0),
         ),
         (
             [
-                "a 22 1 probe: connect: No route to host probe: line 1: /dev/tcp/192.0.2.1/22: No route to host took 9",
-                "a 6443 1 probe: connect: Connection refused probe: line 1: /dev/tcp/x: Connection refused took 700",
+                "port a 22 1 probe: connect: No route to host probe: line 1: /dev/tcp/x: No route to host took 9",
+                "port a 6443 1 probe: connect: Connection refused probe: line 1: x: Connection refused took 700",
             ],
             Reached(problem="port 22: no route to host", round_trip_ms=0.7),
         ),
@@ -77,7 +89,30 @@ def test_what_is_made_of_answers(lines: Sequence[str], found: Reached) -> None:
     """What failed is named with its port; a round trip is one of an answer."""
     said = Says(*lines)
     assert reached(said, a=Peer(address="192.0.2.1", ssh_port=22, ports=(6443,))) == {"a": found}
-    assert said.asked == "a 192.0.2.1 22\na 192.0.2.1 6443\n"
+    assert said.asked == "port a 192.0.2.1 22\nport a 192.0.2.1 6443\n"
+
+
+@pytest.mark.parametrize(
+    ("lines", "carries"), [([], None), (["size a 1500"], 1500), (["size a 1400"], 1400), (["size a 0"], 0)]
+)
+def test_the_largest_packet_that_passes(lines: Sequence[str], carries: int | None) -> None:
+    """Where pings do not, nobody can tell; what others say in between is none of it."""
+    said = Says("sh: 1: a warning", "", "port a 22 0 took 1500", *lines)
+    assert reached(said, a=Peer(address="192.0.2.1", ssh_port=22, size=1500))["a"].carries == carries
+    assert said.asked == "port a 192.0.2.1 22\nsize a 192.0.2.1 1500\n"
+
+
+def test_sizes_are_tried_from_the_largest_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a ping that lets no packet be cut; the first that passes counts. Another ping than iputils' is not asked."""
+    ping = tmp_path / "ping"
+    ping.touch(mode=0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    peer = Peer(address="127.0.0.1", ssh_port=1, size=1500)
+    for passes, carries in ((1472, 1500), (1371, 1350), (16, 0), (0, None)):
+        ping.write_text(_PING.format(name="ping from iputils", passes=passes))
+        assert reached(Here(), a=peer)["a"].carries == carries
+    ping.write_text(_PING.format(name="BusyBox", passes=1472))
+    assert reached(Here(), a=peer)["a"].carries is None
 
 
 def places(**regions: str) -> list[Place]:

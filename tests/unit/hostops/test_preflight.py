@@ -59,6 +59,7 @@ BAD: Mapping[str, tuple[Machine, ...]] = {
     "peers": (replace(machine(), peers={"two": Reached(problem="port 22: no answer within 3 s")}), other()),
     "wireguard": (replace(machine(), encrypted=True), replace(other(container="podman"), encrypted=True)),
     "cleartext": (NORTH, away(10, **PUBLIC)),
+    "packet-size": (NORTH, replace(away(10), peers={"one": Reached(carries=1400)})),
     "etcd-round-trip": (NORTH, away(130)),
     "etcd-round-trip-pace": (NORTH, away(100)),
     "distance": (NORTH, away(301, role="worker")),
@@ -83,6 +84,7 @@ GOOD: Mapping[str, tuple[Machine, ...]] = {
     "managers of two regions are near": (NORTH, away(50)),
     "managers of one region": (NORTH, away(400, region="north")),
     "a worker is further away than a manager may be": (NORTH, away(120, role="worker")),
+    "packets pass whole": (NORTH, replace(away(10), peers={"one": Reached(carries=1500)})),
     "nothing was measured": (NORTH, away(None)),
     "clocks differ less than the round trip tells": (machine(), other(clock_offset_s=2.4, round_trip_s=1.0)),
 }

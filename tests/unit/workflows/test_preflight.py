@@ -75,12 +75,12 @@ def test_regions_are_tried_at_the_ports_they_need(
     tried: dict[str, Any] = {}
 
     def reach(host: HostOutput, others: dict[str, peers.Peer]) -> dict[str, peers.Reached]:
-        tried[host.name] = {name: peer.tried for name, peer in others.items()}
+        tried[host.name] = {name: (peer.tried, peer.size) for name, peer in others.items()}
         return {name: peers.Reached(round_trip_ms=12.5) for name in others}
 
     monkeypatch.setattr(preflight.peers, "reach", reach)
     report = preflight.preflight(session, frozenset())
-    assert tried == {"m": {"w": (22, 10250)}, "w": {"m": (22, 6443)}}
+    assert tried == {"m": {"w": ((22, 10250), 1500)}, "w": {"m": ((22, 6443), 1500)}}
     assert report.round_trips == {("north", "south"): 12.5}
     lacking = [f.host for r in report.results if r.name == "wireguard" for f in r.findings]
     assert lacking == (["m", "w"] if between == "wireguard" else [])

@@ -50,6 +50,11 @@ class CloudAccess(Model):
     published: tuple[IPv4Network, ...] = always(
         (), description="Who may reach clusters' ports (`spec.manager.network.ports`), besides through the bastion."
     )
+    joined: tuple[Sources, ...] = always(
+        (),
+        description="Networks of other regions, which peering or a VPN joins: their hosts reach these as these reach"
+        " each other.",
+    )
     keys: tuple[PublicKey, ...] = always(
         (), description="SSH keys that may log in besides Moorage's own, at machines that are made from now on."
     )

@@ -31,6 +31,7 @@ class Port:
     what: str
     on: tuple[Role, ...] = ("manager", "worker")
     sources: tuple[Source, ...]
+    joins: bool = True  # hosts of other regions have it, too
 
     @property
     def range(self) -> str:
@@ -39,11 +40,24 @@ class Port:
 
 
 def ports(network: ManagerNetwork) -> Iterator[Port]:
-    """All of them, for a platform's choice of ports for clusters."""
+    """All of them, for a platform's choice of ports for clusters, and of what is between its hosts."""
     yield from _FIXED
+    yield WIREGUARD if network.between == "wireguard" else VXLAN
+    yield BUNDLE
     first, last = network.ports
     what = "APIs of clusters, one port each; `spec.manager.network.ports`"
     yield Port(first=first, last=last, what=what, sources=(Source.YOU, Source.USERS))
+
+
+def wanted_of_others(role: Role, *, source: Role, network: ManagerNetwork) -> tuple[int, ...]:
+    """TCP ports that a host of `role` has for one of another region, a `source`, besides SSH.
+
+    Those of hosts of a single cluster are not in the table.
+    """
+    sources = {Source.HOSTS: source != "dedicated", Source.MANAGERS: source == "manager"}
+    found = [one for one in ports(network) if one.joins and one.protocol == "tcp" and one != SSH and role in one.on]
+    reached = [one for one in found if any(sources.get(who, False) for who in one.sources)]
+    return tuple(number for one in reached for number in range(one.first, one.last + 1))
 
 
 SSH: Final = Port(
@@ -59,11 +73,22 @@ API: Final = Port(
     on=("manager",),
     sources=(Source.YOU, Source.BALANCER, Source.HOSTS),
 )
+VXLAN: Final = Port(
+    protocol="udp", first=8472, last=8472, what="VXLAN of the manager's pod network", sources=(Source.HOSTS,)
+)
+WIREGUARD: Final = Port(
+    protocol="udp", first=51820, last=51820, what="WireGuard of the manager's pod network", sources=(Source.HOSTS,)
+)
+BUNDLE: Final = Port(
+    first=7444,
+    last=7444,
+    what="handing on the bundle in a region, only while that runs",
+    sources=(Source.HOSTS,),
+    joins=False,
+)
 _FIXED: Final = (
     SSH,
     API,
     Port(first=2379, last=2380, what="the manager's etcd; mutual TLS", on=("manager",), sources=(Source.MANAGERS,)),
     Port(first=10250, last=10250, what="kubelet", sources=(Source.MANAGERS,)),
-    Port(protocol="udp", first=8472, last=8472, what="VXLAN of the manager's pod network", sources=(Source.HOSTS,)),
-    Port(first=7444, last=7444, what="handing on the bundle, only while that runs", sources=(Source.HOSTS,)),
 )

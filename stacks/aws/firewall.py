@@ -23,13 +23,17 @@ _WEB: Final = (80, 443)
 
 @dataclass(frozen=True, kw_only=True)
 class FirewallArgs:
-    """`sources` may log in and `published` may reach clusters' ports; `range`: the network's own addresses."""
+    """`sources` may log in, `published` may reach clusters' ports, in `joined` are hosts of other regions.
+
+    `range`: the network's own addresses.
+    """
 
     vpc_id: pulumi.Input[str]
     range: pulumi.Input[str]
     public: bool
     sources: Sequence[IPv4Network]
     published: Sequence[IPv4Network]
+    joined: Sequence[IPv4Network]
     ports: Sequence[Port]
     tags: Tags
 
@@ -66,6 +70,7 @@ class Firewall(pulumi.ComponentResource):  # type: ignore[misc]  # the SDK has n
     def _peers(self, port: Port) -> Iterator[tuple[str, dict[str, Any]]]:
         """Who a port's sources are here, each once."""
         found: dict[str, dict[str, Any]] = {}
+        joined = _ranges(self._args.joined) if port.joins else {}
         for source in port.sources:
             match source:
                 case Source.YOU:
@@ -73,9 +78,9 @@ class Firewall(pulumi.ComponentResource):  # type: ignore[misc]  # the SDK has n
                 case Source.BALANCER:
                     found |= self._members("balancer")
                 case Source.MANAGERS:
-                    found |= self._members("manager")
+                    found |= self._members("manager") | joined
                 case Source.HOSTS:
-                    found |= self._members("manager") | self._members("worker")
+                    found |= self._members("manager") | self._members("worker") | joined
                 case Source.USERS:
                     found |= _ranges(self._args.published)
         yield from found.items()

@@ -35,6 +35,7 @@ firewall = Firewall(
         public=access.public,
         sources=access.sources,
         published=access.published,
+        joined=access.joined,
         ports=list(ports(settings.network)),
         tags=tags,
     ),

@@ -29,13 +29,17 @@ _PUBLIC_PROBES: Final = ("35.191.0.0/16", "209.85.152.0/22", "209.85.204.0/22")
 
 @dataclass(frozen=True, kw_only=True)
 class FirewallArgs:
-    """`sources` may log in and `published` may reach clusters' ports; `range`: the network's own addresses."""
+    """`sources` may log in, `published` may reach clusters' ports, in `joined` are hosts of other regions.
+
+    `range`: the network's own addresses.
+    """
 
     network: pulumi.Input[str]
     range: pulumi.Input[str]
     public: bool
     sources: Sequence[IPv4Network]
     published: Sequence[IPv4Network]
+    joined: Sequence[IPv4Network]
     ports: Sequence[Port]
     tags: Tags
 
@@ -53,6 +57,10 @@ class Firewall(pulumi.ComponentResource):  # type: ignore[misc]  # the SDK has n
                 peer, where = self._peer(source)
                 if found and where:
                     self._rule(role, f"from-{peer}", allows=_allowed(found), **where)
+            if args.joined:
+                others = {Source.HOSTS, Source.MANAGERS}
+                found = [p for p in args.ports if role in p.on and p.joins and others & set(p.sources)]
+                self._rule(role, "from-joined", allows=_allowed(found), **_ranges(args.joined))
         if not args.public:
             self._open_bastion()
         self.register_outputs({})

@@ -35,6 +35,13 @@ def test_programs_listen_where_the_table_says() -> None:
     assert known >= {host.API_PORT, etcd.CLIENT_PORT, etcd.PEER_PORT, node.KUBELET_PORT, distribute.PORT}
 
 
+def test_wireguard_takes_the_place_of_vxlan() -> None:
+    """Between hosts of the manager nothing else carries pods' packets then."""
+    usual, encrypted = (set(ports(ManagerNetwork(between=way))) for way in ("existing", "wireguard"))
+    assert [one.first for one in usual - encrypted] == [node.VXLAN_PORT]
+    assert [(one.first, one.protocol) for one in encrypted - usual] == [(node.WIREGUARD_PORT, "udp")]
+
+
 def test_ports_of_clusters_are_the_platforms_choice() -> None:
     """As `spec.manager.network.ports` has them."""
     *_, last = ports(ManagerNetwork(ports=(31000, 31999)))

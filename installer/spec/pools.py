@@ -53,11 +53,18 @@ class SharedPool(_Pool):
 
     kind: Literal["shared"] = never(description="Nodes that share hosts with those of other clusters.")
     count: Annotated[int, Field(ge=0, le=500)] = always(1, description="How many nodes.")
+    regions: tuple[Name, ...] = always((), description="Where its nodes are, spread evenly; none: in any region.")
     cpu: Cpu = always("1", description="CPU of each node.")
     memory: Memory = always("2Gi", description="Memory of each node.")
     disk: Memory = always(
         "20Gi", description="Disk of each node: images, logs and what pods write; one that takes more is replaced."
     )
+
+    @model_validator(mode="after")
+    def _each_region_once(self) -> SharedPool:
+        if len(set(self.regions)) < len(self.regions):
+            raise ValueError("a region is named twice")
+        return self
 
     @model_validator(mode="after")
     def _leaves_memory(self) -> SharedPool:

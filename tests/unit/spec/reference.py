@@ -36,6 +36,7 @@ _CHECKS = """## What is checked across fields
   (local hosts) do not overlap, except that clusters may have the same ranges as each other. Pod ranges hold a /24 for
   each node; service ranges are a /28 at least. There is an API port for each cluster.
 - The release exists, and offers the version of each cluster.
+- The home of a control plane is a region with a manager; regions of pools have hosts that carry nodes.
 - Pools fit on the hosts, where the hosts' `cpu` and `memory` are in the specification; elsewhere `preflight` looks.
 - On AWS: a network that exists has a subnet in each zone that hosts are in, and a public one for the bastion; `spot` is
   for workers; `io2` needs `iops`, and `gp3` has 16000 at most.

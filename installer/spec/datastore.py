@@ -13,7 +13,8 @@ class DatastoreSpec(Model):
 
     members: Literal[1, 3] = always(3, description="Each on a manager host of its own; of three, one may be lost.")
     region: Name | None = always(
-        None, description="Its members are on manager hosts there, and follow one by one when it changes; unset: on any."
+        None,
+        description="Its members are on manager hosts there, and follow one by one to another; unset: on any.",
     )
     quota: Memory = always("2Gi", description="How large its data may grow; when it is full, clusters only read.")
 

@@ -97,6 +97,5 @@ def info(resource: Mapping[str, Any]) -> ClusterInfo:
         ),
         nodes=tuple(NodeInfo(n["name"], n["pool"], n["host"], n["ready"]) for n in nodes.get("items") or ()),
         bundle=status.get("bundle", ""),
-        datastore=(status.get("datastore") or {}).get("name")
-        or datastore.name_for(resource["metadata"]["name"], spec.get("datastore", datastore.SHARED)),
+        datastore=(status.get("datastore") or {}).get("name") or datastore.meant_by(resource["metadata"]["name"], spec),
     )

@@ -119,7 +119,7 @@ def _datastores(session: Session) -> Sequence[_Datastore]:
         _Datastore(
             name=one["metadata"]["name"],
             hosts=[member.get("host", "") for member in (one.get("status") or {}).get("members") or ()],
-            ours=is_ours(one["metadata"]["name"], one["metadata"].get("labels")),
+            ours=is_ours(one["metadata"]["name"], one["metadata"].get("labels"), (one.get("spec") or {}).get("region")),
         )
         for one in found
     ]

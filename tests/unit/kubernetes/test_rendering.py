@@ -355,8 +355,13 @@ def test_members_of_a_datastore_of_our_own(managers: int, replicas: int, members
 
 def test_which_datastore_a_cluster_means() -> None:
     """By name, or one that is named after it."""
-    assert datastore.name_for("team-a", "shared") == "shared"
-    assert datastore.name_for("team-a", "dedicated") == "cluster-team-a"
+    assert datastore.name_for("team-a", "shared", "") == "shared"
+    assert datastore.name_for("team-a", "shared", "north") == "shared-north"
+    assert datastore.name_for("team-a", "dedicated", "north") == "cluster-team-a"
+    assert datastore.name_for("team-a", "large", "north") == "large"
+    assert datastore.meant_by("team-a", {}) == "shared"
+    assert datastore.meant_by("team-a", {"controlPlane": {"region": "north"}}) == "shared-north"
+    assert datastore.meant_by("team-a", {"controlPlane": {"region": "north"}, "datastore": "large"}) == "large"
 
 
 def test_every_document_is_one_that_the_client_knows() -> None:

@@ -106,7 +106,7 @@ class World:
         serving = one_pass.Serving(("https://192.0.2.1:2379",), AUTHORITY, etcdctl)
         datastores.note("shared", one_pass.Look(WELL, steady=True, serving=serving))
         pools = AddressPools(api, fixed.settings())
-        starts, hosts = Starts(lambda: 1), Hosts(api)
+        starts, hosts = Starts(lambda: 1), Hosts(api, fixed.settings().graces)
         return ClusterReconciler(NAME, api, datastores, fixed.settings(), pools=pools, starts=starts, hosts=hosts)
 
     def upgrade(self, version: str) -> None:

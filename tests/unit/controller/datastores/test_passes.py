@@ -121,7 +121,7 @@ class World:
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, managers: str, *, owner: str = "") -> None:
         self.folder = folder
-        self.name = datastore.name_for(owner, datastore.DEDICATED) if owner else datastore.SHARED
+        self.name = datastore.own(owner) if owner else datastore.SHARED
         self.etcd = Etcd()
         self.life = Life()
         self.api = FakeApi(self._kubernetes)

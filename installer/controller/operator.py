@@ -170,7 +170,8 @@ def _register(registry: kopf.OperatorRegistry, world: World) -> None:
 
     @kopf.on.event("nodes", registry=registry)
     async def host_changed(name: str, event: kopf.RawEvent, **_: Any) -> None:
-        if world.hosts.note(name, None if event["type"] == "DELETED" else Node.from_dict(event["object"])):
+        node: Any = Node.from_dict(event["object"])
+        if world.hosts.note(name, None if event["type"] == "DELETED" else node):
             for waker in world.wakers.values():
                 waker.set()
 

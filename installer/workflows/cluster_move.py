@@ -151,8 +151,11 @@ def _unfinished(move: Move) -> str | None:
     needed = [one for one in status.get("conditions") or () if one["type"] in ("ControlPlaneReady", "DatastoreReady")]
     if told := "; ".join(one.get("message") or one["reason"] for one in needed if one["status"] != "True"):
         return told
-    if status.get("datastore") != {"name": _store(spec, move), "also": ""}:
-        return f"its data is still in datastore {(status.get('datastore') or {}).get('name')}"
+    where = status.get("datastore") or {}
+    if where.get("name") != _store(spec, move):
+        return f"its data is still in datastore {where.get('name')}"
+    if where.get("also"):
+        return f"what is left of it in datastore {where['also']} is removed"
     away = sorted(name for name, host in _places(move, spec) if not _is_in(move, host))
     return f"not in region {move.region} yet: {', '.join(away)}" if away else None
 

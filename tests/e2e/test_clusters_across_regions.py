@@ -136,7 +136,7 @@ def test_a_region_that_is_cut_off_is_waited_for(platform: PlatformUnderTest) -> 
         assert _pods(platform) == before
         assert platform.kubectl("both", "get", "--raw", "/readyz").stdout == b"ok"
         [condition] = [c for c in _conditions(platform) if c["type"] == "NodesReady"]
-        assert "1 of them are in region south, which is cut off since" in condition["message"]
+        assert "1 in region south, which is cut off since" in condition["message"]
     finally:
         regions.mend(platform, "south")
     mended = time.monotonic()

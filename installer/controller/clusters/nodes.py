@@ -216,7 +216,7 @@ class Nodes:
         """How many nodes are in regions that are cut off, and since when."""
         on = Counter(pod.spec.nodeName for pod in self._pods() if pod.spec and meta_of(pod).deletionTimestamp is None)
         return [
-            f"{nodes} of them are in region {region}, which is cut off since {one.moment}"
+            f"{nodes} in region {region}, which is cut off since {one.moment}"
             for region, one in self._hosts.cut_off().items()
             if (nodes := sum(on[host] for host in one.hosts))
         ]

@@ -124,6 +124,16 @@ class World:
         secrets = [self.manager.get("Secret", NAMESPACE, name)["data"] for name in names]
         return _versions([base64.b64decode(text).decode() for data in secrets for text in data.values()])
 
+    def silence(self, host: str, *, since: str) -> None:
+        """A host that the manager does not hear of any more, RFC 3339; nothing new comes to it."""
+        node = self.manager.get("Node", "", host)
+        node["status"] = {"conditions": [{"type": "Ready", "status": "Unknown", "lastTransitionTime": since}]}
+        node["spec"] = {"unschedulable": True}
+
+    def pods(self) -> set[tuple[str, str]]:
+        """Its pods in the manager, and their hosts."""
+        return {(pod["metadata"]["name"], pod["spec"]["nodeName"]) for pod in self.manager.of("Pod", NAMESPACE)}
+
     def saved(self) -> Any:
         """All there is, to be restored."""
         return copy.deepcopy((self.manager.held, self.inside.held, self.etcd))

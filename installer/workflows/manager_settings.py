@@ -39,7 +39,7 @@ def of(session: Session) -> PlatformSettings:
         domain=network.domain,
         managers=len(session.managers),
         workers=len(session.nodes) - len(session.managers),
-        regions=_regions(platform),
+        regions=regions(platform),
         endpoints=session.endpoints,
         cgroup_version=min(seen[name].cgroup_version for name in session.nodes),
         mtu=min(mtus),
@@ -49,7 +49,8 @@ def of(session: Session) -> PlatformSettings:
     )
 
 
-def _regions(platform: Platform) -> dict[str, RegionSettings]:
+def regions(platform: Platform) -> dict[str, RegionSettings]:
+    """What the controller is told of each region of the specification."""
     managers = Counter(host.region for host in wanted_hosts(platform) if host.role == "manager")
     carrying = {host.region for host in carriers(platform)}
     return {

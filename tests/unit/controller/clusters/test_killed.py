@@ -214,3 +214,18 @@ def test_a_create_that_was_killed_is_deleted_as_any_other(world: World) -> None:
             world.keep(world.controller(ends=number))
         world.delete(world.controller())
         assert world.outside() == before, f"killed after call {number}, {call}"
+
+
+def test_a_control_plane_stays_where_its_data_is(world: World) -> None:
+    """Its new home is that of its new datastore; while that does not serve, nothing is replaced."""
+    world.keep(world.controller())
+    before = world.manager.get("Deployment", NAMESPACE, hosted.CONTROL_PLANE)["spec"]
+    world.resource["spec"]["controlPlane"] = {"region": "home"}
+    world.resource["metadata"]["generation"] += 1
+    look = world.controller().reconcile(world.resource)
+    assert look is not None
+    told = {one.type: one for one in look.found.conditions}
+    assert told["ControlPlaneReady"].ok
+    assert not told["DatastoreReady"].ok
+    assert "from datastore shared to shared-home" in told["DatastoreReady"].message
+    assert world.manager.get("Deployment", NAMESPACE, hosted.CONTROL_PLANE)["spec"] == before

@@ -14,6 +14,7 @@ if TYPE_CHECKING:  # a table of clusters does not need what makes hosts
     from installer.workflows.cluster_info import ClusterInfo
     from installer.workflows.density import Amount, Density
     from installer.workflows.hosts import HostInfo
+    from installer.workflows.regions import RegionInfo
     from installer.workflows.status import PlatformStatus
 
 
@@ -93,12 +94,26 @@ def status(found: PlatformStatus) -> str:
     parts = [
         f"{found.name}, release {found.release}: API servers {answering}/{len(found.api_servers)} ready, "
         f"nodes {len(found.nodes_ready)}/{nodes} ready",
+        *([regions(found.regions)] if len(found.regions) > 1 else ()),
         hosts(found.hosts),
         clusters(found.clusters),
     ]
     if found.problems:
         parts.append("\n".join(["Problems:", *(f"  {problem}" for problem in found.problems)]))
     return "\n\n".join(parts)
+
+
+def regions(found: Sequence[RegionInfo]) -> str:
+    """Regions, and which are cut off."""
+    return table(
+        ("REGION", "HOSTS", "REACHABLE", "STATE"), ((r.name, r.hosts, r.reachable, _region_state(r)) for r in found)
+    )
+
+
+def _region_state(region: RegionInfo) -> str:
+    if region.cut_off_since:
+        return f"cut off since {region.cut_off_since}"
+    return "not reached from here" if region.problem else "well"
 
 
 def density(found: Density) -> str:

@@ -1,13 +1,22 @@
-"""Deleted pods on hosts that do not answer: nobody there can say that they have ended, so we say it."""
+"""Pods on hosts that do not answer: deleted once their host is given up, and let go once somebody waits for that."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from lightkube.resources.core_v1 import Node, Pod
 
 from installer.controller.manager_api import Api, is_ready, meta_of
+
+
+def leave(api: Api, namespace: str, hosts: Collection[str]) -> str:
+    """Have what is in a namespace made elsewhere that is on these hosts; returns those that were left, for people."""
+    pods: list[Any] = api.list(Pod, namespace) if hosts else []
+    there = [pod for pod in pods if pod.spec.nodeName in hosts and meta_of(pod).deletionTimestamp is None]
+    for pod in there:
+        api.delete(Pod, pod.metadata.name, namespace)
+    return ", ".join(sorted({pod.spec.nodeName for pod in there}))
 
 
 def release_pods(api: Api, namespace: str) -> str:

@@ -17,6 +17,7 @@ from typing import Any
 
 import kopf
 from lightkube import KubeConfig
+from lightkube.resources.core_v1 import Node
 
 from installer.controller import daemons
 from installer.controller.address_pools import AddressPools
@@ -110,7 +111,7 @@ def _serve(settings: PlatformSettings, api: Api) -> None:
     datastores = Datastores(api, settings, Path(mkdtemp(prefix="moorage-")))
     pools = AddressPools(api, settings)
     starts = Starts(by_cpu(api), under_way=lambda: begun(api))
-    world = World(settings, api, datastores, pools, starts, Hosts(api))
+    world = World(settings, api, datastores, pools, starts, Hosts(api, settings.graces))
     starts.wake = world.wake
     registry = kopf.OperatorRegistry()
     _register(registry, world)
@@ -168,8 +169,9 @@ def _register(registry: kopf.OperatorRegistry, world: World) -> None:
         world.waker(name).set()
 
     @kopf.on.event("nodes", registry=registry)
-    async def host_changed(name: str, annotations: kopf.Annotations, event: kopf.RawEvent, **_: Any) -> None:
-        if world.hosts.note(name, {} if event["type"] == "DELETED" else annotations):
+    async def host_changed(name: str, event: kopf.RawEvent, **_: Any) -> None:
+        node: Any = Node.from_dict(event["object"])
+        if world.hosts.note(name, None if event["type"] == "DELETED" else node):
             for waker in world.wakers.values():
                 waker.set()
 
@@ -202,6 +204,7 @@ async def _one_pass(world: World, name: str, body: kopf.Body) -> float:
         pause = world.pace(name).pause(steady=steady, generation=generation, now=time.monotonic())
         if look is not None and look.queued:
             pause = _QUEUED_S
+        pause = min(pause, world.hosts.decides_in())
     if look is None:  # it is being deleted
         return pause
     try:

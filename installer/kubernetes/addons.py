@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from ipaddress import IPv4Address
 from typing import Any, Final
 
 from installer.core import layout
-from installer.kubernetes import control_plane, crd, crd_guard, datastore_crd, host, node
+from installer.kubernetes import control_plane, crd, crd_guard, datastore_crd, host, lost, node, placing
 from installer.kubernetes.settings import PlatformSettings
 
 SYSTEM: Final = "moorage-system"  # the manager's namespace for what is ours
@@ -17,8 +16,6 @@ SETTINGS_MOUNT: Final = f"{layout.CONFIG}/controller"
 SETTINGS_FILE: Final = f"{SETTINGS_MOUNT}/settings.json"
 AUTHORITIES: Final = "moorage.dev/authorities"  # on pods: digest of those that their API is trusted by
 NODES_LABEL: Final = "moorage.dev/cluster"  # on everything that belongs to a tenant cluster
-# A host counts as lost only after several leases were missed: from then on there is little to wait for.
-_LOST_S: Final = 5
 # A node pod has the release that it was made from at the usual place, for its own pods, too.
 NODE_RELEASE: Final = {"name": "release", "hostPath": {"path": layout.CURRENT, "type": "Directory"}}
 _RBAC: Final = "rbac.authorization.k8s.io"
@@ -155,7 +152,7 @@ def _dns(
                         "priorityClassName": "system-cluster-critical",
                         "dnsPolicy": "Default",
                         "tolerations": [{"key": host.MANAGER_TAINT["key"], "operator": "Exists"}],
-                        "topologySpreadConstraints": [_spread("kubernetes.io/hostname", labels)],
+                        "topologySpreadConstraints": placing.spread(labels),
                         "containers": [_coredns(image)],
                         "volumes": [{"name": "config", "configMap": {"name": "coredns"}}, release],
                     },
@@ -247,7 +244,7 @@ def _controller(settings: PlatformSettings) -> Documents:
         "tolerations": [
             {"key": host.MANAGER_TAINT["key"], "operator": "Exists"},
             # A dead host is left soon: nobody else looks after the clusters.
-            *leaves_lost_hosts(),
+            *_leaves_lost_hosts(),
         ],
     }
     container = {
@@ -322,31 +319,9 @@ def release_volume(digest: str) -> dict[str, Any]:
     return {"name": "release", "hostPath": {"path": f"{layout.RELEASES}/{digest}", "type": "Directory"}}
 
 
-def leaves_lost_hosts() -> list[dict[str, Any]]:
+def _leaves_lost_hosts() -> list[dict[str, Any]]:
     """Tolerations of a pod that is made elsewhere soon after its host counts as lost; Kubernetes waits five minutes."""
-    return [
-        {
-            "key": f"node.kubernetes.io/{reason}",
-            "operator": "Exists",
-            "effect": "NoExecute",
-            "tolerationSeconds": _LOST_S,
-        }
-        for reason in ("not-ready", "unreachable")
-    ]
-
-
-def _spread(key: str, labels: dict[str, str]) -> dict[str, Any]:
-    return {
-        "maxSkew": 1,
-        "topologyKey": key,
-        "whenUnsatisfiable": "ScheduleAnyway",
-        "labelSelector": {"matchLabels": labels},
-    }
-
-
-def spread_over_hosts_and_zones(labels: dict[str, str]) -> Sequence[dict[str, Any]]:
-    """Constraints that spread pods of these labels as evenly as free room allows."""
-    return [_spread("kubernetes.io/hostname", labels), _spread("topology.kubernetes.io/zone", labels)]
+    return [{**one, "tolerationSeconds": int(lost.SINGLE_S)} for one in placing.waits_on_lost_hosts()]
 
 
 def _binding(name: str, role: str, kind: str, subject: str, *, namespace: str = "") -> dict[str, Any]:

@@ -59,21 +59,39 @@ class Tenant:
         return f"{self.prefix}registry"
 
 
-def name_for(cluster: str, wanted: str) -> str:
-    """The Datastore that a cluster means by its spec.datastore."""
-    return f"cluster-{cluster}" if wanted == DEDICATED else wanted
+def own(cluster: str) -> str:
+    """The Datastore that a cluster has to itself, where it has one. It goes along when the cluster moves."""
+    return f"cluster-{cluster}"
 
 
-def resource(name: str, *, replicas: int, settings: PlatformSettings, owner: str = "") -> Document:
+def shared(region: str) -> str:
+    """The Datastore of all clusters that have no other, and whose home is a region; empty: that have no home either."""
+    return f"{SHARED}-{region}" if region else SHARED
+
+
+def name_for(cluster: str, wanted: str, region: str) -> str:
+    """The Datastore that a cluster means by its spec.datastore and its home; an empty `region`: it has none."""
+    return own(cluster) if wanted == DEDICATED else shared(region) if wanted == SHARED else wanted
+
+
+def meant_by(cluster: str, spec: Mapping[str, Any]) -> str:
+    """The same by the spec of the cluster's resource."""
+    home = (spec.get("controlPlane") or {}).get("region") or ""
+    return name_for(cluster, spec.get("datastore", SHARED), home)
+
+
+def resource(name: str, *, replicas: int, settings: PlatformSettings, owner: str = "", region: str = "") -> Document:
     """A Datastore of our own making: of three members where a loss should not matter and three managers can carry them.
 
     `replicas`: of the control plane that it serves; `owner`: the cluster that has it to itself.
     """
+    managers = settings.regions[region].managers if region else settings.managers
+    members = THREE if replicas > 1 and managers >= THREE else 1
     return {
         "apiVersion": "moorage.dev/v1",
         "kind": "Datastore",
         "metadata": {"name": name, "labels": {OWNER_LABEL: owner} if owner else {}},
-        "spec": {"members": THREE if replicas > 1 and settings.managers >= THREE else 1},
+        "spec": {"members": members, **({"region": region} if region else {})},
     }
 
 
@@ -82,9 +100,9 @@ def owner_of(labels: Mapping[str, str] | None) -> str:
     return (labels or {}).get(OWNER_LABEL, "")
 
 
-def is_ours(name: str, labels: Mapping[str, str] | None) -> bool:
+def is_ours(name: str, labels: Mapping[str, str] | None, region: str | None) -> bool:
     """Whether a Datastore is of our own making: then it has as many members as there are managers for."""
-    return name == SHARED or bool(owner_of(labels))
+    return name == shared(region or "") or bool(owner_of(labels))
 
 
 def member_names(name: str, members: int) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from installer.core import layout
 from installer.core.secret import Secret
-from installer.kubernetes import addons, control_plane, documents, egress, issue, kubeconfig, pki
+from installer.kubernetes import addons, control_plane, documents, egress, issue, kubeconfig, pki, placing
 from installer.kubernetes.documents import Document
 from installer.kubernetes.rendering import Process, Rendered
 from installer.kubernetes.roots import Roots
@@ -60,6 +60,7 @@ class Place:
     etcd_ca: str  # of the datastore
     etcd_user: str
     etcd_prefix: str
+    region: str = ""  # where that datastore is; empty: anywhere
 
 
 def labels(cluster: str, part: str) -> dict[str, str]:
@@ -165,7 +166,7 @@ def control_plane_documents(
     where = namespace(cluster.name)
     return [
         documents.secret(CONTROL_PLANE, where, files, labels={CLUSTER_LABEL: cluster.name}),
-        _deployment(cluster, settings, plane, files, moved),
+        _deployment(cluster, settings, plane, files, moved=moved, home=_home(place.region, settings)),
     ]
 
 
@@ -203,7 +204,13 @@ def admin_kubeconfig(
 
 
 def _deployment(
-    cluster: Cluster, settings: PlatformSettings, plane: Rendered, files: Mapping[str, str | Secret], moved: str
+    cluster: Cluster,
+    settings: PlatformSettings,
+    plane: Rendered,
+    files: Mapping[str, str | Secret],
+    *,
+    moved: str,
+    home: Mapping[str, Any],
 ) -> Document:
     mine = labels(cluster.name, CONTROL_PLANE)
     # What is read only at start decides when pods are replaced; the rest is read again while they run.
@@ -226,9 +233,10 @@ def _deployment(
                     "terminationGracePeriodSeconds": 15,
                     "tolerations": [
                         {"key": "node-role.kubernetes.io/control-plane", "operator": "Exists"},
-                        *addons.leaves_lost_hosts(),
+                        *placing.waits_on_lost_hosts(),
                     ],
-                    "topologySpreadConstraints": addons.spread_over_hosts_and_zones(mine),
+                    "topologySpreadConstraints": placing.spread(mine),
+                    **home,
                     "securityContext": {
                         "runAsNonRoot": True,
                         "runAsUser": _USER,
@@ -246,6 +254,12 @@ def _deployment(
             },
         },
     }
+
+
+def _home(region: str, settings: PlatformSettings) -> dict[str, dict[str, Any]]:
+    """Where its data is: in one region, or in some with managers, which others than theirs are far from."""
+    with_managers = [name for name, one in settings.regions.items() if one.managers]
+    return placing.affinity(regions=(region,)) if region else placing.affinity(rather=with_managers)
 
 
 def _container(process: Process, settings: PlatformSettings) -> dict[str, Any]:

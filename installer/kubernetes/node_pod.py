@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from installer.core import layout
 from installer.core.secret import Secret
-from installer.kubernetes import addons, documents, egress, host, hosted, issue, node, registries, storage
+from installer.kubernetes import addons, documents, egress, host, hosted, issue, node, placing, registries, storage
 from installer.kubernetes.documents import Document
 from installer.kubernetes.rendering import Process, Rendered
 from installer.kubernetes.roots import Roots
@@ -96,7 +96,7 @@ def render(
     if near:
         # Spread evenly, it would go elsewhere as often as not.
         del pod["spec"]["topologySpreadConstraints"]
-        pod["spec"]["affinity"] = storage.near(near)
+        pod["spec"] |= placing.affinity(regions=pool.regions, near=near)
     return NodePod(name, found, (secret, pod))
 
 
@@ -311,8 +311,9 @@ def _pod(name: str, found: str, cluster: Cluster, pool: SharedPool, settings: Pl
             "enableServiceLinks": False,
             "terminationGracePeriodSeconds": 10,
             "restartPolicy": "Always",
-            "tolerations": addons.leaves_lost_hosts(),
-            "topologySpreadConstraints": addons.spread_over_hosts_and_zones(mine),
+            "tolerations": placing.waits_on_lost_hosts(),
+            "topologySpreadConstraints": placing.spread(mine),
+            **placing.affinity(regions=pool.regions),
             "containers": [container],
             "volumes": [
                 addons.release_volume(settings.bundle),

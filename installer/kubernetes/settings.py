@@ -7,13 +7,25 @@ from ipaddress import IPv4Network
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
+_CONFIG = ConfigDict(
+    frozen=True, extra="forbid", alias_generator=to_camel, validate_by_name=True, serialize_by_alias=True
+)
+
+
+class RegionSettings(BaseModel):
+    """One region of the platform."""
+
+    model_config = _CONFIG
+
+    managers: int  # hosts of the role there
+    carries: bool  # whether node pods can be there
+    grace_s: float  # how long what is there waits when the region is cut off as a whole
+
 
 class PlatformSettings(BaseModel):
     """One document; a change of it restarts the controller."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", alias_generator=to_camel, validate_by_name=True, serialize_by_alias=True
-    )
+    model_config = _CONFIG
 
     platform: str
     release: str
@@ -27,12 +39,18 @@ class PlatformSettings(BaseModel):
     domain: str
     managers: int  # hosts of the role
     workers: int
+    regions: dict[str, RegionSettings]
     endpoints: tuple[str, ...]  # where users reach ports of the hosts, the best first; also in clusters' certificates
     cgroup_version: int  # the lowest of all hosts
     pod_mtu: int  # of the manager's pods, as the hosts with the smallest packets allow
     certificate_days: int  # how long certificates live
     authority_days: int  # how long authorities do that are made from now on
     authorities: str  # digest of those of the manager that are trusted: who reads them at start starts anew
+
+    @property
+    def graces(self) -> dict[str, float]:
+        """For how many seconds each region may be cut off."""
+        return {name: region.grace_s for name, region in self.regions.items()}
 
     @classmethod
     def from_json(cls, text: str) -> PlatformSettings:

@@ -125,13 +125,6 @@ def node_mount(cluster: str) -> tuple[Document, Document]:
     return found, documents.mounts([("volumes", path)], read_only=False)[0]
 
 
-def near(hosts: tuple[str, ...]) -> Document:
-    """What makes a node pod prefer `hosts`."""
-    wanted = {"key": "kubernetes.io/hostname", "operator": "In", "values": list(hosts)}
-    term = {"weight": 100, "preference": {"matchExpressions": [wanted]}}
-    return {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [term]}}
-
-
 def _labelled(pod: Document, cluster: str, name: str = "") -> Document:
     """With its cluster's label: changes of such pods wake whoever looks after the cluster."""
     pod["metadata"]["labels"] = {hosted.CLUSTER_LABEL: cluster, **({VOLUME_LABEL: name} if name else {})}

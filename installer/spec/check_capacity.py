@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from installer.spec.cluster import CPU_SHARE
-from installer.spec.hosts import WantedHost, wanted_hosts
+from installer.spec.hosts import carriers, wanted_hosts
 from installer.spec.platform import Platform
 from installer.spec.pools import SharedPool
 from installer.spec.quantity import cpu_millis, memory_bytes
@@ -60,17 +60,10 @@ def all_nodes(subject: Subject) -> Iterator[Finding]:
 
 def _limited(platform: Platform) -> Sequence[tuple[int, int]]:
     """CPU and memory of the hosts that carry node pods; empty when one of them has no limit, which only facts tell."""
-    hosts = [host for host in _carriers(platform) if host.cpu and host.memory]
-    if len(hosts) < len(_carriers(platform)):
+    hosts = [host for host in carriers(platform) if host.cpu and host.memory]
+    if len(hosts) < len(carriers(platform)):
         return []
     return [(cpu_millis(host.cpu), memory_bytes(host.memory)) for host in hosts if host.cpu and host.memory]
-
-
-def _carriers(platform: Platform) -> Sequence[WantedHost]:
-    """Workers; the managers where there are none."""
-    hosts = wanted_hosts(platform)
-    workers = [host for host in hosts if host.role == "worker"]
-    return workers or [host for host in hosts if host.role == "manager"]
 
 
 def _gib(size: int) -> str:

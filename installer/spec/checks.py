@@ -13,6 +13,7 @@ from installer.spec import (
     check_gcp,
     check_names,
     check_networks,
+    check_regions,
     check_versions,
 )
 from installer.spec.subject import Check, Finding, Subject
@@ -33,6 +34,8 @@ CHECKS: Final[tuple[Check, ...]] = (
     check_networks.api_ports,
     check_dedicated.hosts,
     check_dedicated.beside_node_pods,
+    check_regions.homes,
+    check_regions.pools,
     check_aws.zones,
     check_clouds.spot,
     check_aws.disks,

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import AfterValidator, Field, StringConstraints
 
 from installer.spec.base import CARRIERS, Carrier, Labels, Model, Name, always, never
+from installer.spec.region import AnyRegion
 
 WIDEST: Final = 8  # of a range that may log in; what is wider is everybody by another name
 LARGEST, SMALLEST = 16, 24  # of a network: AWS' own limit, and sixteen subnets of a useful size
@@ -77,9 +78,8 @@ class CloudHosts(Model):
     spot: bool = never(False, description="Cheaper, and may be taken back at any time; workers only.")
 
 
-class CloudRegion(Model):
+class CloudRegion(AnyRegion):
     """A region in a cloud: each cloud has a provider and hosts of its own."""
 
-    name: Name = never(description="The region's name; a label of its nodes.")
     provider: Any = always(description="Who provides the hosts.")
     hosts: Sequence[CloudHosts] = always(min_length=1, description="Groups of equal hosts.")

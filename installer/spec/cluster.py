@@ -27,6 +27,11 @@ class ControlPlane(Model):
     """kube-apiserver, kube-controller-manager and kube-scheduler, stateless pods in the manager."""
 
     replicas: Annotated[int, Field(ge=1, le=5)] = always(1, description="Two let one host fail without a gap.")
+    region: Name | None = always(
+        None,
+        description="Its home: it and its data are there, unless `datastore` names one, and move when it changes;"
+        " unset: wherever managers are.",
+    )
     api_server: ApiServer = always(default_factory=ApiServer, description="Settings of its API server.")
 
 
@@ -101,7 +106,8 @@ class ClusterSpec(Model):
         default_factory=ControlPlane, description="Its API server and controllers, in the manager."
     )
     datastore: Name = always(
-        "shared", description="The Datastore that holds its data; `dedicated`: one that comes and goes with it."
+        "shared",
+        description="The Datastore of its data, `shared` that of its home; `dedicated`: one that goes with it.",
     )
     pools: tuple[Pool, ...] = always((), description="Its nodes.")
     network: ClusterNetwork = always(default_factory=ClusterNetwork, description="Address ranges and names inside it.")

@@ -39,6 +39,13 @@ def wanted_hosts(platform: Platform) -> tuple[WantedHost, ...]:
     )
 
 
+def carriers(platform: Platform) -> Sequence[WantedHost]:
+    """The hosts that carry node pods: workers; the managers where there are none."""
+    hosts = wanted_hosts(platform)
+    workers = [host for host in hosts if host.role == "worker"]
+    return workers or [host for host in hosts if host.role == "manager"]
+
+
 def hosts_of(region: Region, at: Loc = ()) -> Iterator[WantedHost]:
     """The hosts of one region; `at` is where the region is written."""
     match region:

@@ -14,6 +14,7 @@ from installer.spec.base import ROLES, Labels, Metadata, Model, Name, Role, alwa
 from installer.spec.gcp import GcpRegion
 from installer.spec.quantity import Bandwidth, Cpu, Duration, Memory
 from installer.spec.reference import Reference
+from installer.spec.region import AnyRegion
 from installer.spec.report import Report
 from installer.spec.windows import Window
 
@@ -104,18 +105,16 @@ class Inventory(Model):
         return self
 
 
-class LocalRegion(Model):
+class LocalRegion(AnyRegion):
     """A region on this machine."""
 
-    name: Name = never(description="The region's name; a label of its nodes.")
     provider: LocalProvider = never(description="Who provides the hosts.")
     hosts: tuple[LocalHosts, ...] = always(min_length=1, description="Groups of equal hosts.")
 
 
-class OnPremRegion(Model):
+class OnPremRegion(AnyRegion):
     """A region of hosts that exist already."""
 
-    name: Name = never(description="The region's name; a label of its nodes.")
     provider: OnPremProvider = always(description="Who provides the hosts.")
     hosts: tuple[OnPremHost, ...] = always((), description="The hosts, one by one.")
     inventory: Inventory | None = always(None, description="More hosts, or all of them, from elsewhere.")

@@ -60,6 +60,7 @@ class SharedPool(_Pool):
 
     kind: Literal["shared"] = never(description="Nodes that share hosts with those of other clusters.")
     count: Annotated[int, Field(ge=0, le=500)] = always(1, description="How many nodes.")
+    regions: tuple[Name, ...] = always((), description="Where its nodes are, spread evenly; none: in any region.")
     cpu: Cpu = always("1", description="CPU of each node.")
     memory: Memory = always("2Gi", description="Memory of each node.")
     disk: Memory = always(
@@ -78,6 +79,12 @@ class SharedPool(_Pool):
     def _some_may_go(self) -> SharedPool:
         if not self.max_surge and not self.max_unavailable:
             raise ValueError(_SOME_MAY_GO[1])
+        return self
+
+    @model_validator(mode="after")
+    def _each_region_once(self) -> SharedPool:
+        if len(set(self.regions)) < len(self.regions):
+            raise ValueError("a region is named twice")
         return self
 
     @model_validator(mode="after")

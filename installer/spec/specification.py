@@ -65,20 +65,29 @@ def write_release(spec: Specification, release: str) -> str:
 
     Raises SpecError where it cannot be written there in place.
     """
-    return _write(next(document for model, document in spec.sources if model is spec.platform), "release", release)
+    return _write(next(document for model, document in spec.sources if model is spec.platform), ("release",), release)
 
 
 def write_version(spec: Specification, cluster: str, version: str) -> str:
     """The same for the version of a cluster; returns an empty text where the specification has no such cluster."""
     for model, document in spec.sources:
         if isinstance(model, Cluster) and model.name == cluster:
-            return "" if model.spec.version == version else _write(document, "version", version)
+            return "" if model.spec.version == version else _write(document, ("version",), version)
     return ""
 
 
-def _write(document: Document, key: str, value: str) -> str:
-    """Another value for a key of a document's spec, in its file."""
-    loc = ("spec", key)
+def write_home(spec: Specification, cluster: str, region: str) -> str:
+    """The same for the home of a cluster."""
+    for model, document in spec.sources:
+        if isinstance(model, Cluster) and model.name == cluster:
+            there = model.spec.control_plane.region == region
+            return "" if there else _write(document, ("controlPlane", "region"), region)
+    return ""
+
+
+def _write(document: Document, at: tuple[str, ...], value: str) -> str:
+    """Another value at a path below a document's spec, in its file."""
+    loc, key = ("spec", *at), at[-1]
     path, line = Path(document.file), document.line(loc) - 1
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
     pattern = re.compile(rf"""(\b{key}["']?\s*:\s*)("[^"]*"|'[^']*'|[^\s,}}#]+)""")
@@ -86,7 +95,7 @@ def _write(document: Document, key: str, value: str) -> str:
     text = "".join([*lines[:line], changed, *lines[line + 1 :]])
     again, _ = source.parse(text, document.file)
     where = document.line(())
-    if not count or not any(one.line(()) == where and _spec_of(one.data).get(key) == value for one in again):
+    if not count or not any(one.line(()) == where and _read_at(one.data, loc) == value for one in again):
         raise faults.spec_error([document.fault(loc, f'cannot be changed in place: write "{value}" there')])
     new = path.with_name(f"{path.name}.moorage-new")
     new.write_text(text, encoding="utf-8")
@@ -95,9 +104,10 @@ def _write(document: Document, key: str, value: str) -> str:
     return document.file
 
 
-def _spec_of(data: object) -> dict[str, object]:
-    spec = data.get("spec") if isinstance(data, dict) else None
-    return spec if isinstance(spec, dict) else {}
+def _read_at(data: object, loc: tuple[str, ...]) -> object:
+    for key in loc:
+        data = data.get(key) if isinstance(data, dict) else None
+    return data
 
 
 def to_text(spec: Specification) -> str:

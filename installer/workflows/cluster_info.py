@@ -45,6 +45,7 @@ class ClusterInfo:
     created: str
     conditions: tuple[Condition, ...]
     nodes: tuple[NodeInfo, ...] = ()
+    region: str = ""  # its home; empty: it has none
     datastore: str = ""
     bundle: str = ""  # digest of the one that it was last whole on
 
@@ -97,6 +98,6 @@ def info(resource: Mapping[str, Any]) -> ClusterInfo:
         ),
         nodes=tuple(NodeInfo(n["name"], n["pool"], n["host"], n["ready"]) for n in nodes.get("items") or ()),
         bundle=status.get("bundle", ""),
-        datastore=(status.get("datastore") or {}).get("name")
-        or datastore.name_for(resource["metadata"]["name"], spec.get("datastore", datastore.SHARED)),
+        region=(spec.get("controlPlane") or {}).get("region") or "",
+        datastore=(status.get("datastore") or {}).get("name") or datastore.meant_by(resource["metadata"]["name"], spec),
     )

@@ -91,10 +91,7 @@ def create(session: Session, cluster: Cluster, *, wait: bool = True) -> ClusterI
 
 def describe(session: Session, name: str) -> ClusterInfo:
     """One cluster; raises KubernetesError when there is none of this name."""
-    found = find(session, name)
-    if found is None:
-        raise _unknown(name)
-    return info(found)
+    return info(resource_of(session, name))
 
 
 def kubeconfig(session: Session, name: str) -> Secret:
@@ -169,6 +166,14 @@ def find(session: Session, name: str) -> dict[str, Any] | None:
     return dict(found.to_dict()) if found is not None else None
 
 
+def resource_of(session: Session, name: str) -> dict[str, Any]:
+    """The resource of a cluster; raises KubernetesError when there is none of this name."""
+    found = find(session, name)
+    if found is None:
+        raise KubernetesError(f"there is no cluster {name}", hint="`moorage cluster list`")
+    return found
+
+
 def apply(session: Session, cluster: Cluster) -> None:
     """Create or change the resource of a cluster, after the Secrets that its specification fills."""
     registry_logins.apply(session, cluster)
@@ -188,17 +193,20 @@ def scale(
     Written as `up` writes it, whole and by the same field manager: two managers of one number would keep a pool alive
     that one of them removes. Raises KubernetesError where the cluster or the pool is not there.
     """
-    resource = find(session, name)
-    if resource is None:
-        raise _unknown(name)
+    resource = resource_of(session, name)
     return _rewrite(session, resource, scaled(resource["spec"], name, pool=pool, nodes=nodes, replicas=replicas))
+
+
+def rehome(session: Session, name: str, region: str) -> Cluster:
+    """Give a cluster another home; returns the cluster as it is to be. Written as `scale` writes it."""
+    resource = resource_of(session, name)
+    plane = {**(resource["spec"].get("controlPlane") or {}), "region": region}
+    return _rewrite(session, resource, {**resource["spec"], "controlPlane": plane})
 
 
 def upgrade(session: Session, name: str, version: str) -> Cluster:
     """Give a cluster another version; returns the cluster as it is to be. Written as `scale` writes it."""
-    resource = find(session, name)
-    if resource is None:
-        raise _unknown(name)
+    resource = resource_of(session, name)
     seen = info(resource)
     if (
         seen.version == version and seen.phase == cluster_status.UPGRADE_FAILED
@@ -267,10 +275,6 @@ def _applied_metadata(metadata: Mapping[str, Any]) -> dict[str, dict[str, str]]:
         kind: {key: text for key, text in (metadata.get(kind) or {}).items() if f"f:{key}" in ours.get(f"f:{kind}", {})}
         for kind in ("labels", "annotations")
     }
-
-
-def _unknown(name: str) -> KubernetesError:
-    return KubernetesError(f"there is no cluster {name}", hint="`moorage cluster list`")
 
 
 def await_ready(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from lightkube.resources.core_v1 import Node
 
@@ -48,12 +48,16 @@ def keeps(session: Session, name: str, *, gone: bool = False) -> Sequence[str]:
     """
     volumes = clusters.hosts_with_volumes(session).get(name, ())
     found = [f"volumes of cluster {cluster}, which would be lost" for cluster in volumes]
-    managers = sum(host.role == "manager" for host in wanted_hosts(session.platform))
+    regions = [host.region for host in wanted_hosts(session.platform) if host.role == "manager"]
     for store in _datastores(session):
         if name not in store.hosts:
             continue
+        managers = sum(store.region in ("", region) for region in regions)
         if gone and len(store.hosts) < THREE:
             found.append(f"the only member of datastore {store.name}")
+        elif not managers:
+            away = f"move its clusters, then `kubectl delete datastore {store.name}` in the manager"
+            found.append(f"a member of datastore {store.name} of region {store.region}, which gets no manager: {away}")
         elif managers < len(store.hosts) and not store.ours:
             few = "for which too few managers are left: give it `spec.members: 1` first"
             found.append(f"one of {len(store.hosts)} members of datastore {store.name}, {few}")
@@ -110,19 +114,23 @@ class _Datastore:
     name: str
     hosts: Sequence[str]  # of its members
     ours: bool  # it gets fewer members by itself
+    region: str  # that its members are to be in; empty: any
 
 
 def _datastores(session: Session) -> Sequence[_Datastore]:
     with client.translated("list datastores"):
         found = [resource.to_dict() for resource in session.api.list(DatastoreResource)]
-    return [
-        _Datastore(
-            name=one["metadata"]["name"],
-            hosts=[member.get("host", "") for member in (one.get("status") or {}).get("members") or ()],
-            ours=is_ours(one["metadata"]["name"], one["metadata"].get("labels")),
-        )
-        for one in found
-    ]
+    return [_datastore(one) for one in found]
+
+
+def _datastore(resource: Mapping[str, Any]) -> _Datastore:
+    meta, region = resource["metadata"], (resource.get("spec") or {}).get("region") or ""
+    return _Datastore(
+        name=meta["name"],
+        hosts=[member.get("host", "") for member in (resource.get("status") or {}).get("members") or ()],
+        ours=is_ours(meta["name"], meta.get("labels"), region),
+        region=region,
+    )
 
 
 def _await_datastores(session: Session, name: str, report: StepReport) -> None:

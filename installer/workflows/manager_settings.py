@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
@@ -10,7 +11,10 @@ from lightkube.resources.apiextensions_v1 import CustomResourceDefinition
 
 from installer.core import layout
 from installer.kubernetes import addons, crd, documents
-from installer.kubernetes.settings import PlatformSettings
+from installer.kubernetes.settings import PlatformSettings, RegionSettings
+from installer.spec.hosts import carriers, wanted_hosts
+from installer.spec.platform import Platform
+from installer.spec.quantity import seconds
 from installer.workflows import rendered
 from installer.workflows.session import Session
 
@@ -36,6 +40,7 @@ def of(session: Session) -> PlatformSettings:
         domain=network.domain,
         managers=len(session.managers),
         workers=len(session.nodes) - len(session.managers),
+        regions=regions(platform),
         endpoints=session.endpoints,
         cgroup_version=min(seen[name].cgroup_version for name in session.nodes),
         pod_mtu=min(mtus) - rendered.backend(platform).overhead,
@@ -43,6 +48,18 @@ def of(session: Session) -> PlatformSettings:
         authority_days=platform.spec.certificates.authority_days,
         authorities=documents.digest(session.roots.authorities["kubernetes"].trusted),
     )
+
+
+def regions(platform: Platform) -> dict[str, RegionSettings]:
+    """What the controller is told of each region of the specification."""
+    managers = Counter(host.region for host in wanted_hosts(platform) if host.role == "manager")
+    carrying = {host.region for host in carriers(platform)}
+    return {
+        region.name: RegionSettings(
+            managers=managers[region.name], carries=region.name in carrying, grace_s=seconds(region.grace)
+        )
+        for region in platform.spec.regions
+    }
 
 
 def note(digest: str, definitions: Mapping[str, int]) -> dict[str, Any]:

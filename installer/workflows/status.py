@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from lightkube.resources.core_v1 import Node
 
 from installer.core.errors import InstallerError
-from installer.kubernetes import client
+from installer.kubernetes import client, lost
+from installer.spec.quantity import seconds
 from installer.transport.fleet import fan_out
-from installer.workflows import certificates, clusters, datastores, hosts, runs
+from installer.workflows import certificates, clusters, datastores, hosts, regions, runs
 from installer.workflows.cluster_info import ClusterInfo
+from installer.workflows.datastores import DatastoreInfo
 from installer.workflows.hosts import HostInfo
 from installer.workflows.manager_api import is_ready
+from installer.workflows.regions import RegionInfo
 from installer.workflows.session import Session
 
 
@@ -23,6 +26,7 @@ class PlatformStatus:
     name: str
     release: str
     hosts: tuple[HostInfo, ...]
+    regions: tuple[RegionInfo, ...]
     api_servers: dict[str, str]  # URL -> "" when ready, or why not
     nodes_ready: tuple[str, ...]
     clusters: tuple[ClusterInfo, ...]
@@ -36,24 +40,34 @@ class PlatformStatus:
 def status(session: Session) -> PlatformStatus:
     """Look at everything; what cannot be reached is a problem, not an error."""
     machines = hosts.list_(session)
-    problems = [f"host {host.name}: {host.problem}" for host in machines if host.problem]
     authority = session.roots.authorities["kubernetes"].trusted
     servers = fan_out(tuple(session.managers), lambda name: client.not_ready(session.api_server(name), authority) or "")
-    api = {session.api_address(name): str(reason) for name, reason in servers.items()}
-    problems += [f"API server {server}: {reason}" for server, reason in api.items() if reason]
-    ready: tuple[str, ...] = ()
+    nodes: list[Node] = []
     found: tuple[ClusterInfo, ...] = ()
+    stores: tuple[DatastoreInfo, ...] = ()
+    unheard: list[str] = []
     try:
-        nodes = {client.name_of(node) for node in session.api.list(Node) if is_ready(node)}
-        ready = tuple(name for name in session.nodes if name in nodes)
+        nodes = list(session.api.list(Node))
         found = clusters.list_(session)
         stores = datastores.list_(session)
     except InstallerError as exc:
-        problems.append(f"manager: {exc.what}")
-    else:
-        problems += [f"node {name}: not ready" for name in sorted(set(session.nodes) - set(ready))]
-        problems += [f"datastore {one.name}: {one.problem}" for one in stores if one.problem]
-        problems += [f"cluster {one.name}: {one.waits_for or one.phase}" for one in found if not one.ready]
+        unheard.append(f"manager: {exc.what}")
+    well = {client.name_of(node) for node in nodes if is_ready(node)}
+    graces = {region.name: seconds(region.grace) for region in session.platform.spec.regions}
+    there = regions.look(machines, lost.cut_off(lost.of_nodes(nodes)), graces)
+    told = {name for region in there for name in region.silent}  # with their region
+    problems = [f"region {region.name}: {region.problem}" for region in there if region.problem]
+    problems += [f"host {host.name}: {host.problem}" for host in machines if host.problem and host.name not in told]
+    problems += [
+        f"API server {session.api_address(name)}: {reason}"
+        for name, reason in servers.items()
+        if reason and name not in told
+    ]
+    problems += unheard
+    if not unheard:
+        problems += [f"node {name}: not ready" for name in sorted(set(session.nodes) - well - told)]
+    problems += [f"datastore {one.name}: {one.problem}" for one in stores if one.problem]
+    problems += [f"cluster {one.name}: {one.waits_for or one.phase}" for one in found if not one.ready]
     problems += [f"{one.of}: {one.name} ends in {one.days} days: `moorage up`" for one in certificates.due(session)]
     before = runs.last(session)
     if before and before.begun:
@@ -62,8 +76,9 @@ def status(session: Session) -> PlatformStatus:
         name=session.platform.name,
         release=session.platform.spec.release,
         hosts=machines,
-        api_servers=api,
-        nodes_ready=ready,
+        regions=there,
+        api_servers={session.api_address(name): str(reason) for name, reason in servers.items()},
+        nodes_ready=tuple(name for name in session.nodes if name in well),
         clusters=found,
         problems=tuple(problems),
     )

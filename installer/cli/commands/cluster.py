@@ -1,4 +1,4 @@
-"""The commands for clusters: list, create, describe, scale, upgrade, kubeconfig, delete."""
+"""The commands for clusters: list, create, describe, scale, upgrade, move, kubeconfig, delete."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ def register(app: typer.Typer) -> None:
         ("describe", describe),
         ("scale", scale),
         ("upgrade", upgrade),
+        ("move", move),
         ("kubeconfig", kubeconfig),
         ("delete", delete),
     ):
@@ -141,6 +142,35 @@ def upgrade(
                 common.out.say(f"{file}: spec.version of cluster {name} is {version} now")
                 spec = loading.load(common)
         result = workflow.upgrade(fleet, at_once=at_once, tolerates=max_failures)
+    common.out.result(plan_text.done(result.changed, result.seconds), result)
+
+
+def move(
+    common: Common,
+    name: Name,
+    *,
+    to_region: Annotated[str, typer.Option(metavar="REGION", help="Its new home.", show_default=False)],
+    ignore: Ignore = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do it without asking.")] = False,
+) -> None:
+    """Move a cluster's control plane and its data to another region.
+
+    The data is copied while the cluster serves; then its API stands still for some seconds. Its nodes stay where they
+    are. What was cut off goes on when it is repeated. A cluster of the specification gets the region there, too.
+    """
+    from installer.cli import bring_up, loading, plan_text, sessions
+    from installer.spec import specification
+    from installer.workflows import cluster_move as workflow
+
+    with sessions.opened(common, yes=yes, ignore=ignore) as session:
+        wanted = workflow.to(session, name, to_region)
+        plan = workflow.preview(wanted)
+        if not plan.empty and not yes:
+            common.out.say(plan_text.whole(plan, detail=common.verbose > 0))
+            bring_up.ask(common, "Do this?")
+        if file := specification.write_home(loading.load(common), name, to_region):
+            common.out.say(f"{file}: spec.controlPlane.region of cluster {name} is {to_region} now")
+        result = workflow.run(wanted)
     common.out.result(plan_text.done(result.changed, result.seconds), result)
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from typing import Final, Protocol
+from collections.abc import Mapping
+from typing import Any, Final, Protocol
 
 from installer.controller.datastores import datastores, whereabouts
 from installer.controller.datastores.copy import Copying, Progress
@@ -45,14 +46,14 @@ class Home:
         """Where the data is, recorded before there is any. What the API says counts, not what was seen of it before."""
         found = self._where or self._recorded()
         if found is None:
-            found = self._record(Whereabouts(_wanted(cluster)))
+            found = self._record(Whereabouts(wanted(cluster)))
         self._where = found
         return found
 
-    def everywhere(self, wanted: str) -> tuple[str, ...]:
+    def everywhere(self, spec: Mapping[str, Any]) -> tuple[str, ...]:
         """The datastores that may hold data of a cluster which is deleted. A copy that is under way is ended."""
         self._stop()
-        found = self._recorded() or Whereabouts(datastore.name_for(self._name, wanted))
+        found = self._recorded() or Whereabouts(datastore.meant_by(self._name, spec))
         return (found.at, found.also) if found.also else (found.at,)
 
     def tend(self, cluster: Cluster, plane: Halting, *, serves: bool) -> tuple[Condition, list[Happened]]:
@@ -60,27 +61,27 @@ class Home:
 
         `serves`: its control plane does, as it should. What fails is told and tried again.
         """
-        where, wanted = self.where(cluster), _wanted(cluster)
+        where, to = self.where(cluster), wanted(cluster)
         try:
             copying = self._copy.progress() if self._copy else None
-            step = whereabouts.decide(where, wanted, serves=serves, copying=copying, announced=self._announced)
+            step = whereabouts.decide(where, to, serves=serves, copying=copying, announced=self._announced)
             if step != Step.SWITCH or self._copy is None:
                 return self._prepare(cluster, step, where, copying)
-            return self._switch(plane, self._copy, where, wanted)
+            return self._switch(plane, self._copy, where, to)
         except DatastoreNotReadyError as exc:  # one that was just made, more often than not
             self._stop()
-            return _moving(f"it waits for its move from datastore {where.at} to {wanted}: {exc.explain()}"), []
+            return _moving(f"it waits for its move from datastore {where.at} to {to}: {exc.explain()}"), []
         except KubernetesError as exc:
             self._stop()
-            log.warning("cluster %s: move to datastore %s: %s", self._name, wanted, exc.explain())
-            message = f"it stays in datastore {where.at} until it can move to {wanted}: {exc.explain()}"
+            log.warning("cluster %s: move to datastore %s: %s", self._name, to, exc.explain())
+            message = f"it stays in datastore {where.at} until it can move to {to}: {exc.explain()}"
             return Condition(datastores.READY, False, _FAILED, message), []
 
     def _prepare(
         self, cluster: Cluster, step: Step, where: Whereabouts, copying: Progress | None
     ) -> tuple[Condition, list[Happened]]:
         """Every step but the one for which the API stands still."""
-        wanted = _wanted(cluster)
+        to = wanted(cluster)
         done: list[Happened] = []
         match step:
             case Step.STAY:
@@ -94,21 +95,19 @@ class Home:
                     done = [Happened("DatastoreLeft", f"nothing of it is in datastore {where.also} any more")]
                 return _moving(f"what is left of it in datastore {where.also} is removed"), done
             case Step.RECORD:
-                self._record(Whereabouts(where.at, also=wanted))
-                message = f"from {where.at} to {wanted}: its data is copied, and it serves meanwhile"
+                self._record(Whereabouts(where.at, also=to))
+                message = f"from {where.at} to {to}: its data is copied, and it serves meanwhile"
                 done = [Happened("DatastoreMoving", message)]
             case Step.COPY:
                 self._datastores.provide(cluster)
-                self._copy = self._datastores.copy(self._name, source=where.at, destination=wanted)
+                self._copy = self._datastores.copy(self._name, source=where.at, destination=to)
             case Step.ANNOUNCE:
                 self._announced = True
                 done = [Happened("DatastoreSwitching", "its API stands still for some seconds")]
         text = (copying or Progress()).text
-        return _moving(f"it moves from datastore {where.at} to {wanted}: {text}"), done
+        return _moving(f"it moves from datastore {where.at} to {to}: {text}"), done
 
-    def _switch(
-        self, plane: Halting, copy: Copying, where: Whereabouts, wanted: str
-    ) -> tuple[Condition, list[Happened]]:
+    def _switch(self, plane: Halting, copy: Copying, where: Whereabouts, to: str) -> tuple[Condition, list[Happened]]:
         """The one step for which the API stands still.
 
         Killed before the record: the next pass lets it in again where it was. Killed after it: where it is now.
@@ -116,10 +115,10 @@ class Home:
         plane.halt()
         self._datastores.lock(self._name, where.at)  # from here on nothing of it changes, whoever still runs
         moved = copy.finish(timeout_s=_FINISH_S)
-        self._record(Whereabouts(wanted, also=where.at))
+        self._record(Whereabouts(to, also=where.at))
         self._stop()
-        message = f"from {where.at} to {wanted}: {moved.keys} keys, none lost; its API is about to answer again"
-        return _moving(f"its control plane starts on datastore {wanted}"), [Happened("DatastoreMoved", message)]
+        message = f"from {where.at} to {to}: {moved.keys} keys, none lost; its API is about to answer again"
+        return _moving(f"its control plane starts on datastore {to}"), [Happened("DatastoreMoved", message)]
 
     def _recorded(self) -> Whereabouts | None:
         found = self._api.get(ClusterResource, self._name)
@@ -142,8 +141,9 @@ def is_moving(condition: Condition) -> bool:
     return condition.reason in {UPDATING, _FAILED}
 
 
-def _wanted(cluster: Cluster) -> str:
-    return datastore.name_for(cluster.name, cluster.spec.datastore)
+def wanted(cluster: Cluster) -> str:
+    """The datastore that a cluster asks for."""
+    return datastore.name_for(cluster.name, cluster.spec.datastore, cluster.spec.control_plane.region or "")
 
 
 def _moving(message: str) -> Condition:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,7 +20,7 @@ from installer.controller.clusters.marks import Marks
 from installer.controller.hosts import Hosts
 from installer.controller.manager_api import Api, meta_of
 from installer.controller.status import STARTING, Condition, Happened, NodeFound
-from installer.kubernetes import client, hosted, node_pod, storage
+from installer.kubernetes import client, hosted, lost, node_pod, storage
 from installer.kubernetes.cluster_status import UPDATING
 from installer.kubernetes.roots import Roots, Stage
 from installer.kubernetes.settings import PlatformSettings
@@ -27,7 +28,7 @@ from installer.spec.cluster import Cluster
 from installer.spec.pools import Pool
 
 DRAINING_SINCE: Final = "moorage.dev/draining-since"  # on a node pod, RFC 3339: a drain outlives the controller
-_TOPOLOGY: Final = ("topology.kubernetes.io/region", "topology.kubernetes.io/zone")
+_TOPOLOGY: Final = (lost.REGION, lost.ZONE)
 
 
 @dataclass(frozen=True)
@@ -114,6 +115,7 @@ class Nodes:
         parts += [f"{len(displaced)} are on a host that is to be empty"] if displaced else []
         late = [pod.name for pod in pods if not pod.ready]
         parts += [f"not ready yet: {named(late)}"] if late else []
+        parts += self._cut_off()
         for pod in pods:
             if pod.draining_since:
                 parts += [f"{pod.name} is drained since {pod.draining_since}", *self._drains.held(pod.name)]
@@ -209,6 +211,15 @@ class Nodes:
         staying = pools.staying(self._wanted(cluster, place), [self._pod(pod, place) for pod in listed])
         held = {pod.spec.nodeName for pod in listed if pod.spec and meta_of(pod).name in staying}
         return tuple(sorted(place.volumes - held))
+
+    def _cut_off(self) -> list[str]:
+        """How many nodes are in regions that are cut off, and since when."""
+        on = Counter(pod.spec.nodeName for pod in self._pods() if pod.spec and meta_of(pod).deletionTimestamp is None)
+        return [
+            f"{nodes} in region {region}, which is cut off since {one.moment}"
+            for region, one in self._hosts.cut_off().items()
+            if (nodes := sum(on[host] for host in one.hosts))
+        ]
 
     def _pods(self) -> list[Pod]:
         """Listed once a pass, and again after what we change of them."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from lightkube.resources.apps_v1 import Deployment
 from lightkube.resources.core_v1 import Pod, Service
 
-from installer.controller.clusters import turns, versions, waiting
+from installer.controller.clusters import home, turns, versions, waiting
 from installer.controller.clusters.starts import Starts
 from installer.controller.datastores.datastores import Datastores
 from installer.controller.datastores.one_pass import DatastoreNotReadyError
@@ -72,10 +72,10 @@ class Plane:
 
     def ensure(self, cluster: Cluster, where: Where, roots: Roots, *, generation: int) -> tuple[Seen, list[Happened]]:
         """Bring it to what the cluster says, in this generation of its resource, one step; never waits for pods."""
-        at = where.datastore
+        at, wanted = where.datastore, home.wanted(cluster)
         tenant = datastore.Tenant(self._name)
         try:
-            if at == datastore.name_for(self._name, cluster.spec.datastore):
+            if at == wanted:
                 self._datastores.provide(cluster)
             store = self._datastores.serving(at)
             if self._admitted != at:
@@ -91,6 +91,8 @@ class Plane:
             etcd_ca=store.authority.trusted,
             etcd_user=tenant.user,
             etcd_prefix=tenant.registry,
+            # It goes to another region once its data is there.
+            region=(at == wanted and cluster.spec.control_plane.region) or store.region,
         )
         seen = self._api.secret(hosted.CONTROL_PLANE, self._namespace)
         before = self._found()

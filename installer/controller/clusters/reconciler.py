@@ -68,6 +68,7 @@ class ClusterReconciler:
         self._home = home.Home(name, api, datastores)
         self._settings = settings
         self._starts = starts
+        self._hosts = hosts
         self._plane = plane.Plane(name, api, datastores, settings, hosts=hosts, starts=starts)
         self._nodes = nodes.Nodes(name, api, settings, hosts)
         self._dedicated = dedicated.Dedicated(name, api)
@@ -81,7 +82,7 @@ class ClusterReconciler:
         # A pass that is under way when the resource is deleted must not make again what goes.
         self._one_at_a_time = threading.Lock()
         self._deleted = False
-        self._hosts: set[str] = set()  # where a deleted cluster had nodes
+        self._had_nodes_on: set[str] = set()  # where a deleted cluster had nodes
 
     def reconcile(self, resource: Mapping[str, Any]) -> Look | None:
         """One pass; None once the cluster is deleted.
@@ -124,6 +125,7 @@ class ClusterReconciler:
     def _pass(self, cluster: Cluster, status: Mapping[str, Any], wish: Wish, course: versions.Course) -> Look:
         name = self._name
         self._api.apply([hosted.namespace_document(name), hosted.service(name), hosted.egress_service(name)])
+        left = self._leave_lost_hosts()
         volumes = recorded(status)
         where = self._home.where(cluster)
         noted = status.get("authority", "")
@@ -137,7 +139,7 @@ class ClusterReconciler:
         registries = self._registries.keep(cluster)
         # Node pods first: they start while the control plane does, and find it when it answers.
         reached = cluster.at(course.whole)
-        happened = self._nodes.grow(reached, place)
+        happened = [*left, *self._nodes.grow(reached, place)]
         at = plane.Where(where.at, address, port)
         seen, changed = self._plane.ensure(cluster.at(course.version), at, roots, generation=course.attempt.generation)
         if seen.condition.ok and status.get("phase", PENDING) != PENDING:  # its nodes may still follow
@@ -182,6 +184,11 @@ class ClusterReconciler:
         well = all(one.ok for one in (seen.condition, condition, served, *([rotating] if rotating else ())))
         well = well and not home.is_moving(stored) and not self._dedicated.empties
         return Look(found, steady=well and settled and not done, queued=seen.queued and not done, happened=done)
+
+    def _leave_lost_hosts(self) -> list[Happened]:
+        """Have its pods on hosts that are given up made elsewhere: they were to wait, should it be a whole region."""
+        left = lost_hosts.leave(self._api, self._namespace, self._hosts.given_up())
+        return [Happened("HostLost", f"what was on {left} is made elsewhere", warning=True)] if left else []
 
     def _inside_cluster(
         self, cluster: Cluster, place: nodes.Place, seen: plane.Seen
@@ -251,28 +258,25 @@ class ClusterReconciler:
         self._deleted = True
         self._starts.leave(self._name)
         with self._one_at_a_time:
-            wanted = (resource.get("spec") or {}).get("datastore", datastore.SHARED)
+            spec = resource.get("spec") or {}
             # What is on a dedicated host goes when that is cleaned.
-            whole = {
-                host for pool in (resource.get("spec") or {}).get("pools") or () for host in pool.get("hosts") or ()
-            }
-            self._hosts.update(recorded(resource.get("status") or {}).keys() - whole)
-            return self._delete(wanted)
+            whole = {host for pool in spec.get("pools") or () for host in pool.get("hosts") or ()}
+            self._had_nodes_on.update(recorded(resource.get("status") or {}).keys() - whole)
+            return self._delete(self._home.everywhere(spec))
 
-    def _delete(self, wanted_datastore: str) -> list[Happened]:
-        stores = self._home.everywhere(wanted_datastore)
+    def _delete(self, stores: Sequence[str]) -> list[Happened]:
         if self._api.get(Namespace, self._namespace) is not None:
             # First, since Kubernetes lets every namespace rest for five seconds; and no pod is made in it any more.
             self._api.delete(Namespace, self._namespace)
-            self._hosts.update(node.host for node in self._nodes.found() if node.host)
+            self._had_nodes_on.update(node.host for node in self._nodes.found() if node.host)
             for pod in self._api.list(Pod, self._namespace):
                 self._api.delete(Pod, meta_of(pod).name or "", self._namespace, grace_s=1)
         self.load_balancers.release()
         for store in stores:
-            if store != datastore.name_for(self._name, datastore.DEDICATED):
+            if store != datastore.own(self._name):
                 self._datastores.release(self._name, store)
         self._until(self._pods_left, f"the pods of cluster {self._name} are gone")
-        told = self.volumes.clear(self._hosts)  # while the namespace rests
+        told = self.volumes.clear(self._had_nodes_on)  # while the namespace rests
         self._until(self._left, f"cluster {self._name} is gone")
         # An API server that was still ending may have written once more.
         for store in stores:

@@ -18,6 +18,7 @@ from installer.controller.status import Condition
 from installer.core.errors import KubernetesError
 from installer.kubernetes import client, datastore
 from installer.kubernetes.client import ClusterResource, DatastoreResource
+from installer.kubernetes.cluster_status import UPDATING
 from installer.kubernetes.settings import PlatformSettings
 from installer.spec.cluster import Cluster
 
@@ -78,6 +79,8 @@ class Datastores:
         for found in (look.found.available, look.found.space):  # a member that is away is not the cluster's concern
             if not found.ok:
                 return Condition(READY, False, f"Datastore{found.reason}", f"datastore {name}: {found.message}")
+        if outside := ", ".join(look.found.outside):
+            return Condition(READY, False, UPDATING, f"datastore {name}: {outside} follow to its region, one by one")
         return Condition(READY, True, "Ready", f"datastore {name}")
 
     def admit(self, cluster: str, name: str) -> None:
@@ -101,7 +104,7 @@ class Datastores:
         found = self._api.get(DatastoreResource, name)
         if found is None:
             return True
-        if name == datastore.name_for(cluster, datastore.DEDICATED):
+        if name == datastore.own(cluster):
             if _owner(found) == cluster:
                 self._api.delete(DatastoreResource, name)
                 return False
@@ -119,12 +122,16 @@ class Datastores:
             )
 
     def provide(self, cluster: Cluster) -> None:
-        """Make the datastore that a cluster asks for when it is one of ours and missing.
+        """Make the datastore that a cluster asks for when it is one of ours and missing; its own goes where it goes.
 
         Raises DatastoreNotReadyError where it cannot be used.
         """
-        name, wanted = datastore.name_for(cluster.name, cluster.spec.datastore), cluster.spec.datastore
+        wanted, home = cluster.spec.datastore, cluster.spec.control_plane.region
+        name = datastore.name_for(cluster.name, wanted, home or "")
         if name in self._looks:
+            there = self._looks[name].serving
+            if wanted == datastore.DEDICATED and there and there.region != (home or ""):
+                self._api.patch(DatastoreResource, name, None, {"spec": {"region": home}})
             return
         found = self._api.get(DatastoreResource, name)
         if found is not None:
@@ -145,6 +152,7 @@ class Datastores:
             replicas=cluster.spec.control_plane.replicas if own else datastore.THREE,
             settings=self._settings,
             owner=cluster.name if own else "",
+            region=home or "",
         )
         self._create(made)
 
@@ -160,9 +168,9 @@ class Datastores:
 def _uses(cluster: Mapping[str, Any], name: str) -> bool:
     """Whether a datastore holds a cluster's data, or will, or what its move has left and is to be cleared away."""
     meta = cluster["metadata"]
-    own = datastore.name_for(meta["name"], datastore.DEDICATED)
+    own = datastore.own(meta["name"])
     where = whereabouts.recorded(cluster.get("status") or {})
-    wanted = datastore.name_for(meta["name"], (cluster.get("spec") or {}).get("datastore", datastore.SHARED))
+    wanted = datastore.meant_by(meta["name"], cluster.get("spec") or {})
     holds = {wanted, *((where.at,) if where else ())}
     if name == own:  # what is left in it goes with it, and it goes with the cluster
         return own in holds and not meta.get("deletionTimestamp")

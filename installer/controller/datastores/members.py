@@ -17,7 +17,7 @@ from installer.controller.manager_api import Api, is_ready, meta_of
 from installer.core import clock
 from installer.core.errors import KubernetesError
 from installer.core.secret import Secret
-from installer.kubernetes import datastore, draining, etcd, host, pki
+from installer.kubernetes import datastore, draining, etcd, host, lost, pki
 from installer.kubernetes.datastore import NAMESPACE, Placement
 from installer.kubernetes.settings import PlatformSettings
 
@@ -37,31 +37,33 @@ class Layout:
         addresses: Mapping[str, str],
         authority: pki.CertificateAuthority | None = None,
         quota_bytes: int = 0,
+        region: str | None = None,
     ) -> None:
-        """`addresses`: of the members that there are, or are to be first.
+        """`addresses`: of the members that there are, or are to be first; `region`: that they are to be in.
 
         `authority` and `quota_bytes` are for laying out; one who only removes needs neither.
         """
         self.addresses = dict(addresses)
-        self.leaving = 0  # managers
+        self.leaving = 0  # managers that a member may have to go from
         self.peers: Mapping[str, str] | None = None  # members that etcd knows; None: it cannot be asked
-        self.hosts: dict[str, bool] = {}  # of managers that do not leave, and whether each is ready
+        self.hosts: dict[str, bool] = {}  # of managers in the region that do not leave, and whether each is ready
+        self.patience_s: dict[str, float] = {}  # for which the member on such a host may be away; none: as usual
         self.load: dict[str, int] = {}  # members of all datastores on each
         self._name = name
         self._api = api
         self._settings = settings
         self._authority = authority
         self._quota_bytes = quota_bytes
+        self._region = region
         self._sets: dict[str, Any] = {}
         self._recorded: dict[str, Placement] = {}
+        self._regions: dict[str, str] = {}  # of all hosts
 
     def read(self, status: Mapping[str, Any]) -> None:
         """Look at hosts and at what is laid out; `status` tells what was, should somebody have deleted it."""
-        nodes = self._api.list(Node, labels={host.ROLE_LABEL: "manager"})
-        staying = [node for node in nodes if not draining.leaves(meta_of(node).annotations)]
-        self.hosts = {str(meta_of(node).name): is_ready(node) for node in staying}
-        self.leaving = len(nodes) - len(staying)
+        nodes = self._api.list(Node)
         sets: list[Any] = self._api.list(StatefulSet, NAMESPACE)
+        self._read_hosts(nodes)
         for found in sets:
             where = _placement(found).host
             self.load[where] = self.load.get(where, 0) + 1
@@ -72,6 +74,28 @@ class Layout:
         }
         recorded = {entry["name"]: Placement(entry["host"], entry["joined"]) for entry in status.get("members") or ()}
         self._recorded = {name: placement for name, placement in recorded.items() if placement.host}
+        managers = [meta_of(node).name for node in nodes if _is_manager(node)]
+        carrying = {_placement(found).host for found in self._sets.values()}
+        self.leaving = sum(
+            name not in self.hosts and (name in carrying or not self._is_outside(name)) for name in managers
+        )
+
+    @property
+    def outside(self) -> tuple[str, ...]:
+        """Members that are laid out in another region than they are to be in."""
+        return tuple(sorted(name for name, found in self._sets.items() if self._is_outside(_placement(found).host)))
+
+    def _read_hosts(self, nodes: Sequence[Node]) -> None:
+        seen = lost.of_nodes(nodes)
+        self._regions = {one.name: one.region for one in seen}
+        staying = [node for node in nodes if _is_manager(node) and not draining.leaves(meta_of(node).annotations)]
+        ready = {str(meta_of(node).name): is_ready(node) for node in staying}
+        self.hosts = {name: well for name, well in ready.items() if not self._is_outside(name)}
+        self.patience_s = lost.waiting(seen, self._settings.graces, now=time.time())
+
+    def _is_outside(self, name: str) -> bool:
+        """Whether a host that is there is in another region."""
+        return self._region is not None and self._regions.get(name, self._region) != self._region
 
     def authority_or_raise(self) -> pki.CertificateAuthority:
         """The authority; a layout that only removes has none."""
@@ -100,7 +124,8 @@ class Layout:
                 free = sorted(each for each, ready in self.hosts.items() if ready and each not in taken)
                 where = membership.place(free, self.load)
                 if not where:
-                    return f"{len(self.addresses)} members need a ready manager host each; {name} has none"
+                    there = f" in region {self._region}" if self._region else ""
+                    return f"{len(self.addresses)} members need a ready manager host each{there}; {name} has none"
                 placed[name] = Placement(where)
         for name, placement in placed.items():
             self.lay_out(name, placement)
@@ -301,6 +326,10 @@ class MemberWatch:
         known, before = self._restarts[name]
         since = self._since.setdefault(name, self._now())
         return Away(self._now() - since, restarts - before if pod == known else restarts)
+
+
+def _is_manager(node: Any) -> bool:
+    return bool((meta_of(node).labels or {}).get(host.ROLE_LABEL) == "manager")
 
 
 def _placement(found: Any) -> Placement:

@@ -33,6 +33,7 @@ class SeenMember:
     answers: bool = False  # and knows a leader
     caught_up: bool = False  # has carried out what the leader has, but for the last moments
     away_s: float = 0.0  # for how long it has not answered
+    patience_s: float = AWAY_S  # for how long it may
     crashes: int = 0  # how often it has ended by itself since it last answered
     outdated: bool = False  # it was started before its settings last changed
     told: bool = True  # all who read from the datastore know of it
@@ -225,7 +226,7 @@ def _loss(member: SeenMember, hosts: Mapping[str, bool]) -> str:
         return f"member {member.name} is laid out on no host"
     if hosts[member.host] and member.crashes >= CRASHES:
         return f"member {member.name} on {member.host} does not start: its data is lost or damaged"
-    if member.away_s >= AWAY_S:
+    if member.away_s >= member.patience_s:
         return f"member {member.name} on {member.host} has not answered for {member.away_s / 60:.0f} min"
     return ""
 

@@ -36,6 +36,7 @@ class Serving:
     servers: tuple[str, ...]
     authority: pki.CertificateAuthority
     etcdctl: Etcdctl
+    region: str = ""  # where its members are to be; empty: anywhere
 
 
 @dataclass(frozen=True)
@@ -88,9 +89,10 @@ class Pass:
             used_by=tuple(used_by),
             served_by=self.served,
             founded=founded,
+            outside=self.layout.outside,
         )
         where = servers([self.layout.addresses[name] for name in self.served])
-        ready = Serving(where, self.layout.authority_or_raise(), self.etcdctl)
+        ready = Serving(where, self.layout.authority_or_raise(), self.etcdctl, self.spec.region or "")
         return Look(found, steady=action is None and not tended, serving=ready if available.ok else None)
 
     def _with_readers(self, seen: Sequence[SeenMember], used_by: Sequence[str]) -> Sequence[SeenMember]:
@@ -132,6 +134,7 @@ class Pass:
                     answers=answers,
                     caught_up=status is not None and last - status.index < _LAG,
                     away_s=away.seconds,
+                    patience_s=max(membership.AWAY_S, layout.patience_s.get(placement.host, 0.0) if placement else 0.0),
                     crashes=away.crashes,
                     outdated=pods.outdated(name, layout.revision(name)),
                 )

@@ -64,6 +64,7 @@ class DatastoreReconciler:
             addresses=addresses,
             authority=authority,
             quota_bytes=memory_bytes(spec.quota),
+            region=spec.region,
         )
         layout.read(before)
         if not founded and (unplaced := layout.found()):
@@ -97,7 +98,7 @@ class DatastoreReconciler:
     def _fitting(self, resource: Mapping[str, Any], spec: DatastoreSpec, layout: Layout) -> DatastoreSpec:
         """With as many members as fit the managers, where the datastore is of our own making."""
         labels = resource["metadata"].get("labels")
-        if not datastore.is_ours(self._name, labels):
+        if not datastore.is_ours(self._name, labels, spec.region):
             return spec
         owner = datastore.owner_of(labels)
         count = membership.fitting(spec.members, staying=len(layout.hosts), leaving=layout.leaving)

@@ -41,6 +41,7 @@ class Found:
     used_by: tuple[str, ...] = ()
     served_by: tuple[str, ...] = ()  # the members that API servers are told of
     founded: bool = False  # it has served, so data may be in it
+    outside: tuple[str, ...] = ()  # members that are to be in another region
     deletion: Condition | None = None  # what a deletion waits for
 
     @property

@@ -383,8 +383,8 @@ def test_a_session_knows_what_was_ignored_and_is_closed(moorage: Moorage, stub: 
 def test_status_shows_hosts_clusters_and_problems(moorage: Moorage, stub: Stub, golden: Golden) -> None:
     """Problems last, where the eye is."""
     found = PlatformStatus(
-        name="harbor", release="2026.11", hosts=HOSTS, api_servers={"https://a": "", "https://b": "no answer"},
-        nodes_ready=("manager-1",), clusters=(TEAM_A,), problems=("host worker-1: connection refused",),
+        name="harbor", release="2026.11", hosts=HOSTS, regions=(), nodes_ready=("manager-1",), clusters=(TEAM_A,),
+        api_servers={"https://a": "", "https://b": "no answer"}, problems=("host worker-1: connection refused",),
     )  # fmt: skip
     stub("status.status", found)
     golden("cli/status.txt", moorage("status").out)

@@ -8,6 +8,7 @@ from installer.cli import tables
 from installer.hostops.preflight import HOSTS, Report
 from installer.workflows.cluster_info import ClusterInfo, Condition, NodeInfo
 from installer.workflows.hosts import HostInfo
+from installer.workflows.regions import RegionInfo
 from installer.workflows.status import PlatformStatus
 from tests.conftest import Golden
 from tests.unit.hostops.hosts import machine, other
@@ -47,10 +48,15 @@ HOST = HostInfo(
     problem="",
 )
 LOST = replace(HOST, name="worker-1", role="worker", os="", release="", problem="cannot reach 192.0.2.2:22")
+HOME = RegionInfo(name="home", hosts=2, reachable=1, cut_off_since="", silent=(), problem="")
+SOUTH = RegionInfo(
+    name="south", hosts=1, reachable=0, cut_off_since="2026-05-04T03:02:01Z", silent=("s",), problem="cut off"
+)
 STATUS = PlatformStatus(
     name="harbor",
     release="2026.11",
     hosts=(HOST, LOST),
+    regions=(HOME,),
     api_servers={"https://192.0.2.1:6443": ""},
     nodes_ready=("manager-1",),
     clusters=(READY, WAITING),
@@ -68,6 +74,7 @@ def test_tables(golden: Golden) -> None:
         "hosts": tables.hosts([HOST, LOST]),
         "no hosts": tables.hosts([]),
         "status": tables.status(STATUS),
+        "status of several regions": tables.status(replace(STATUS, regions=(HOME, SOUTH))),
         "preflight that passes": tables.preflight(Report(HOSTS.run((machine(), other()), frozenset()))),
         "preflight that fails": tables.preflight(
             Report(HOSTS.run((machine(swap=2**30, cpus=1, memory=2**30),), frozenset()))

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import pytest
-from lightkube import codecs
+from lightkube import Client, codecs
 
 from installer.controller import lost_hosts
+from installer.controller.manager_api import Api
+from tests.fakes.kubernetes import FakeApi, Life
 
 
 def _node(name: str, *conditions: tuple[str, str]) -> object:
@@ -40,3 +44,17 @@ def test_a_pod_is_stranded_where_no_kubelet_answers(host: str | None, stranded: 
         _node("new"),
     ]
     assert [pod.metadata.name for pod in lost_hosts.stranded([_pod("a", host)], nodes)] == (["a"] if stranded else [])
+
+
+def test_what_is_on_hosts_that_are_given_up_is_let_go_once() -> None:
+    """Nothing else is, and who is on its way already is not told again."""
+    api, life = FakeApi(), Life()
+    for name, host, going in (("a", "worker-1", False), ("b", "worker-2", False), ("c", "worker-2", True)):
+        gone = {"deletionTimestamp": "2026-05-04T03:02:01Z"} if going else {}
+        meta = {"name": name, "namespace": "cluster-team-a", **gone}
+        api.put({"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": {"nodeName": host, "containers": []}})
+    manager = Api(cast(Client, api.client(life)))
+    assert lost_hosts.leave(manager, "cluster-team-a", set()) == ""
+    assert life.calls == []
+    assert lost_hosts.leave(manager, "cluster-team-a", {"worker-2", "worker-3"}) == "worker-2"
+    assert life.calls == ["list Pod", "delete Pod b"]

@@ -33,6 +33,7 @@ def test_a_status_is_of_the_generation_that_was_looked_at(monkeypatch: pytest.Mo
         api=SimpleNamespace(patch_status=lambda kind, name, status: written.append(status)),
         reconciler=lambda name: SimpleNamespace(reconcile=reconcile),
         pace=lambda name: Pace(),
+        hosts=SimpleNamespace(decides_in=lambda: 1.0),
     )
     asyncio.run(operator._one_pass(world, "team-a", body))  # type: ignore[arg-type]  # as far as they are used
     assert [(status["observedGeneration"], status["phase"]) for status in written] == [(1, "Ready")]

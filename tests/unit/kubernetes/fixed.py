@@ -13,7 +13,7 @@ from installer.core.secret import Secret
 from installer.kubernetes.pki import CertificateAuthority
 from installer.kubernetes.rendering import Rendered
 from installer.kubernetes.roots import Roots
-from installer.kubernetes.settings import PlatformSettings
+from installer.kubernetes.settings import PlatformSettings, RegionSettings
 from installer.spec.cluster import Cluster
 
 
@@ -50,6 +50,7 @@ def settings(**changed: Any) -> PlatformSettings:
         "domain": "manager.local",
         "managers": 3,
         "workers": 2,
+        "regions": {"home": RegionSettings(managers=3, carries=True, grace_s=1800.0)},
         "endpoints": ("192.0.2.11", "192.0.2.21"),
         "cgroup_version": 2,
         "pod_mtu": 1450,

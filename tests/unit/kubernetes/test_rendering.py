@@ -22,6 +22,7 @@ from installer.kubernetes import (
     etcd,
     host,
     hosted,
+    lost,
     metrics,
     node,
     node_pod,
@@ -32,6 +33,7 @@ from installer.kubernetes import (
     units,
 )
 from installer.kubernetes.roots import Roots
+from installer.kubernetes.settings import RegionSettings
 from installer.spec.addresses import parse_range
 from installer.spec.cluster_settings import Kubelet
 from tests.conftest import Golden
@@ -247,6 +249,51 @@ def test_a_node_pod_near_volumes() -> None:
     ]
 
 
+def _affinity(pod: dict[str, Any], kind: str) -> list[Any]:
+    """What a pod's affinity to nodes asks for: key and values."""
+    found = pod.get("affinity", {}).get("nodeAffinity", {}).get(f"{kind}DuringSchedulingIgnoredDuringExecution") or []
+    terms = found["nodeSelectorTerms"] if isinstance(found, dict) else [one["preference"] for one in found]
+    return [(one["key"], one["values"]) for term in terms for one in term["matchExpressions"]]
+
+
+@pytest.mark.parametrize("near", [(), ("worker-1",)])
+@pytest.mark.parametrize("regions", [[], ["north", "south"]])
+def test_nodes_of_a_pool_are_in_its_regions(regions: list[str], near: tuple[str, ...]) -> None:
+    """Also those that are drawn to volumes."""
+    cluster = fixed.cluster(pools=[{"name": "general", "kind": "shared", "regions": regions}])
+    pod = node_pod.render(
+        cluster,
+        cluster.spec.pools[0],
+        "general-1",
+        address="10.127.0.9",
+        settings=fixed.settings(),
+        roots=Roots.generate("team-a"),
+        near=near,
+    ).documents[1]["spec"]
+    assert _affinity(pod, "required") == ([(lost.REGION, regions)] if regions else [])
+    assert _affinity(pod, "preferred") == ([("kubernetes.io/hostname", list(near))] if near else [])
+
+
+@pytest.mark.parametrize(
+    ("region", "required", "preferred"),
+    [("north", [(lost.REGION, ["north"])], []), ("", [], [(lost.REGION, ["north", "south"])])],
+)
+def test_a_control_plane_is_where_its_data_is(region: str, required: list[Any], preferred: list[Any]) -> None:
+    """In one region; or, with data on managers anywhere, rather not where there is none."""
+    settings = fixed.settings(
+        regions={
+            name: RegionSettings(managers=managers, carries=True, grace_s=1800.0)
+            for name, managers in (("north", 2), ("south", 1), ("plant", 0))
+        }
+    )
+    made = hosted.control_plane_documents(
+        fixed.cluster(), replace(PLACE, region=region), settings, Roots.generate("team-a"),
+        datastore=pki.new_ca("datastore"), seen={},
+    )  # fmt: skip
+    pod = made[-1]["spec"]["template"]["spec"]
+    assert (_affinity(pod, "required"), _affinity(pod, "preferred")) == (required, preferred)
+
+
 def test_volumes(golden: Golden) -> None:
     """A volume, and what makes its directory, removes it, and removes all of a cluster's."""
     wanted = storage.Volume(
@@ -373,8 +420,13 @@ def test_members_of_a_datastore_of_our_own(managers: int, replicas: int, members
 
 def test_which_datastore_a_cluster_means() -> None:
     """By name, or one that is named after it."""
-    assert datastore.name_for("team-a", "shared") == "shared"
-    assert datastore.name_for("team-a", "dedicated") == "cluster-team-a"
+    assert datastore.name_for("team-a", "shared", "") == "shared"
+    assert datastore.name_for("team-a", "shared", "north") == "shared-north"
+    assert datastore.name_for("team-a", "dedicated", "north") == "cluster-team-a"
+    assert datastore.name_for("team-a", "large", "north") == "large"
+    assert datastore.meant_by("team-a", {}) == "shared"
+    assert datastore.meant_by("team-a", {"controlPlane": {"region": "north"}}) == "shared-north"
+    assert datastore.meant_by("team-a", {"controlPlane": {"region": "north"}, "datastore": "large"}) == "large"
 
 
 def test_every_document_is_one_that_the_client_knows() -> None:

@@ -37,6 +37,7 @@ _CHECKS = """## What is checked across fields
   each node; service ranges are a /28 at least. There is an API port for each cluster.
 - With `between: wireguard`, no cluster has pools of both kinds: dedicated hosts reach node pods by VXLAN.
 - The release exists, and offers the version of each cluster.
+- The home of a control plane is a region with a manager; regions of pools have hosts that carry nodes.
 - Pools fit on the hosts, where the hosts' `cpu` and `memory` are in the specification; elsewhere `preflight` looks.
 - On AWS: a network that exists has a subnet in each zone that hosts are in, and a public one for the bastion; `spot` is
   for workers; `io2` needs `iops`, and `gp3` has 16000 at most.

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from installer.core.errors import SpecError
-from installer.spec.specification import load, write_release, write_version
+from installer.spec.specification import load, write_home, write_release, write_version
 
 _TEXT = """# our harbour
 apiVersion: moorage.dev/v1
@@ -76,3 +76,32 @@ def test_the_version_of_one_cluster(tmp_path: Path) -> None:
     assert {one.name: one.spec.version for one in load(path).clusters} == {"team-a": "1.36.3", "team-b": "1.37.2"}
     assert write_version(load(path), "team-b", "1.37.2") == ""
     assert write_version(load(path), "of-nobody", "1.37.2") == ""
+
+
+@pytest.mark.parametrize("plane", ["{region: home}", '{replicas: 2, region: "home"}', "\n    region: home  # for now"])
+def test_another_home_for_a_cluster(tmp_path: Path, plane: str) -> None:
+    """Wherever it is written; one that is at home there, or is not in the specification, changes nothing."""
+    path = tmp_path / "platform.yaml"
+    text = _TEXT.format(release='release: "2026.11"').replace(
+        "spec: {version: 1.36.3, pools: [{name: a, kind: shared}]}",
+        f"spec:\n  version: 1.36.3\n  controlPlane: {plane}",
+    )
+    other = "\n    - {name: other, provider: {kind: local}, hosts: [{name: o, role: manager, count: 2}]}"
+    path.write_text(text.replace("   # one is enough", other))
+    assert write_home(load(path), "team-a", "home") == ""
+    assert write_home(load(path), "team-b", "other") == ""
+    before = path.read_text()
+    assert write_home(load(path), "team-a", "other") == str(path)
+    assert path.read_text() in (
+        before.replace("region: home", 'region: "other"'),
+        before.replace('region: "home"', 'region: "other"'),
+    )
+    assert load(path).clusters[0].spec.control_plane.region == "other"
+
+
+def test_a_home_that_is_not_written_yet_is_asked_for(tmp_path: Path) -> None:
+    """By file and line: where it goes is the user's to say."""
+    path = tmp_path / "platform.yaml"
+    path.write_text(_TEXT.format(release='release: "2026.11"'))
+    with pytest.raises(SpecError, match=r'spec.controlPlane.region: cannot be changed in place: write "home" there'):
+        write_home(load(path), "team-a", "home")

@@ -172,9 +172,10 @@ _THREE = ["manager-1", "a", "b"]
 _FEW = "for which too few managers are left: give it `spec.members: 1` first"
 
 
-def _store(name: str, members: list[str], owner: str = "") -> Any:
+def _store(name: str, members: list[str], owner: str = "", region: str | None = None) -> Any:
     meta = {"name": name, "labels": {OWNER_LABEL: owner} if owner else {}}
-    return DatastoreResource.from_dict({"metadata": meta, "status": {"members": [{"host": host} for host in members]}})
+    status = {"members": [{"host": host} for host in members]}
+    return DatastoreResource.from_dict({"metadata": meta, "spec": {"region": region}, "status": status})
 
 
 @pytest.mark.parametrize(
@@ -186,6 +187,15 @@ def _store(name: str, members: list[str], owner: str = "") -> Any:
         (_store("cluster-x", _THREE, owner="x"), 1, False, None),
         (_store("large", _THREE), 1, False, f"one of 3 members of datastore large, {_FEW}"),
         (_store("large", _THREE), 3, False, None),
+        (_store("shared-home", _THREE, region="home"), 1, False, None),
+        (_store("large", _THREE, region="home"), 1, False, f"one of 3 members of datastore large, {_FEW}"),
+        (
+            _store("shared-south", ["manager-1"], region="south"),
+            3,
+            False,
+            "a member of datastore shared-south of region south, which gets no manager: move its clusters, then "
+            "`kubectl delete datastore shared-south` in the manager",
+        ),
         (_store("large", ["a"]), 1, True, None),
     ],
 )

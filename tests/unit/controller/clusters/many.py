@@ -65,7 +65,7 @@ class Many:
         shared: dict[str, Any] = {
             "pools": AddressPools(api, settings),
             "starts": Starts(lambda: self.at_once, under_way=lambda: begun(api)),
-            "hosts": Hosts(api),
+            "hosts": Hosts(api, {}),
         }
         self.controllers = {name: ClusterReconciler(name, api, datastores, settings, **shared) for name in self.names}
 

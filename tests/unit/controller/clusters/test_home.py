@@ -234,7 +234,7 @@ def test_a_cluster_that_is_deleted_meanwhile_is_taken_out_of_both() -> None:
         controller.one_pass("large")
     copy = controller.home._copy
     assert isinstance(copy, Copy)
-    assert controller.home.everywhere("large") == ("shared", "large")
+    assert controller.home.everywhere({"datastore": "large"}) == ("shared", "large")
     assert copy.stopped
-    assert Controller(World()).home.everywhere("dedicated") == ("cluster-team-a",)
+    assert Controller(World()).home.everywhere({"datastore": "dedicated"}) == ("cluster-team-a",)
     assert world.status["datastore"] == Whereabouts("shared", also="large").entry()

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from installer.core.clock import SystemClock
-from installer.kubernetes import draining, hosted
+from installer.kubernetes import draining, hosted, lost
 from tests.fakes.kubernetes import Document, Killed
 from tests.unit.controller.clusters.world import HOSTS, NAME, NAMESPACE, NEWER, OLDER, World
 
@@ -43,6 +44,11 @@ def _host_drained(world: World) -> None:
     node["spec"] = {"unschedulable": True}
 
 
+def _host_lost(world: World) -> None:
+    world.keep(world.controller())
+    world.silence(HOSTS[0], since="2026-05-04T03:02:01Z")
+
+
 def _upgrade(world: World) -> None:
     world.keep(world.controller())
     world.upgrade(NEWER)
@@ -60,7 +66,7 @@ def _rotate(world: World) -> None:
 
 @pytest.mark.parametrize(
     "begin",
-    [_create, _scale_down, _replace, _host_drained, _upgrade, _upgrade_that_fails, _rotate],
+    [_create, _scale_down, _replace, _host_drained, _host_lost, _upgrade, _upgrade_that_fails, _rotate],
     ids=lambda begin: begin.__name__.strip("_"),
 )
 def test_what_was_begun_is_finished(world: World, begin: Callable[[World], None]) -> None:
@@ -75,6 +81,31 @@ def test_what_was_begun_is_finished(world: World, begin: Callable[[World], None]
             world.keep(world.controller(ends=number))
         world.keep(world.controller())
         assert world.shown() == wanted, f"killed after call {number}, {call}"
+
+
+def test_what_is_in_a_region_that_is_cut_off_stays(world: World) -> None:
+    """Whoever looks, as long as its grace lasts; then it is made elsewhere."""
+    for host, region in zip(HOSTS, ("home", "south"), strict=True):
+        world.manager.get("Node", "", host)["metadata"]["labels"] = {lost.REGION: region}
+    world.keep(world.controller())
+    before = world.pods()
+    assert {host for _, host in before} == {HOSTS[0]}
+    world.silence(HOSTS[0], since=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
+    for node in world.inside.of("Node"):
+        node["status"] = {"conditions": [{"type": "Ready", "status": "Unknown"}]}
+    for _ in range(3):
+        look = world.controller().reconcile(world.resource)
+        assert look is not None
+        assert not look.happened
+        assert world.pods() == before
+    [told] = [one.message for one in look.found.conditions if one.type == "NodesReady"]
+    assert "2 in region home, which is cut off since 20" in told
+    world.silence(HOSTS[0], since="2026-05-04T03:02:01Z")
+    look = world.controller().reconcile(world.resource)
+    assert look is not None
+    assert look.happened[0].message == f"what was on {HOSTS[0]} is made elsewhere"
+    world.keep(world.controller())
+    assert {host for _, host in world.pods()} == {HOSTS[1]}
 
 
 def test_a_version_that_does_not_come_up_is_given_up(world: World) -> None:
@@ -183,3 +214,18 @@ def test_a_create_that_was_killed_is_deleted_as_any_other(world: World) -> None:
             world.keep(world.controller(ends=number))
         world.delete(world.controller())
         assert world.outside() == before, f"killed after call {number}, {call}"
+
+
+def test_a_control_plane_stays_where_its_data_is(world: World) -> None:
+    """Its new home is that of its new datastore; while that does not serve, nothing is replaced."""
+    world.keep(world.controller())
+    before = world.manager.get("Deployment", NAMESPACE, hosted.CONTROL_PLANE)["spec"]
+    world.resource["spec"]["controlPlane"] = {"region": "home"}
+    world.resource["metadata"]["generation"] += 1
+    look = world.controller().reconcile(world.resource)
+    assert look is not None
+    told = {one.type: one for one in look.found.conditions}
+    assert told["ControlPlaneReady"].ok
+    assert not told["DatastoreReady"].ok
+    assert "from datastore shared to shared-home" in told["DatastoreReady"].message
+    assert world.manager.get("Deployment", NAMESPACE, hosted.CONTROL_PLANE)["spec"] == before

@@ -69,7 +69,7 @@ def held_up(reason: str, message: str | None = None, ended: str | None = None) -
 
 def reasons(nodes: list[dict[str, Any]], pods: list[dict[str, Any]]) -> str:
     api = cast(Api, Manager(nodes, pods))
-    return waiting.reasons(api, "a", "node", Hosts(api).free)
+    return waiting.reasons(api, "a", "node", Hosts(api, {}).free)
 
 
 def test_a_node_pod_without_a_place_names_what_each_host_has_free() -> None:

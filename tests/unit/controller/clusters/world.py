@@ -106,7 +106,7 @@ class World:
         serving = one_pass.Serving(("https://192.0.2.1:2379",), AUTHORITY, etcdctl)
         datastores.note("shared", one_pass.Look(WELL, steady=True, serving=serving))
         pools = AddressPools(api, fixed.settings())
-        starts, hosts = Starts(lambda: 1), Hosts(api)
+        starts, hosts = Starts(lambda: 1), Hosts(api, fixed.settings().graces)
         return ClusterReconciler(NAME, api, datastores, fixed.settings(), pools=pools, starts=starts, hosts=hosts)
 
     def upgrade(self, version: str) -> None:
@@ -123,6 +123,16 @@ class World:
         names = {pod["metadata"]["name"] for pod in self.manager.of("Pod", NAMESPACE)}
         secrets = [self.manager.get("Secret", NAMESPACE, name)["data"] for name in names]
         return _versions([base64.b64decode(text).decode() for data in secrets for text in data.values()])
+
+    def silence(self, host: str, *, since: str) -> None:
+        """A host that the manager does not hear of any more, RFC 3339; nothing new comes to it."""
+        node = self.manager.get("Node", "", host)
+        node["status"] = {"conditions": [{"type": "Ready", "status": "Unknown", "lastTransitionTime": since}]}
+        node["spec"] = {"unschedulable": True}
+
+    def pods(self) -> set[tuple[str, str]]:
+        """Its pods in the manager, and their hosts."""
+        return {(pod["metadata"]["name"], pod["spec"]["nodeName"]) for pod in self.manager.of("Pod", NAMESPACE)}
 
     def saved(self) -> Any:
         """All there is, to be restored."""

@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 
 from installer.controller.datastores.datastores import Datastores
-from installer.controller.datastores.one_pass import DatastoreNotReadyError, Look
+from installer.controller.datastores.one_pass import DatastoreNotReadyError, Look, Serving
 from installer.controller.datastores.reconciler import parse
 from installer.controller.datastores.status import Found
 from installer.controller.manager_api import Api
 from installer.controller.status import Condition
 from installer.kubernetes.client import ClusterResource, DatastoreResource
+from installer.kubernetes.settings import RegionSettings
 from tests.unit.kubernetes import fixed
 
 WELL = Found(
@@ -39,6 +40,9 @@ class Manager:
 
     def create(self, resource: Any) -> None:
         self.changes.append(f"create {resource.metadata.name} {resource.spec['members']} {resource.metadata.labels}")
+
+    def patch(self, kind: type, name: str, change: Any, **_: Any) -> None:
+        self.changes.append(f"patch {name} {change}")
 
     def delete(self, kind: type, name: str, *, namespace: str | None = None, grace_period: int | None = None) -> None:
         self.changes.append(f"delete {name}")
@@ -119,6 +123,63 @@ def test_ours_are_made_when_they_are_missing(tmp_path: Path, spec: dict[str, Any
     with pytest.raises(DatastoreNotReadyError, match="is being looked at"):
         found.serving(created.split()[1])
     assert manager.changes == [created]
+
+
+@pytest.mark.parametrize(
+    ("region", "created", "members", "where"),
+    [("north", "shared-north", 3, {"region": "north"}), ("south", "shared-south", 1, {"region": "south"})],
+)
+def test_those_of_a_home_are_made_there(
+    tmp_path: Path, region: str, created: str, members: int, where: dict[str, str]
+) -> None:
+    """With as many members as there are managers for; `dedicated` as well."""
+    settings = fixed.settings(
+        regions={
+            name: RegionSettings(managers=managers, carries=True, grace_s=1800.0)
+            for name, managers in (("north", 3), ("south", 1))
+        }
+    )
+    manager = Manager()
+    found = Datastores(Missing(manager), settings, tmp_path)  # type: ignore[arg-type]
+    made: list[Any] = []
+    manager.create = made.append  # type: ignore[method-assign]
+    plane = {"replicas": 2, "region": region}
+    found.provide(fixed.cluster(controlPlane=plane))
+    found.provide(fixed.cluster(controlPlane=plane, datastore="dedicated"))
+    assert [one.metadata.name for one in made] == [created, "cluster-team-a"]
+    assert [one.spec for one in made] == [{"members": members, **where}] * 2
+
+
+def _serving_in(region: str) -> Look:
+    return Look(WELL, steady=True, serving=Serving((), None, None, region))  # type: ignore[arg-type]  # not asked
+
+
+@pytest.mark.parametrize(
+    ("spec", "there", "changes"),
+    [
+        ({"region": "south"}, "north", ["patch cluster-team-a {'spec': {'region': 'south'}}"]),
+        ({"region": "south"}, "south", []),
+        ({}, "north", ["patch cluster-team-a {'spec': {'region': None}}"]),
+        ({}, "", []),
+    ],
+)
+def test_its_own_goes_along(tmp_path: Path, spec: dict[str, str], there: str, changes: list[str]) -> None:
+    """Those of others stay where they are."""
+    found, manager = datastores(tmp_path)
+    found.note("cluster-team-a", _serving_in(there))
+    found.note("large", _serving_in(there))
+    found.provide(fixed.cluster(controlPlane=spec, datastore="dedicated"))
+    found.provide(fixed.cluster(controlPlane=spec, datastore="large"))
+    assert manager.changes == changes
+
+
+def test_members_on_their_way_to_another_region_are_told(tmp_path: Path) -> None:
+    """The cluster is under way until they are there."""
+    found, _ = datastores(tmp_path)
+    found.note("shared", Look(replace(WELL, outside=("shared-0", "shared-1")), steady=False))
+    condition = found.condition("shared")
+    assert (condition.ok, condition.reason) == (False, "Updating")
+    assert condition.message == "datastore shared: shared-0, shared-1 follow to its region, one by one"
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import cast
+
+from lightkube import Client
+
 from installer.controller.datastores.members import Away, Layout, MemberWatch
 from installer.controller.manager_api import Api
 from installer.kubernetes import draining, host
 from tests.fakes.kubernetes import FakeApi, Life
+from tests.unit.kubernetes import fixed
 
 
 class Watched:
@@ -69,6 +74,6 @@ def test_a_manager_that_leaves_is_none_to_be_on() -> None:
         meta = {"name": name, "labels": {host.ROLE_LABEL: "manager"}, "annotations": annotations}
         ready = {"conditions": [{"type": "Ready", "status": "True"}]}
         fake.put({"apiVersion": "v1", "kind": "Node", "metadata": meta, "status": ready})
-    layout = Layout("shared", Api(fake.client(Life())), None, addresses={})  # type: ignore[arg-type]  # not laid out
+    layout = Layout("shared", Api(cast(Client, fake.client(Life()))), fixed.settings(), addresses={})
     layout.read({})
     assert layout.hosts == {"m1": True, "m2": True}

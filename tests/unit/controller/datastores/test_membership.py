@@ -74,6 +74,8 @@ def test_all_is_well() -> None:
         (away(3), {"m1": True, "m2": True, "m4": True}, Remove),
         (member(3), {"m1": True, "m2": True, "m4": True}, Remove),  # its host leaves, and it is well
         (away(3, AWAY_S), {**FOUR, "m3": False}, Remove),
+        (away(3, 3 * AWAY_S, patience_s=4 * AWAY_S), {**FOUR, "m3": False}, Wait),  # cut off with its region
+        (away(3, 4 * AWAY_S, patience_s=4 * AWAY_S), {**FOUR, "m3": False}, Remove),
         (away(3, AWAY_S), HOSTS, Remove),  # stuck on a host that is well: it begins anew there
         (away(3, host=""), HOSTS, Remove),
         # Lost, but there is no place for another: two of three that answer are no worse than two of two.

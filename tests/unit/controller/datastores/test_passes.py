@@ -17,7 +17,7 @@ from installer.controller.datastores.reconciler import DatastoreReconciler
 from installer.controller.datastores.status import status
 from installer.controller.manager_api import Api
 from installer.core.clock import SystemClock
-from installer.kubernetes import datastore, documents, draining, host, pki
+from installer.kubernetes import datastore, documents, draining, host, lost, pki
 from tests.fakes.kubernetes import Document, FakeApi, Killed, Life
 from tests.unit.kubernetes import fixed
 
@@ -121,7 +121,7 @@ class World:
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, managers: str, *, owner: str = "") -> None:
         self.folder = folder
-        self.name = datastore.name_for(owner, datastore.DEDICATED) if owner else datastore.SHARED
+        self.name = datastore.own(owner) if owner else datastore.SHARED
         self.etcd = Etcd()
         self.life = Life()
         self.api = FakeApi(self._kubernetes)
@@ -135,9 +135,9 @@ class World:
         self.saved_authority = pki.new_ca("shared")
         self.api.put(datastore.authority_document(self.name, self.saved_authority))
 
-    def manager(self, name: str, *, leaves: bool = False) -> None:
+    def manager(self, name: str, *, leaves: bool = False, region: str = "north") -> None:
         annotations = draining.leave("now")["metadata"]["annotations"] if leaves else {}
-        meta = {"name": name, "labels": {host.ROLE_LABEL: "manager"}, "annotations": annotations}
+        meta = {"name": name, "labels": {host.ROLE_LABEL: "manager", lost.REGION: region}, "annotations": annotations}
         ready = {"conditions": [{"type": "Ready", "status": "True"}]}
         self.api.put({"apiVersion": "v1", "kind": "Node", "metadata": meta, "status": ready})
 
@@ -274,6 +274,53 @@ def test_members_follow_the_managers(tmp_path: Path, monkeypatch: pytest.MonkeyP
             with pytest.raises(Killed):
                 world.settle(ends=number)
             world.settle()
+
+
+@pytest.mark.parametrize(
+    ("managers", "south", "placed"),
+    [
+        ("a", "b", {"b"}),
+        ("a b c", "d e f", {"d", "e", "f"}),
+        ("a b c", "d", {"d"}),
+        ("a", "d e f", {"d"}),  # as many as before
+    ],
+)
+def test_members_follow_to_another_region(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, managers: str, south: str, placed: set[str]
+) -> None:
+    """One by one, to as many as there are managers for; told while any is elsewhere; nothing is left there."""
+    world = World(tmp_path, monkeypatch, managers, owner="own")
+    spec = {"version": "1.37.2", "controlPlane": {"replicas": 1}}
+    world.api.put({"apiVersion": "moorage.dev/v1", "kind": "Cluster", "metadata": {"name": "own"}, "spec": spec})
+    world.resource["spec"]["region"] = "north"
+    world.settle()
+    for name in south.split():
+        world.manager(name, region="south")
+    world.settle()
+    assert set(world.placed().values()) == set(managers.split())
+    world.resource["spec"]["region"] = "south"
+    world.settle()
+    assert set(world.placed().values()) == placed
+    assert len(world.etcd.members) == len(placed)
+    assert {one["metadata"]["name"] for one in world.api.of("Service", SPACE)} == world.placed().keys()
+
+
+def test_a_region_without_managers_can_hold_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is told which; a datastore that serves elsewhere stays there."""
+    world = World(tmp_path, monkeypatch, "a")
+    world.resource["spec"]["region"] = "south"
+    controller = DatastoreReconciler(
+        world.name, Api(cast(Client, world.api.client(Life()))), fixed.settings(), world.folder
+    )
+    look = controller.reconcile(world.resource, [])
+    assert look.found.available.message == "1 members need a ready manager host each in region south; shared-0 has none"
+    world.resource["spec"]["region"] = "north"
+    world.settle()
+    world.resource["spec"]["region"] = "south"
+    look = controller.reconcile(world.resource, [])
+    assert look.serving is not None
+    assert look.found.outside == ("shared-0",)
+    assert look.found.members_ready.message == "no manager host is free for member shared-1"
 
 
 @pytest.mark.parametrize(("replicas", "members"), [(1, 1), (2, 3)])

@@ -28,6 +28,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     check_networks.cluster_ranges,
     check_networks.load_balancer_addresses,
     check_networks.host_addresses,
+    check_networks.vips,
     check_networks.pod_range_sizes,
     check_networks.service_range_sizes,
     check_networks.api_ports,

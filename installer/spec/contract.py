@@ -42,7 +42,7 @@ class RegionOutputs(Model):
     region: str
     provider: str
     hosts: tuple[HostOutput, ...]
-    endpoint: str | None = None  # address of a load balancer or VIP for the manager's API, where there is one
+    endpoint: str | None = None  # address of a load balancer for the manager's API, where the stack makes one
 
 
 SECRETS_VARIABLE = "MOORAGE_STACK_SECRETS"  # settings that must not be in a file, for a stack: JSON, name -> text

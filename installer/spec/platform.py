@@ -62,6 +62,11 @@ class OnPremProvider(Model):
 
     kind: Literal["onprem"] = never(description="Hosts that exist already.")
     ssh: SshAccess = always(default_factory=SshAccess, description="How the hosts are logged in to.")
+    vip: IPv4Address | None = always(
+        None,
+        description="An address for the APIs of the manager and of clusters, which the region's managers share: one"
+        " of them has it, and another when that one is lost. It is of their own network, and nobody else's.",
+    )
 
 
 class OnPremHost(Model):
@@ -237,3 +242,9 @@ class Platform(Model):
     @property
     def name(self) -> str:
         return self.metadata.name
+
+    @property
+    def vips(self) -> dict[str, str]:
+        """The addresses that managers share, by region."""
+        regions = (region for region in self.spec.regions if isinstance(region, OnPremRegion))
+        return {region.name: str(region.provider.vip) for region in regions if region.provider.vip}

@@ -31,9 +31,11 @@ def preflight(session: Session, ignore: frozenset[str], *, of_platform: bool = T
             dedicated_hosts.in_use(session),
             lambda host: session.connection(host.name),
             lambda host: session.facts(host.name),
+            session.platform.vips,
         )
     elif given := session.given():
-        machines = _machines(given, session.given_connection, lambda h: facts.gather(session.given_connection(h)))
+        connection = session.given_connection
+        machines = _machines(given, connection, lambda h: facts.gather(connection(h)), session.platform.vips)
     else:
         raise InfrastructureError(
             "there are no hosts to check yet",
@@ -56,6 +58,7 @@ def _machines(
     hosts: Mapping[str, HostOutput],
     connection: Callable[[HostOutput], Connection],
     look: Callable[[HostOutput], HostFacts],
+    vips: Mapping[str, str],
 ) -> tuple[Machine, ...]:
     addresses = {host.name: (str(host.cluster_address), host.port) for host in hosts.values()}
 
@@ -69,6 +72,13 @@ def _machines(
             found = peers.reachable(connection(host), others)
         except InstallerError as exc:
             seen = exc
-        return Machine(name=name, role=host.role, address=str(host.cluster_address), facts=seen, peers=found)
+        return Machine(
+            name=name,
+            role=host.role,
+            address=str(host.cluster_address),
+            vip=vips.get(host.region, "") if host.role == "manager" else "",
+            facts=seen,
+            peers=found,
+        )
 
     return tuple(m for m in fan_out(tuple(hosts), machine).values() if isinstance(m, Machine))

@@ -218,8 +218,9 @@ class Session:
 
     @property
     def balancers(self) -> tuple[str, ...]:
-        """Addresses of the regions' load balancers."""
-        return tuple(region.endpoint for region in self._regions if region.endpoint)
+        """Addresses of the regions' load balancers, and those that managers share."""
+        made = (region.endpoint for region in self._regions if region.endpoint)
+        return (*self.platform.vips.values(), *made)
 
     @property
     def endpoints(self) -> tuple[str, ...]:

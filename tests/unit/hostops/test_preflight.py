@@ -45,6 +45,7 @@ BAD: Mapping[str, tuple[Machine, ...]] = {
     "forwarding": (machine(container="podman", sysctls={"net.ipv4.ip_forward": "0"}),),
     "mtu": (machine(), other(mtus={"eth0": 1450})),
     "address": (machine(addresses=(("eth0", "192.0.2.99/24"),)),),
+    "vip": (replace(machine(), vip="192.0.3.9"),),
     "unique": (machine(), other(machine_id="1" * 32)),
     "clock": (machine(), other(), replace(other(clock_offset_s=7.0, hostname="three"), name="three")),
     "peers": (replace(machine(), peers={"two": "no answer within 3 s"}), other()),
@@ -58,6 +59,7 @@ GOOD: Mapping[str, tuple[Machine, ...]] = {
     "the disk is full of ours": (machine(disks={"/": Disk(20 * GIB, 2 * GIB)}, manifest=OURS),),
     "a worker does not need the managers' ports": (other(ports=frozenset({2379}), listeners={2379: "other"}),),
     "a container has its machine's cgroups": (machine(cgroup_version=1, container="podman"),),
+    "an address to share is of the managers' network": (replace(machine(), vip="192.0.2.9"),),
     "clocks differ less than the round trip tells": (machine(), other(clock_offset_s=2.4, round_trip_s=1.0)),
 }
 

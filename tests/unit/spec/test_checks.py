@@ -107,6 +107,20 @@ def test_one_address_with_two_ports_is_two_hosts(faults_of: FaultsOf) -> None:
             "14: spec.network.loadBalancer.addresses[1]: overlaps the address of host m1",
         ),
         (
+            onprem(MANAGER, vip="192.0.2.9") + cluster(spec="  network: {loadBalancer: {addresses: [192.0.2.8/29]}}\n"),
+            "14: spec.network.loadBalancer.addresses[0]: overlaps the address that the managers of hall share",
+        ),
+        (onprem(MANAGER, vip="192.0.2.1"), "6: spec.regions[0].provider.vip: is the address of host m1"),
+        (onprem(MANAGER, vip="10.127.0.1"), "6: spec.regions[0].provider.vip: lies in the manager's services"),
+        (
+            platform(
+                regions="{name: a, provider: {kind: local}, hosts: [{name: m, role: manager}]},"
+                "{name: b, provider: {kind: onprem, vip: 192.0.2.9},"
+                " hosts: [{name: w, role: worker, address: 192.0.2.1}]}"
+            ),
+            "6: spec.regions[1].provider.vip: the region has no managers to share it",
+        ),
+        (
             platform() + cluster(spec="  network: {loadBalancer: {addresses: [10.127.255.255]}}\n"),
             "14: spec.network.loadBalancer.addresses[0]: overlaps the manager's services",
         ),

@@ -9,13 +9,19 @@ from pydantic import Field
 from installer.spec.base import Labels, Model, Role
 
 
-class BastionOutput(Model):
+class JumpOutput(Model):
     """A host to pass through."""
 
     address: str
     port: int = 22
     user: str = "root"
     host_key: str
+
+
+class BastionOutput(JumpOutput):
+    """The last one before the hosts, and those before it, the first of the way first."""
+
+    through: tuple[JumpOutput, ...] = ()
 
 
 class HostOutput(Model):

@@ -17,6 +17,7 @@ from installer.spec.reference import Reference
 from installer.spec.report import Report
 from installer.spec.windows import Window
 
+_PROXY: Final = re.compile(r"(http|socks5)://[^/@:\s]+:\d{1,5}/?")
 _SHARE: Final = re.compile(r"([1-9]\d?|100)%")
 
 
@@ -38,13 +39,27 @@ class LocalHosts(Model):
     memory: Memory | None = always(None, description="Limit of each host; unset: all of this machine.")
 
 
-class Bastion(Model):
-    """A host through which the others are reached."""
+class Jump(Model):
+    """A host to pass through."""
 
     address: str = always(description="Where SSH reaches it.")
     port: Annotated[int, Field(ge=1, le=65535)] = always(22, description="Its SSH port.")
     user: str = always("root", description="Who logs in there; needs no rights but to pass through.")
     host_key: str | None = always(None, description="`ssh-ed25519 AAAA...` or `SHA256:...`.")
+
+
+class Bastion(Jump):
+    """A host through which the others are reached."""
+
+    through: tuple[Jump, ...] = always(
+        (), description="Hosts that lie before it, the first of the way first; each is logged in to with `key`, too."
+    )
+
+
+def _proxy(value: Any) -> Any:
+    if isinstance(value, str) and not _PROXY.fullmatch(value):
+        raise ValueError("not http://HOST:PORT or socks5://HOST:PORT; one with a login is given by {env: NAME}")
+    return value
 
 
 class SshAccess(Model):
@@ -55,6 +70,11 @@ class SshAccess(Model):
     key: Reference | None = always(None, description="Private key; unset: the SSH agent.")
     sudo_password: Reference | None = always(None, description="Only where sudo asks for one.")
     bastion: Bastion | None = always(None, description="A host through which all others are reached.")
+    proxy: Annotated[Reference | str, BeforeValidator(_proxy)] | None = always(
+        None,
+        description="`http://HOST:PORT` or `socks5://HOST:PORT`, through which this machine reaches the bastion, or"
+        " the hosts where there is none; with a login (`http://USER:PASSWORD@...`) by reference only.",
+    )
 
 
 class OnPremProvider(Model):

@@ -25,6 +25,7 @@ from installer.provision.provider.resource import GONE
 from installer.spec import leaving, specification
 from installer.spec.contract import RegionOutputs
 from installer.spec.platform import OnPremRegion, Platform, Region
+from installer.spec.reference import Reference
 from installer.spec.specification import Specification
 from installer.workflows.state_location import StateLocation
 
@@ -48,6 +49,7 @@ class Access:
 
     key: Secret | None = field(repr=False)  # None: the SSH agent
     sudo_password: Secret | None = None
+    proxy: Secret | None = None  # its URL
 
 
 @dataclass(frozen=True)
@@ -203,7 +205,8 @@ class Infrastructure:
         hidden = {}
         if isinstance(region, OnPremRegion):
             access = self.given_access(region)
-            hidden = {"key": access.key or Secret(""), "sudoPassword": access.sudo_password or Secret("")}
+            given = {"key": access.key, "sudoPassword": access.sudo_password, "proxy": access.proxy}
+            hidden = {name: value or Secret("") for name, value in given.items()}
         return self._stack(region.provider.kind, self._region_name(region), config, hidden, on_event)
 
     def _text(self, platform: Platform) -> str:
@@ -252,9 +255,13 @@ class Infrastructure:
         """How hosts that exist already are logged in to: by the specification alone, whether a stack ran or not."""
         ssh = region.provider.ssh
         return Access(
-            key=ssh.key.resolve(self._directory) if ssh.key else None,
-            sudo_password=ssh.sudo_password.resolve(self._directory) if ssh.sudo_password else None,
+            key=self._resolved(ssh.key),
+            sudo_password=self._resolved(ssh.sudo_password),
+            proxy=Secret(ssh.proxy) if isinstance(ssh.proxy, str) else self._resolved(ssh.proxy),
         )
+
+    def _resolved(self, reference: Reference | None) -> Secret | None:
+        return reference.resolve(self._directory) if reference else None
 
     @property
     def _secrets_provider(self) -> str:

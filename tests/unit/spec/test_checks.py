@@ -110,6 +110,11 @@ def test_one_address_with_two_ports_is_two_hosts(faults_of: FaultsOf) -> None:
             onprem(MANAGER, vip="192.0.2.9") + cluster(spec="  network: {loadBalancer: {addresses: [192.0.2.8/29]}}\n"),
             "14: spec.network.loadBalancer.addresses[0]: overlaps the address that the managers of hall share",
         ),
+        (
+            onprem(MANAGER, ssh="{proxy: 'http://ops:secret@proxy:3128'}"),
+            "6: spec.regions[0].provider.ssh.proxy: not http://HOST:PORT or socks5://HOST:PORT;"
+            " one with a login is given by {env: NAME}",
+        ),
         (onprem(MANAGER, vip="192.0.2.1"), "6: spec.regions[0].provider.vip: is the address of host m1"),
         (onprem(MANAGER, vip="10.127.0.1"), "6: spec.regions[0].provider.vip: lies in the manager's services"),
         (

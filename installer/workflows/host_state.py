@@ -35,8 +35,8 @@ def host_state(
 
     A container has its machine's kernel: there, modules and settings are not the host's to change.
     """
-    kernel = HostState() if traits.nested else _kernel()
-    return kernel | HostState(
+    own = HostState() if traits.nested else kernel()
+    return own | HostState(
         directories=tuple(Directory(path, 0o700) for path in rendered.directories),
         links=tuple(_links(rendered, bundle_digest, etcd_digest or bundle_digest)),
         files=(*_files(rendered.files), *_certificates(issued), *map(_unit_file, rendered.processes)),
@@ -55,7 +55,8 @@ def seen_certificates(seen: HostFacts, *, since: datetime | None = None) -> Mapp
     return {stem: text for stem, text in found.items() if since is None or pki.begins(text) >= since}
 
 
-def _kernel() -> HostState:
+def kernel() -> HostState:
+    """What a host's own kernel must have."""
     settings = "".join(f"{key} = {value}\n" for key, value in sorted(_SYSCTLS.items()))
     return HostState(
         modules=tuple(Module(name) for name in _MODULES),

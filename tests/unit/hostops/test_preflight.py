@@ -36,6 +36,18 @@ BAD: Mapping[str, tuple[Machine, ...]] = {
     "filesystems": (machine(container="podman", filesystems=frozenset({"ext4"})),),
     "inotify": (machine(container="podman", sysctls={"fs.inotify.max_user_instances": "128"}),),
     "tools": (machine(tools=frozenset({"ip", "mount", "umount", "tar", "sha256sum", "systemctl", "sysctl"})),),
+    "modules": (
+        machine(
+            os_id="rocky",
+            os_version="10.1",
+            os_name="Rocky Linux 10.1",
+            kernel="6.12.0-124.el10.x86_64",
+            loadable=frozenset({"overlay", "vxlan"}),
+        ),
+    ),
+    "selinux": (machine(selinux=True),),
+    "firewall": (machine(os_id="opensuse-leap", os_version="15.6", running=frozenset({"firewalld"})),),
+    "reboots": (machine(os_id="flatcar", os_version="4230.2.3", running=frozenset({"locksmithd"})),),
     "swap": (machine(swap=2 * GIB),),
     "leftovers": (machine(leftovers=("/etc/kubernetes/kubelet.conf",), leftover_units=("k3s.service",)),),
     "cpu": (machine(cpus=1),),
@@ -54,6 +66,9 @@ BAD: Mapping[str, tuple[Machine, ...]] = {
 GOOD: Mapping[str, tuple[Machine, ...]] = {
     "nothing is wrong": (machine(), other()),
     "a worker is small": (other(cpus=1, memory=int(1.1 * GIB)),),
+    "it is built from one that is known": (machine(os_id="linuxmint", os_version="22", os_like=("ubuntu", "debian")),),
+    "a distribution without a version": (machine(os_version=""),),
+    "a container has its machine's modules": (machine(container="podman", loadable=frozenset()),),
     "what listens is ours": (machine(ports=frozenset({6443}), manifest=OURS),),
     "what is left over is ours": (machine(leftovers=("/etc/cni/net.d",), etcd_data=True, manifest=OURS),),
     "the disk is full of ours": (machine(disks={"/": Disk(20 * GIB, 2 * GIB)}, manifest=OURS),),

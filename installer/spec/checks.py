@@ -35,6 +35,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     check_dedicated.hosts,
     check_aws.zones,
     check_clouds.spot,
+    check_clouds.arch,
     check_aws.disks,
     check_azure.networks,
     check_azure.room,

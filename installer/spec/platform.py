@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from installer.spec.aws import AwsRegion
 from installer.spec.azure import AzureRegion
-from installer.spec.base import ROLES, Labels, Metadata, Model, Name, Role, always, never
+from installer.spec.base import ROLES, Arch, Labels, Metadata, Model, Name, Role, always, never
 from installer.spec.gcp import GcpRegion
 from installer.spec.quantity import Cpu, Duration, Memory
 from installer.spec.reference import Reference
@@ -244,6 +244,7 @@ class PlatformSpec(Model):
     """What a platform consists of."""
 
     release: str = always(description="A release of `moorage bundle list`, such as 2026.11.")
+    arch: Arch = never("amd64", description="The architecture of all hosts; there is a bundle of a release for each.")
     regions: tuple[Region, ...] = always(min_length=1, description="Where hosts are.")
     manager: Manager = always(default_factory=Manager, description="The cluster that hosts all others.")
     upgrades: Upgrades = always(default_factory=Upgrades, description="How hosts that serve are changed.")

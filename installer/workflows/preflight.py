@@ -10,6 +10,7 @@ from installer.hostops import preflight as checks
 from installer.hostops.facts import HostFacts
 from installer.hostops.preflight import Machine, Report
 from installer.spec.contract import HostOutput
+from installer.spec.platform import Platform
 from installer.transport.connection import Connection
 from installer.transport.fleet import fan_out
 from installer.workflows import checks as platform_checks
@@ -31,11 +32,11 @@ def preflight(session: Session, ignore: frozenset[str], *, of_platform: bool = T
             dedicated_hosts.in_use(session),
             lambda host: session.connection(host.name),
             lambda host: session.facts(host.name),
-            session.platform.vips,
+            session.platform,
         )
     elif given := session.given():
         connection = session.given_connection
-        machines = _machines(given, connection, lambda h: facts.gather(connection(h)), session.platform.vips)
+        machines = _machines(given, connection, lambda h: facts.gather(connection(h)), session.platform)
     else:
         raise InfrastructureError(
             "there are no hosts to check yet",
@@ -58,7 +59,7 @@ def _machines(
     hosts: Mapping[str, HostOutput],
     connection: Callable[[HostOutput], Connection],
     look: Callable[[HostOutput], HostFacts],
-    vips: Mapping[str, str],
+    platform: Platform,
 ) -> tuple[Machine, ...]:
     addresses = {host.name: (str(host.cluster_address), host.port) for host in hosts.values()}
 
@@ -76,7 +77,8 @@ def _machines(
             name=name,
             role=host.role,
             address=str(host.cluster_address),
-            vip=vips.get(host.region, "") if host.role == "manager" else "",
+            arch=platform.spec.arch,
+            vip=platform.vips.get(host.region, "") if host.role == "manager" else "",
             facts=seen,
             peers=found,
         )

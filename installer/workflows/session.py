@@ -336,7 +336,7 @@ class Session:
     @cached_property
     def bundle(self) -> Bundle:
         """The bundle of the specification's release; raises BundleError when it was not built here."""
-        return Bundle.load(self.platform.spec.release)
+        return Bundle.load(self.platform.spec.release, arch=self.platform.spec.arch)
 
     @property
     def target(self) -> Release:

@@ -26,6 +26,7 @@ class Machine:
     role: str
     address: str  # among the hosts
     facts: HostFacts | InstallerError  # the error says why nothing is known of it
+    arch: str = "amd64"  # that the platform's bundle is for
     vip: str = ""  # that it shares with the other managers of its region
     peers: Mapping[str, str] = field(default_factory=dict)  # name -> why it cannot be reached from here; "": it can
 

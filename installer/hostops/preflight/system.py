@@ -37,10 +37,11 @@ def _distribution(facts: HostFacts) -> Distribution | None:
 
 @check("arch", group="hosts", ignorable=False)
 def arch(machines: tuple[Machine, ...]) -> Iterable[Finding]:
-    """An architecture that there are bundles for."""
+    """The architecture that the platform's bundle is for."""
     for machine, facts in known(machines):
-        if facts.arch not in ("amd64", "arm64"):
-            yield Finding(machine.name, facts.arch, "amd64 or arm64")
+        if facts.arch != machine.arch:
+            wanted = f"{machine.arch}, as spec.arch says: all hosts of a platform are of one"
+            yield Finding(machine.name, facts.arch, wanted, "take it out, or mend spec.arch before the first `up`")
 
 
 @check("systemd", group="hosts", ignorable=False)

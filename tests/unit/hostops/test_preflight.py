@@ -68,6 +68,7 @@ GOOD: Mapping[str, tuple[Machine, ...]] = {
     "a worker is small": (other(cpus=1, memory=int(1.1 * GIB)),),
     "it is built from one that is known": (machine(os_id="linuxmint", os_version="22", os_like=("ubuntu", "debian")),),
     "a distribution without a version": (machine(os_version=""),),
+    "hosts of another architecture": (replace(machine(arch="arm64"), arch="arm64"),),
     "a container has its machine's modules": (machine(container="podman", loadable=frozenset()),),
     "what listens is ours": (machine(ports=frozenset({6443}), manifest=OURS),),
     "what is left over is ours": (machine(leftovers=("/etc/cni/net.d",), etcd_data=True, manifest=OURS),),

@@ -50,7 +50,7 @@ class Bundle:
         except FileNotFoundError:
             raise BundleError(
                 f"there is no bundle of release {release} for {arch} here",
-                hint=f"`moorage bundle build {release}`, or `moorage bundle import FILE`",
+                hint=f"`moorage bundle build {release} --arch {arch}`, or `moorage bundle import FILE`",
             ) from None
 
     @classmethod

@@ -92,6 +92,7 @@ class HostFacts:
     clock_offset_s: float  # how far its clock is ahead of ours; uncertain by half the round trip
     round_trip_s: float
     os_id: str
+    os_like: tuple[str, ...]  # what it is built from, the nearest first
     os_version: str
     os_name: str
     kernel: str
@@ -112,6 +113,9 @@ class HostFacts:
     filesystems: frozenset[str]
     modules: frozenset[str]  # loaded or built in
     wireguard: bool  # the kernel has it, or loads it when asked to
+    loadable: frozenset[str]  # those of the ones we need that the running kernel has as files
+    selinux: bool  # whether what its rules do not allow is kept from happening
+    running: frozenset[str]  # services that filter packets, or boot the host when they like
     sysctls: Mapping[str, str]
     tools: frozenset[str]
     addresses: tuple[tuple[str, str], ...]  # interface, address/prefix
@@ -183,6 +187,7 @@ def parse(lines: Iterable[str], *, started: float, ended: float, host: str = "")
         clock_offset_s=float(text("clock")) - (started + round_trip / 2),
         round_trip_s=round_trip,
         os_id=text("os_id"),
+        os_like=tuple(text("os_like").split()),
         os_version=text("os_version"),
         os_name=text("os_name"),
         kernel=text("kernel"),
@@ -203,6 +208,9 @@ def parse(lines: Iterable[str], *, started: float, ended: float, host: str = "")
         filesystems=frozenset(text("filesystems").split()),
         modules=frozenset(text("modules").split()) | frozenset(text("builtin").split()),
         wireguard=text("wireguard") == "yes",
+        loadable=frozenset(seen.all("loadable")),
+        selinux=text("selinux") == "1",
+        running=frozenset(seen.all("running")),
         sysctls=_sysctls(seen.values),
         tools=frozenset(seen.all("tool")),
         addresses=tuple((name, address) for name, address in seen.pairs("address")),

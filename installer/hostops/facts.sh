@@ -6,6 +6,7 @@ first() { line=; [ ! -r "$1" ] || read -r line <"$1" || true; }
 say clock "$(date +%s.%N)"
 . /etc/os-release 2>/dev/null || true
 say os_id "${ID:-unknown}"
+say os_like "${ID_LIKE:-}"
 say os_version "${VERSION_ID:-}"
 say os_name "${PRETTY_NAME:-unknown}"
 say kernel "$(uname -r)"
@@ -32,6 +33,12 @@ say filesystems "$(awk '{printf "%s ", $NF}' /proc/filesystems)"
 say modules "$(cut -d" " -f1 /proc/modules 2>/dev/null | tr '\n' ' ')"
 say builtin "$(sed 's|.*/||; s|\.ko.*||; s|-|_|g' "/lib/modules/$(uname -r)/modules.builtin" 2>/dev/null | tr '\n' ' ')"
 if [ -d /sys/module/wireguard ] || modprobe -nq wireguard 2>/dev/null; then say wireguard yes; fi
+grep -os '/\(overlay\|br_netfilter\|vxlan\|nf_tables\)\.ko[.a-z]*:' "/lib/modules/$(uname -r)/modules.dep" |
+  sed 's|^/\(.*\)\.ko.*|loadable\t\1|'
+first /sys/fs/selinux/enforce 2>/dev/null; say selinux "$line"
+set -- firewalld locksmithd
+systemctl is-active "$@" 2>/dev/null | while read -r state; do [ "$state" != active ] || say running "$1"; shift; done
+! grep -qs '^ENABLED=yes' /etc/ufw/ufw.conf || say running ufw  # its unit counts as active either way
 # Not by the shell's read: it takes a byte at a time, and a kernel setting is only given whole.
 grep -Hs . /proc/sys/net/ipv4/ip_forward /proc/sys/net/bridge/bridge-nf-call-iptables \
   /proc/sys/fs/inotify/max_user_instances /proc/sys/fs/inotify/max_user_watches \

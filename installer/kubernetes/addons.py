@@ -7,7 +7,7 @@ from ipaddress import IPv4Address
 from typing import Any, Final
 
 from installer.core import layout
-from installer.kubernetes import control_plane, crd, crd_guard, datastore_crd, host, lost, node, placing
+from installer.kubernetes import control_plane, crd, crd_guard, datastore_crd, host, lost, node, placing, vip
 from installer.kubernetes.settings import PlatformSettings
 
 SYSTEM: Final = "moorage-system"  # the manager's namespace for what is ours
@@ -39,6 +39,7 @@ def manager(settings: PlatformSettings) -> Documents:
         datastore_crd.manifest(),
         *crd_guard.manifests(),
         *dns,
+        *vip.access(),
         *_controller_access(),
         *_controller(settings),
     ]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Network
 
 from installer.core import layout
-from installer.kubernetes import control_plane, etcd, node
+from installer.kubernetes import control_plane, etcd, node, vip
 from installer.kubernetes.rendering import Process, Rendered
 from installer.kubernetes.roots import Roots
 
@@ -58,6 +58,7 @@ class ManagerHost:
     labels: Mapping[str, str] = field(default_factory=dict)
     names: tuple[str, ...] = ()  # more addresses by which it is known
     joins: bool = False  # a manager beside others that serve already
+    vip: str = ""  # of the managers of its region; empty: there is none
 
 
 def render(host: ManagerHost, plan: ManagerPlan, roots: Roots) -> Rendered:
@@ -91,7 +92,20 @@ def render(host: ManagerHost, plan: ManagerPlan, roots: Roots) -> Rendered:
     )
     etcd_trust = {f"{etcd.CONFIG}/ca.crt": roots.authorities["etcd"].trusted}
     extra = Rendered(processes=(), files=etcd_trust, certificates={}, directories=("/var/log/moorage",))
-    return etcd.render(member) | control_plane.render(plane, roots) | extra | rendered
+    return etcd.render(member) | control_plane.render(plane, roots) | extra | _vip(host) | rendered
+
+
+def _vip(host: ManagerHost) -> Rendered:
+    if not host.vip:
+        return Rendered(processes=(), files={}, certificates={})
+    return vip.render(
+        vip=host.vip,
+        address=host.address,
+        host=host.name,
+        region=host.region,
+        api_port=API_PORT,
+        balancer=f"https://127.0.0.1:{BALANCER_PORT}",
+    )
 
 
 def _node(host: ManagerHost, plan: ManagerPlan, roots: Roots) -> node.Node:
@@ -117,6 +131,7 @@ def _node(host: ManagerHost, plan: ManagerPlan, roots: Roots) -> node.Node:
         reserved={"cpu": "100m", "memory": "256Mi", "pid": OWN_PROCESSES},
         # Each small pod costs little, and a host carries control planes and nodes of many clusters.
         max_pods=250,
+        ports_on_all_addresses=bool(host.vip),
         kubelet={"nodeLeaseDurationSeconds": LEASE_S, "podPidsLimit": POD_PROCESSES},
     )
 

@@ -21,6 +21,7 @@ _GROUPS: Final = (
     "coordination_v1",
     "core_v1",
     "discovery_v1",
+    "flowcontrol_apiserver_v1",
     "policy_v1",
     "rbac_authorization_v1",
     "storage_v1",

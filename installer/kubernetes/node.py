@@ -86,6 +86,7 @@ class Node:
     registries: str = f"{CONFIG}/registries"  # directory in which containerd looks for registries, at each pull
     cni: str = f"{layout.CONFIG}/cni"  # directory in which containerd looks for the network of pods
     env: Mapping[str, str] = field(default_factory=dict)
+    ports_on_all_addresses: bool = False  # ports of Services: on addresses besides its own, too
     tells_network_ready: bool = False  # at NETWORK_READY_PORT, whether connections may be led to it
     authorities: str = AUTHORITIES_TOLD  # file with what it tells there of its authorities
 
@@ -256,6 +257,8 @@ def _proxy_config(node: Node) -> dict[str, Any]:
         "healthzBindAddress": f"0.0.0.0:{PROXY_HEALTH_PORT}",
         "metricsBindAddress": "127.0.0.1:10249",
         "nftables": {"minSyncPeriod": "0.2s"},
+        # Else only the node's own: an address that comes later is looked for at the next change of a Service.
+        **({"nodePortAddresses": ["0.0.0.0/0"]} if node.ports_on_all_addresses else {}),
     }
 
 

@@ -30,6 +30,7 @@ class Process:
     environment: str = ""  # a file of more of it, on hosts only
     description: str = ""
     after: tuple[str, ...] = ()  # started, not necessarily ready
+    part_of: str = ""  # on hosts: it ends and starts with that one
     notifies: bool = False  # tells systemd when it is ready
     once: bool = False  # runs to its end at every boot
     reads: tuple[str, ...] = ()  # files that it reads at start only: it must restart when they change

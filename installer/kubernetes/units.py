@@ -18,6 +18,7 @@ def unit_text(process: Process) -> str:
     Components of a cluster find each other by trying, so ordering only spares them the first failures.
     """
     after = "".join(f"After={name}.service\n" for name in process.after)
+    part_of = f"PartOf={process.part_of}.service\n" if process.part_of else ""
     environment = "".join(f"Environment={shlex.quote(f'{k}={v}')}\n" for k, v in sorted(process.env.items()))
     if process.environment:
         environment += f"EnvironmentFile={process.environment}\n"
@@ -30,7 +31,7 @@ def unit_text(process: Process) -> str:
 Description={process.description}
 Wants=network-online.target
 After=network-online.target
-{after}StartLimitIntervalSec=0
+{after}{part_of}StartLimitIntervalSec=0
 
 [Service]
 Type={_type(process)}

@@ -18,6 +18,7 @@ Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN, max_length=32)]
 LabelKey = Annotated[str, StringConstraints(pattern=LABEL_KEY_PATTERN)]
 LabelValue = Annotated[str, StringConstraints(pattern=LABEL_VALUE_PATTERN)]
 Labels = dict[LabelKey, LabelValue]
+Arch = Literal["amd64", "arm64"]  # of hosts, and of what is built for them
 Role = Literal["manager", "worker", "dedicated"]  # of a host
 Carrier = Literal["manager", "worker"]  # of a host that is a node of the manager
 CARRIERS = "`manager` hosts carry the manager, `worker` hosts the clusters' nodes."

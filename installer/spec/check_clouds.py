@@ -1,4 +1,4 @@
-"""Cross-checks of regions in any cloud: what managers may not be."""
+"""Cross-checks of regions in any cloud: what managers may not be, and hosts cannot."""
 
 from __future__ import annotations
 
@@ -14,6 +14,15 @@ def spot(subject: Subject) -> Iterator[Finding]:
     for group, loc in _groups(subject):
         if subject.platform and group.spot and group.role == "manager":
             yield Finding(subject.platform, (*loc, "spot"), "is for workers: a manager holds data")
+
+
+def arch(subject: Subject) -> Iterator[Finding]:
+    """Machine images are looked up for amd64 alone."""
+    if (platform := subject.platform) and platform.spec.arch != "amd64":
+        for region in platform.spec.regions:
+            if isinstance(region, CloudRegion):
+                message = f"hosts of region {region.name}, in a cloud, are amd64"
+                yield Finding(platform, ("spec", "arch"), message)
 
 
 def _groups(subject: Subject) -> Iterator[tuple[CloudHosts, Loc]]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from ipaddress import IPv4Network
+from ipaddress import IPv4Address, IPv4Network
 from itertools import combinations
 from typing import Final
 
-from installer.spec.addresses import Range
+from installer.spec.addresses import Range, parse_range
 from installer.spec.cloud import CloudNetwork, CloudRegion
 from installer.spec.hosts import wanted_hosts
 from installer.spec.platform import LocalRegion, Platform
@@ -54,6 +54,8 @@ def load_balancer_addresses(subject: Subject) -> Iterator[Finding]:
     """An address for Services is of one cluster alone, not a host's, and none of the manager's pods or Services."""
     taken: list[tuple[str, Range]] = []
     if platform := subject.platform:
+        for name, vip in platform.vips.items():
+            taken.append((f"the address that the managers of {name} share", parse_range(vip)))
         network = platform.spec.manager.network
         for what, own in (("the manager's pods", network.pods), ("the manager's services", network.services)):
             taken.append((what, Range(own[0], own[-1])))
@@ -76,6 +78,28 @@ def host_addresses(subject: Subject) -> Iterator[Finding]:
             for taken in (pods, services):
                 if host.cluster_address and host.cluster_address in taken.network:
                     yield Finding(platform, (*host.loc, "address"), f"lies in {taken.what}")
+
+
+def vips(subject: Subject) -> Iterator[Finding]:
+    """An address that managers share is nobody else's, and there are managers to share it."""
+    if not (platform := subject.platform):
+        return
+    hosts, seen = wanted_hosts(platform), set[str]()
+    for index, region in enumerate(platform.spec.regions):
+        if not (vip := platform.vips.get(region.name)):
+            continue
+        loc = ("spec", "regions", index, "provider", "vip")
+        if not any(host.region == region.name and host.role == "manager" for host in hosts):
+            yield Finding(platform, loc, "the region has no managers to share it")
+        for host in hosts:
+            if vip in (host.address, str(host.cluster_address)):
+                yield Finding(platform, loc, f"is the address of host {host.name}")
+        for taken in _platform_ranges(platform):
+            if IPv4Address(vip) in taken.network:
+                yield Finding(platform, loc, f"lies in {taken.what}")
+        if vip in seen:
+            yield Finding(platform, loc, "the managers of another region share it already")
+        seen.add(vip)
 
 
 def pod_range_sizes(subject: Subject) -> Iterator[Finding]:

@@ -9,13 +9,19 @@ from pydantic import Field
 from installer.spec.base import Labels, Model, Role
 
 
-class BastionOutput(Model):
+class JumpOutput(Model):
     """A host to pass through."""
 
     address: str
     port: int = 22
     user: str = "root"
     host_key: str
+
+
+class BastionOutput(JumpOutput):
+    """The last one before the hosts, and those before it, the first of the way first."""
+
+    through: tuple[JumpOutput, ...] = ()
 
 
 class HostOutput(Model):
@@ -42,7 +48,7 @@ class RegionOutputs(Model):
     region: str
     provider: str
     hosts: tuple[HostOutput, ...]
-    endpoint: str | None = None  # address of a load balancer or VIP for the manager's API, where there is one
+    endpoint: str | None = None  # address of a load balancer for the manager's API, where the stack makes one
 
 
 SECRETS_VARIABLE = "MOORAGE_STACK_SECRETS"  # settings that must not be in a file, for a stack: JSON, name -> text

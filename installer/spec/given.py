@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
-from installer.spec.contract import BastionOutput, HostOutput
+from installer.spec.contract import BastionOutput, HostOutput, JumpOutput
 from installer.spec.hosts import hosts_of
-from installer.spec.platform import Bastion, OnPremRegion, Platform
+from installer.spec.platform import Bastion, Jump, OnPremRegion, Platform
 
 
 def given_hosts(platform: Platform) -> tuple[HostOutput, ...]:
@@ -32,11 +33,16 @@ def _of_region(region: OnPremRegion) -> Iterator[HostOutput]:
             port=wanted.port,
             user=host.user or ssh.user,
             host_key=host.host_key or "",
-            bastion=_bastion(ssh.bastion),
+            bastion=bastion_output(ssh.bastion),
         )
 
 
-def _bastion(given: Bastion | None) -> BastionOutput | None:
+def bastion_output(given: Bastion | None) -> BastionOutput | None:
+    """A bastion of the specification as hosts are told it."""
     if given is None:
         return None
-    return BastionOutput(address=given.address, port=given.port, user=given.user, host_key=given.host_key or "")
+    return BastionOutput(**_jump(given), through=tuple(JumpOutput(**_jump(one)) for one in given.through))
+
+
+def _jump(given: Jump) -> dict[str, Any]:
+    return {**given.model_dump(include={"address", "port", "user"}), "host_key": given.host_key or ""}

@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from installer.spec.aws import AwsRegion
 from installer.spec.azure import AzureRegion
-from installer.spec.base import ROLES, Labels, Metadata, Model, Name, Role, always, never
+from installer.spec.base import ROLES, Arch, Labels, Metadata, Model, Name, Role, always, never
 from installer.spec.gcp import GcpRegion
 from installer.spec.quantity import Bandwidth, Cpu, Duration, Memory
 from installer.spec.reference import Reference
@@ -18,6 +18,7 @@ from installer.spec.region import AnyRegion
 from installer.spec.report import Report
 from installer.spec.windows import Window
 
+_PROXY: Final = re.compile(r"(http|socks5)://[^/@:\s]+:\d{1,5}/?")
 _SHARE: Final = re.compile(r"([1-9]\d?|100)%")
 
 
@@ -39,13 +40,27 @@ class LocalHosts(Model):
     memory: Memory | None = always(None, description="Limit of each host; unset: all of this machine.")
 
 
-class Bastion(Model):
-    """A host through which the others are reached."""
+class Jump(Model):
+    """A host to pass through."""
 
     address: str = always(description="Where SSH reaches it.")
     port: Annotated[int, Field(ge=1, le=65535)] = always(22, description="Its SSH port.")
     user: str = always("root", description="Who logs in there; needs no rights but to pass through.")
     host_key: str | None = always(None, description="`ssh-ed25519 AAAA...` or `SHA256:...`.")
+
+
+class Bastion(Jump):
+    """A host through which the others are reached."""
+
+    through: tuple[Jump, ...] = always(
+        (), description="Hosts that lie before it, the first of the way first; each is logged in to with `key`, too."
+    )
+
+
+def _proxy(value: Any) -> Any:
+    if isinstance(value, str) and not _PROXY.fullmatch(value):
+        raise ValueError("not http://HOST:PORT or socks5://HOST:PORT; one with a login is given by {env: NAME}")
+    return value
 
 
 class SshAccess(Model):
@@ -59,6 +74,11 @@ class SshAccess(Model):
     bandwidth: Bandwidth | None = always(
         None, description="What bundles that are sent there may take of the link, such as `10Mbit` (a second)."
     )
+    proxy: Annotated[Reference | str, BeforeValidator(_proxy)] | None = always(
+        None,
+        description="`http://HOST:PORT` or `socks5://HOST:PORT`, through which this machine reaches the bastion, or"
+        " the hosts where there is none; with a login (`http://USER:PASSWORD@...`) by reference only.",
+    )
 
 
 class OnPremProvider(Model):
@@ -66,6 +86,11 @@ class OnPremProvider(Model):
 
     kind: Literal["onprem"] = never(description="Hosts that exist already.")
     ssh: SshAccess = always(default_factory=SshAccess, description="How the hosts are logged in to.")
+    vip: IPv4Address | None = always(
+        None,
+        description="An address for the APIs of the manager and of clusters, which the region's managers share: one"
+        " of them has it, and another when that one is lost. It is of their own network, and nobody else's.",
+    )
 
 
 class OnPremHost(Model):
@@ -226,6 +251,7 @@ class PlatformSpec(Model):
     """What a platform consists of."""
 
     release: str = always(description="A release of `moorage bundle list`, such as 2026.11.")
+    arch: Arch = never("amd64", description="The architecture of all hosts; there is a bundle of a release for each.")
     regions: tuple[Region, ...] = always(min_length=1, description="Where hosts are.")
     manager: Manager = always(default_factory=Manager, description="The cluster that hosts all others.")
     upgrades: Upgrades = always(default_factory=Upgrades, description="How hosts that serve are changed.")
@@ -244,3 +270,9 @@ class Platform(Model):
     @property
     def name(self) -> str:
         return self.metadata.name
+
+    @property
+    def vips(self) -> dict[str, str]:
+        """The addresses that managers share, by region."""
+        regions = (region for region in self.spec.regions if isinstance(region, OnPremRegion))
+        return {region.name: str(region.provider.vip) for region in regions if region.provider.vip}

@@ -21,7 +21,7 @@ import paramiko
 
 from installer.core.errors import InstallerError
 from installer.core.secret import Secret
-from installer.transport import host_keys
+from installer.transport import host_keys, proxy
 from installer.transport.errors import (
     ConnectionLostError,
     LoginRefusedError,
@@ -294,20 +294,27 @@ def _stream(target: Target, timeout_s: float, opened: ExitStack) -> Any:
         tunnel = bastion.open_tunnel(target.address, target.port)
         opened.callback(tunnel.close)
         return tunnel
-    try:
-        stream = socket.create_connection((target.address, target.port), timeout=timeout_s)
-    except OSError as exc:
-        raise UnreachableError(
-            f"cannot reach {target.address}:{target.port}: {exc.strerror or exc}",
-            host=target.name,
-            cause="the host is down, its SSH server does not run, or a firewall is in between",
-            hint=f"`ssh -v -p {target.port} {target.user}@{target.address}`",
-        ) from exc
+    stream = _socket(target, timeout_s)
     opened.callback(stream.close)
     stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if sys.platform == "linux":  # others have no such option, or of another kind
         stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, DEAD_AFTER_S * 1000)
     return stream
+
+
+def _socket(target: Target, timeout_s: float) -> socket.socket:
+    address, port = target.address, target.port
+    if target.proxy is not None:
+        return proxy.connect(target.proxy, address, port, host=target.name, timeout_s=timeout_s)
+    try:
+        return socket.create_connection((address, port), timeout=timeout_s)
+    except OSError as exc:
+        raise UnreachableError(
+            f"cannot reach {address}:{port}: {exc.strerror or exc}",
+            host=target.name,
+            cause="the host is down, its SSH server does not run, or a firewall is in between",
+            hint=f"`ssh -v -p {port} {target.user}@{address}`",
+        ) from exc
 
 
 def _login(target: Target, transport: paramiko.Transport) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from installer.core.secret import Secret
+from installer.spec.contract import BastionOutput
+from installer.transport.proxy import Proxy
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,6 +21,7 @@ class Target:
     key: Secret | None = field(default=None, repr=False)  # private key, OpenSSH or PEM; None: the SSH agent
     sudo_password: Secret | None = None
     bastion: Target | None = None
+    proxy: Proxy | None = None  # that this machine reaches it through, where there is no bastion before it
 
     @property
     def sudo(self) -> bool:
@@ -27,3 +30,20 @@ class Target:
 
     def __str__(self) -> str:
         return f"{self.user}@{self.address}:{self.port}"
+
+
+def through(bastion: BastionOutput | None, *, of: str, key: Secret | None, proxy: Proxy | None) -> Target | None:
+    """The host that the host `of` is reached through; those before it, and the proxy before them, are behind it."""
+    before: Target | None = None
+    for hop in (*bastion.through, bastion) if bastion else ():
+        before = Target(
+            name=f"bastion of {of}" if hop is bastion else f"bastion {hop.address} of {of}",
+            address=hop.address,
+            port=hop.port,
+            user=hop.user,
+            host_key=hop.host_key or None,
+            key=key,
+            bastion=before,
+            proxy=None if before else proxy,
+        )
+    return before

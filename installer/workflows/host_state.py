@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from installer.core import layout
@@ -35,8 +35,8 @@ def host_state(
 
     A container has its machine's kernel: there, modules and settings are not the host's to change.
     """
-    kernel = HostState() if traits.nested else _kernel((*_MODULES, *rendered.modules))
-    return kernel | HostState(
+    own = HostState() if traits.nested else kernel(rendered.modules)
+    return own | HostState(
         directories=tuple(Directory(path, 0o700) for path in rendered.directories),
         links=tuple(_links(rendered, bundle_digest, etcd_digest or bundle_digest)),
         files=(*_files(rendered.files), *_certificates(issued), *map(_unit_file, rendered.processes)),
@@ -55,7 +55,9 @@ def seen_certificates(seen: HostFacts, *, since: datetime | None = None) -> Mapp
     return {stem: text for stem, text in found.items() if since is None or pki.begins(text) >= since}
 
 
-def _kernel(modules: tuple[str, ...]) -> HostState:
+def kernel(more: Sequence[str] = ()) -> HostState:
+    """What a host's own kernel must have; `more`: modules that not every host needs."""
+    modules = (*_MODULES, *more)
     settings = "".join(f"{key} = {value}\n" for key, value in sorted(_SYSCTLS.items()))
     return HostState(
         modules=tuple(Module(name) for name in modules),

@@ -26,6 +26,7 @@ from installer.spec import leaving, specification
 from installer.spec.contract import RegionOutputs
 from installer.spec.platform import OnPremRegion, Platform, Region
 from installer.spec.quantity import bits_per_s
+from installer.spec.reference import Reference
 from installer.spec.specification import Specification
 from installer.workflows.state_location import StateLocation
 
@@ -50,6 +51,7 @@ class Access:
     key: Secret | None = field(repr=False)  # None: the SSH agent
     sudo_password: Secret | None = None
     bytes_per_s: float | None = None  # that may be sent to all of them together; None: as much as the link carries
+    proxy: Secret | None = None  # its URL
 
 
 @dataclass(frozen=True)
@@ -205,7 +207,8 @@ class Infrastructure:
         hidden = {}
         if isinstance(region, OnPremRegion):
             access = self.given_access(region)
-            hidden = {"key": access.key or Secret(""), "sudoPassword": access.sudo_password or Secret("")}
+            given = {"key": access.key, "sudoPassword": access.sudo_password, "proxy": access.proxy}
+            hidden = {name: value or Secret("") for name, value in given.items()}
         return self._stack(region.provider.kind, self._region_name(region), config, hidden, on_event)
 
     def _text(self, platform: Platform) -> str:
@@ -254,10 +257,14 @@ class Infrastructure:
         """How hosts that exist already are logged in to: by the specification alone, whether a stack ran or not."""
         ssh = region.provider.ssh
         return Access(
-            key=ssh.key.resolve(self._directory) if ssh.key else None,
-            sudo_password=ssh.sudo_password.resolve(self._directory) if ssh.sudo_password else None,
+            key=self._resolved(ssh.key),
+            sudo_password=self._resolved(ssh.sudo_password),
             bytes_per_s=bits_per_s(ssh.bandwidth) / 8 if ssh.bandwidth else None,
+            proxy=Secret(ssh.proxy) if isinstance(ssh.proxy, str) else self._resolved(ssh.proxy),
         )
+
+    def _resolved(self, reference: Reference | None) -> Secret | None:
+        return reference.resolve(self._directory) if reference else None
 
     @property
     def _secrets_provider(self) -> str:

@@ -12,7 +12,7 @@ from installer.hostops.facts import HostFacts
 from installer.hostops.preflight import Machine, Report
 from installer.spec import ports
 from installer.spec.contract import HostOutput
-from installer.spec.platform import ManagerNetwork
+from installer.spec.platform import ManagerNetwork, Platform
 from installer.transport.connection import Connection
 from installer.transport.fleet import fan_out
 from installer.workflows import checks as platform_checks
@@ -29,17 +29,16 @@ def preflight(session: Session, ignore: frozenset[str], *, of_platform: bool = T
     there are none: none is not the same as all well.
     """
     _require_ignorable(ignore)
-    network = session.platform.spec.manager.network
     if session.hosts:
         machines = _machines(
-            network,
             dedicated_hosts.in_use(session),
             lambda host: session.connection(host.name),
             lambda host: session.facts(host.name),
+            session.platform,
         )
     elif given := session.given():
         ways = session.given_connection
-        machines = _machines(network, given, ways, lambda host: facts.gather(ways(host)))
+        machines = _machines(given, ways, lambda host: facts.gather(ways(host)), session.platform)
     else:
         raise InfrastructureError(
             "there are no hosts to check yet",
@@ -59,13 +58,13 @@ def _require_ignorable(ignore: frozenset[str]) -> None:
 
 
 def _machines(
-    network: ManagerNetwork,
     hosts: Mapping[str, HostOutput],
     connection: Callable[[HostOutput], Connection],
     look: Callable[[HostOutput], HostFacts],
+    platform: Platform,
 ) -> tuple[Machine, ...]:
     places = [peers.Place(name=host.name, role=host.role, region=host.region) for host in hosts.values()]
-    chosen = peers.chosen(places)
+    chosen, network = peers.chosen(places), platform.spec.manager.network
 
     def machine(name: str) -> Machine:
         host = hosts[name]
@@ -81,6 +80,8 @@ def _machines(
             name=name,
             role=host.role,
             address=str(host.cluster_address),
+            arch=platform.spec.arch,
+            vip=platform.vips.get(host.region, "") if host.role == "manager" else "",
             facts=seen,
             region=host.region,
             encrypted=network.between == "wireguard" and host.role != "dedicated",

@@ -31,7 +31,8 @@ def of_manager(
     session: Session, name: str, traits: node.Traits, bundle: Bundle, peers: Mapping[str, str] | None = None
 ) -> Part:
     """A host of the manager; `peers`: the members (name -> address), itself included, that a manager joins."""
-    machine = replace(_machine(session.hosts[name], traits), joins=peers is not None)
+    output = session.hosts[name]
+    machine = replace(_machine(output, traits, session.platform.vips.get(output.region, "")), joins=peers is not None)
     return Part(host.render(machine, _plan(session, bundle, peers or session.managers), session.roots), session.roots)
 
 
@@ -41,7 +42,7 @@ def of_cluster(session: Session, name: str, traits: node.Traits, bundle: Bundle,
     return Part(rendered, home.roots, home.cluster.name)
 
 
-def _machine(output: HostOutput, traits: node.Traits) -> host.ManagerHost:
+def _machine(output: HostOutput, traits: node.Traits, vip: str = "") -> host.ManagerHost:
     return host.ManagerHost(
         name=output.name,
         address=str(output.cluster_address),
@@ -51,6 +52,7 @@ def _machine(output: HostOutput, traits: node.Traits) -> host.ManagerHost:
         traits=traits,
         labels=output.labels,
         names=(output.address,),
+        vip=vip if output.role == "manager" else "",
     )
 
 

@@ -182,13 +182,9 @@ class Session:
         return tuple(map(self.api_server, self.managers))
 
     def api_server(self, name: str) -> str:
-        """The URL of one of them, by its host; where there is a bastion, through that."""
-        output = self.hosts[name]
-        through = ways_in.bastion(output, self._required.access[output.region])
-        if through is None:
-            return self.api_address(name)
+        """The URL of one of them, by its host; where there is a bastion or a proxy, by way of SSH."""
         # Its certificate is for the loopback, too: hosts reach it there by their own balancer.
-        return f"https://127.0.0.1:{self.fleet.forward(through, output.address, host.API_PORT)}"
+        return self._way_to(self.hosts[name], host.API_PORT)
 
     def api_of(self, name: str) -> Client | None:
         """The API of the cluster that a host is, or is to be, a node of; None: of none."""
@@ -200,11 +196,14 @@ class Session:
     def port_url(self, server: str) -> str:
         """The URL of what listens at `server`, an address among the hosts and a port, as this machine reaches it."""
         address, _, port = server.rpartition(":")
-        output = next(one for one in self.nodes.values() if str(one.cluster_address) == address)
-        through = ways_in.bastion(output, self._required.access[output.region])
-        if through is None:
+        return self._way_to(next(one for one in self.nodes.values() if str(one.cluster_address) == address), int(port))
+
+    def _way_to(self, output: HostOutput, port: int) -> str:
+        """The URL of a port of a host, as this machine reaches it."""
+        passage = ways_in.passage(output, self._required.access[output.region])
+        if passage is None:
             return f"https://{output.address}:{port}"
-        return f"https://127.0.0.1:{self.fleet.forward(through, output.address, int(port))}"
+        return f"https://127.0.0.1:{self.fleet.forward(passage[0], passage[1], port)}"
 
     def api_address(self, name: str) -> str:
         """Its URL as whoever is in the hosts' network knows it."""
@@ -218,8 +217,9 @@ class Session:
 
     @property
     def balancers(self) -> tuple[str, ...]:
-        """Addresses of the regions' load balancers."""
-        return tuple(region.endpoint for region in self._regions if region.endpoint)
+        """Addresses of the regions' load balancers, and those that managers share."""
+        made = (region.endpoint for region in self._regions if region.endpoint)
+        return (*self.platform.vips.values(), *made)
 
     @property
     def endpoints(self) -> tuple[str, ...]:
@@ -340,7 +340,7 @@ class Session:
     @cached_property
     def bundle(self) -> Bundle:
         """The bundle of the specification's release; raises BundleError when it was not built here."""
-        return Bundle.load(self.platform.spec.release)
+        return Bundle.load(self.platform.spec.release, arch=self.platform.spec.arch)
 
     @property
     def target(self) -> Release:

@@ -2,6 +2,7 @@
 
 import pulumi
 
+from installer.spec.given import bastion_output
 from installer.spec.hosts import hosts_of
 from stacks.common.outputs import export_region
 from stacks.common.resources import OnPremHost
@@ -10,12 +11,8 @@ from stacks.common.settings import Settings
 settings = Settings.read()
 ssh = settings.region.provider.ssh
 given = {host.name: host for host in settings.region.hosts}
-bastion = ssh.bastion and {
-    "address": ssh.bastion.address,
-    "port": ssh.bastion.port,
-    "user": ssh.bastion.user,
-    "host_key": ssh.bastion.host_key,
-}
+through = bastion_output(ssh.bastion)
+bastion = through and through.model_dump(mode="json")
 hosts = []
 for wanted in hosts_of(settings.region):
     user = given[wanted.name].user or ssh.user
@@ -30,6 +27,7 @@ for wanted in hosts_of(settings.region):
             "key": settings.secret("key"),
             "sudoPassword": settings.secret("sudoPassword"),
             "bastion": bastion,
+            "proxy": settings.secret("proxy"),
         },
     )
     hosts.append(

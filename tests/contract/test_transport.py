@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import getpass
 import hashlib
 import io
 import logging
@@ -12,11 +13,13 @@ import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import paramiko
 import pytest
 
 from installer.core.secret import Secret
+from installer.spec.contract import BastionOutput, JumpOutput
 from installer.transport import host_keys
 from installer.transport.connection import EVENT_MARK, Connection, connect, dial, scan_host_key
 from installer.transport.errors import (
@@ -31,8 +34,10 @@ from installer.transport.errors import (
     UnreachableError,
 )
 from installer.transport.fleet import Fleet, fan_out
-from installer.transport.target import Target
+from installer.transport.proxy import Proxy
+from installer.transport.target import Target, through
 from tests.contract.ssh_server import SSHD, SshServer, new_key
+from tests.fakes.proxies import FakeProxy, proxied
 
 pytestmark = pytest.mark.skipif(SSHD is None, reason="needs openssh-server")
 
@@ -156,6 +161,96 @@ def test_through_a_bastion(server: SshServer, tmp_path: Path) -> None:
             dial(behind.target(bastion=server.target(name="bastion", host_key=new_key()[1])))
     finally:
         behind.stop()
+
+
+def test_through_several_bastions_and_a_proxy(server: SshServer, tmp_path: Path) -> None:
+    """Each by way of the one before; every key is verified, and an error names the one that it is of."""
+    inner, behind = SshServer(tmp_path / "inner"), SshServer(tmp_path / "behind")
+    inner.start()
+    behind.start()
+
+    def way(outer_key: str) -> Target | None:
+        outer = JumpOutput(address="outer.test", port=server.port, user=getpass.getuser(), host_key=outer_key)
+        last = {"address": "127.0.0.1", "port": inner.port, "user": getpass.getuser(), "host_key": inner.host_key}
+        first = Proxy.parse(Secret(proxy.url))
+        return through(BastionOutput(**last, through=(outer,)), of="one", key=Secret(server.key), proxy=first)
+
+    key = (server.folder / "authorized_keys").read_text()
+    (inner.folder / "authorized_keys").write_text(key)
+    try:
+        with proxied(FakeProxy("socks5", names={"outer.test": "127.0.0.1"})) as proxy:
+            with connect(behind.target(bastion=way(server.host_key))) as found:
+                assert found.run('echo "$SSH_CONNECTION"').tail[0].split()[-1] == str(behind.port)
+                assert server.serving
+                assert inner.serving
+            assert proxy.asked == [f"outer.test:{server.port}"]
+            with pytest.raises(HostKeyChangedError) as caught:
+                dial(behind.target(bastion=way(new_key()[1])))
+        assert caught.value.host == "bastion outer.test of one"
+    finally:
+        inner.stop()
+        behind.stop()
+
+
+@pytest.mark.parametrize("scheme", ["http", "socks5"])
+@pytest.mark.parametrize("login", ["", "ops:se cret"])
+def test_through_a_proxy(server: SshServer, scheme: str, login: str) -> None:
+    """Of either kind, with a login or without; large answers come whole."""
+    with proxied(FakeProxy(scheme, login=login)) as proxy:
+        url = Secret(proxy.url.replace(" ", "%20"))
+        with connect(server.target(proxy=Proxy.parse(url))) as found:
+            lines: list[str] = []
+            found.run("head -c 3000000 /dev/zero | base64", on_line=lines.append)
+            assert sum(map(len, lines)) == 4_000_000
+        assert proxy.asked == [f"127.0.0.1:{server.port}"]
+
+
+@pytest.mark.parametrize("scheme", ["http", "socks5"])
+@pytest.mark.parametrize(
+    ("fake", "url", "seen"),
+    [
+        ({"refuses": True}, "{0}://127.0.0.1:{1}", {"http": "403 Forbidden", "socks5": "its rules do not allow it"}),
+        ({"login": "ops:right"}, "{0}://127.0.0.1:{1}", {"http": "answers 407", "socks5": "refuses the login"}),
+        (
+            {"login": "ops:right"},
+            "{0}://ops:wrong@127.0.0.1:{1}",
+            {"http": "answers 407", "socks5": "refuses the login"},
+        ),
+        ({}, "{0}://127.0.0.1:1", {"http": "cannot reach the proxy", "socks5": "cannot reach the proxy"}),
+    ],
+    ids=["it refuses", "it wants a login", "the login is wrong", "it is not there"],
+)
+def test_a_proxy_that_does_not_take_it_on(
+    server: SshServer, scheme: str, fake: dict[str, Any], url: str, seen: dict[str, str]
+) -> None:
+    """The error names the host, the proxy and its reason, and no password."""
+    with proxied(FakeProxy(scheme, **fake)) as proxy:
+        target = server.target(proxy=Proxy.parse(Secret(url.format(scheme, proxy.port))))
+        with pytest.raises(UnreachableError, match=seen[scheme]) as caught:
+            dial(target)
+    assert caught.value.host == "one"
+    assert f"{scheme}://127.0.0.1" in str(caught.value)
+    assert "wrong" not in str(caught.value)
+
+
+@pytest.mark.parametrize("scheme", ["http", "socks5"])
+@pytest.mark.parametrize("answer", [b"", b"SSH-2.0-none\r\n\r\n", b"\x04" * 20000])
+def test_what_is_no_proxy_is_told(server: SshServer, scheme: str, answer: bytes) -> None:
+    """It ends at once, says something else, or talks without an end."""
+
+    def talk(listener: socket.socket) -> None:
+        stream, _ = listener.accept()
+        with stream:
+            stream.recv(1)
+            stream.sendall(answer)
+
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        thread = threading.Thread(target=talk, args=(other,))
+        thread.start()
+        proxy = Proxy.parse(Secret(f"{scheme}://127.0.0.1:{other.getsockname()[1]}"))
+        with pytest.raises(UnreachableError, match="through the proxy"):
+            dial(server.target(proxy=proxy))
+        thread.join()
 
 
 def test_the_way_through_a_bastion_ends_with_the_connection(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,7 @@ _NAME = "t-prov-quay"
 # What the event says after which `up` is killed: bundle half sent, hosts half configured, manager half set up, cluster
 # begun.
 _KILLED_AT = ("sending kubernetes", "receive files", "applying what runs", "apply-cluster")
+_ELSEWHERE_S = 20  # nine until the claim has run out, and a turn
 _ASKED = 500  # times at least, each
 _HOSTS = ("manager-1", "manager-2", "manager-3")
 _SPARE = "manager-4"  # a machine that the specification does not name at first
@@ -49,6 +51,7 @@ class Hall:
     folder: Path
     platform: PlatformUnderTest
     addresses: dict[str, str]
+    vip: str  # nobody's at first
 
     def listing(self, *hosts: str) -> set[str]:
         """Every file of some machines, with its mode, owner and target, and every link and table of their network."""
@@ -56,7 +59,8 @@ class Hall:
         data = " ".join(f"/var/lib/{name}" for name in ("etcd", "kubelet", "containerd", "moorage"))
         script = (
             f"find / {data} /opt/moorage /run -xdev \\( {prune} \\) -prune -o -printf '%p %y %m %u %l\\n';"
-            " ls /sys/class/net; nft list tables; systemctl list-unit-files --no-legend | cut -d' ' -f1,2"
+            " ls /sys/class/net; ip -o -4 addr; nft list tables;"
+            " systemctl list-unit-files --no-legend | cut -d' ' -f1,2"
         )
         # These are mounts here, so they stay, and their modes with them.
         mounts = {f"/var/lib/{name} d" for name in ("etcd", "kubelet", "containerd")}
@@ -72,6 +76,11 @@ class Hall:
         key = self.sh(new, "ssh-keygen -y -f /etc/ssh/ssh_host_ed25519_key").strip()
         line = f"- {{name: {new}, role: manager, address: {self.addresses[new]}, zone: c, hostKey: '{key}'}}"
         path.write_text(re.sub(rf"- {{name: {old},.*}}", line, path.read_text()))
+
+    def share(self) -> None:
+        """Give the managers an address that they share."""
+        path = self.folder / "platform.yaml"
+        path.write_text(path.read_text().replace("kind: onprem\n", f"kind: onprem\n        vip: {self.vip}\n"))
 
     def pin(self, fingerprints: dict[str, str]) -> None:
         """Add the host keys to the specification, as its reader was told to."""
@@ -115,7 +124,7 @@ def hall(tmp_path: Path) -> Iterator[Hall]:
             text = text.replace(f"192.0.2.{number}", given[name])
         assert "192.0.2." not in text
         (tmp_path / "platform.yaml").write_text(text)
-        yield Hall(tmp_path, PlatformUnderTest(_NAME, tmp_path), given)
+        yield Hall(tmp_path, PlatformUnderTest(_NAME, tmp_path), given, str(addresses[10]))
     finally:
         for name in (*_HOSTS, _SPARE):
             machine.delete(f"{_NAME}-{name}", tmp_path / "machines" / name)
@@ -132,7 +141,7 @@ def test_machines_become_a_platform_are_upgraded_and_left_as_they_were(hall: Hal
 
     Between that, from the release before to the newest: refused while a member is away, put back where the newer one
     does not start, killed and gone on with, all while clients ask; then the cluster itself. Then one manager takes
-    another's place.
+    another's place, and they get an address that they share.
     """
     before = hall.listing(*_HOSTS, _SPARE)
     _pin(hall)
@@ -160,6 +169,7 @@ def test_machines_become_a_platform_are_upgraded_and_left_as_they_were(hall: Hal
     assert hall.platform.must("status", "-o", "json").json["problems"] == []
     assert "Nothing to do" in hall.platform.must("up", "--yes").stdout
 
+    _the_address_goes_elsewhere(hall)
     hall.platform.must("destroy", "--yes")
     _is_as_before(hall, before, *_HOSTS, _SPARE)
 
@@ -172,6 +182,26 @@ def _pin(hall: Hall) -> None:
     for name in _HOSTS:
         assert shown[name] in hall.sh(name, "ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key")
     hall.pin(shown)
+
+
+def _the_address_goes_elsewhere(hall: Hall) -> None:
+    """Users are told it first. Where its holder freezes, the kernel takes it off before another has it."""
+    for cluster in ("manager", "team-a"):
+        assert f"https://{hall.vip}:" in hall.platform.must("cluster", "kubeconfig", cluster).stdout
+    (first,) = _holders(hall)
+    hall.sh(first, "systemctl kill --signal STOP moorage-vip")
+    held = {(first,)}
+    began = time.monotonic()
+    while (now := _holders(hall)) in ((), (first,)):
+        held.add(now)
+        assert time.monotonic() - began < _ELSEWHERE_S
+    assert held == {(first,), ()}
+    assert len(now) == 1
+    hall.sh(first, "systemctl kill --signal CONT moorage-vip")
+
+
+def _holders(hall: Hall) -> tuple[str, ...]:
+    return tuple(name for name in hall.addresses if f" {hall.vip}/32 " in hall.sh(name, "ip -o -4 addr"))
 
 
 def _refused_while_a_member_is_away(hall: Hall) -> None:
@@ -209,6 +239,7 @@ def _killed_and_gone_on_with(hall: Hall) -> None:
 def _another_in_its_place(hall: Hall, before: set[str]) -> None:
     """A new manager joins, killed in the middle and gone on with; of the old one nothing of ours stays."""
     hall.replace("manager-3", _SPARE)
+    hall.share()
     step = f'"id": "join/{_SPARE}/join-manager", "text": "receive files"'
     hall.platform.kill_when(lambda line: step in line, "up", "--yes", "-o", "json")
     hall.platform.must("up", "--yes", timeout_s=900)

@@ -25,7 +25,12 @@ _ONPREM = {
         "ssh": {
             "user": "ops",
             "port": 2222,
-            "bastion": {"address": "jump.example.org", "user": "jump", "hostKey": "SHA256:bbb"},
+            "bastion": {
+                "address": "jump.example.org",
+                "user": "jump",
+                "hostKey": "SHA256:bbb",
+                "through": [{"address": "outer.example.org", "port": 2222}],
+            },
         },
     },
     "hosts": [
@@ -117,6 +122,7 @@ def test_the_onprem_stack_records_what_was_seen() -> None:
     bastion = region.hosts[0].bastion
     assert bastion is not None
     assert (bastion.address, bastion.user, bastion.host_key) == ("jump.example.org", "jump", "SHA256:bbb")
+    assert [(one.address, one.port) for one in bastion.through] == [("outer.example.org", 2222)]
 
 
 def test_the_onprem_stack_asks_with_what_was_given() -> None:
@@ -131,7 +137,9 @@ def test_the_onprem_stack_asks_with_what_was_given() -> None:
 
 def test_login_keys_are_in_no_output() -> None:
     """What a region exports may be read by everybody."""
-    ran = _onprem({"key": "PRIVATE", "sudoPassword": "WORD"})
+    ran = _onprem({"key": "PRIVATE", "sudoPassword": "WORD", "proxy": "http://a:LOGIN@b:1"})
+    assert ran.inputs("m1")["proxy"] == values.as_secret("http://a:LOGIN@b:1")
+    assert "LOGIN" not in ran.exports["region"]
     assert "PRIVATE" not in ran.exports["region"]
     assert "WORD" not in ran.exports["region"]
 

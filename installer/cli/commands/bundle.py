@@ -17,7 +17,12 @@ if TYPE_CHECKING:
 Release = Annotated[
     str, typer.Argument(help="A release of `moorage bundle list`.", show_default="the specification's release")
 ]
-Arch = Annotated[str, typer.Option(help="Architecture of the hosts: amd64 or arm64.")]
+Arch = Annotated[
+    str,
+    typer.Option(
+        help="Architecture of the hosts: amd64 or arm64.", show_default="the specification's, or amd64 with RELEASE"
+    ),
+]
 
 
 class Source(StrEnum):
@@ -60,7 +65,7 @@ def build(
     common: Common,
     release: Release = "",
     *,
-    arch: Arch = "amd64",
+    arch: Arch = "",
     source: Annotated[Source, typer.Option(help="Official releases, Go sources, or whichever works.")] = Source.AUTO,
 ) -> None:
     """Get or build everything a release consists of; done once, then there at once."""
@@ -68,17 +73,18 @@ def build(
     from installer.bundle.release import load_release
     from installer.cli import build_progress
 
-    wanted = load_release(_name(common, release))
+    name, arch = _wanted(common, release, arch)
     with build_progress.shown(common.out, sys.stderr) as on_event:
-        made = building.build(wanted, arch=arch, source=source.value, on_event=on_event)
+        made = building.build(load_release(name), arch=arch, source=source.value, on_event=on_event)
     _show(common, made)
 
 
-def verify(common: Common, release: Release = "", *, arch: Arch = "amd64") -> None:
+def verify(common: Common, release: Release = "", *, arch: Arch = "") -> None:
     """Read every file of a bundle and compare it with its digest."""
     from installer.bundle import bundle
 
-    found = bundle.Bundle.load(_name(common, release), arch=arch)
+    name, arch = _wanted(common, release, arch)
+    found = bundle.Bundle.load(name, arch=arch)
     bundle.verify(found)
     _show(common, found)
 
@@ -88,12 +94,13 @@ def export(
     target: Annotated[Path, typer.Argument(metavar="FILE", help="The tar file to write.")],
     release: Release = "",
     *,
-    arch: Arch = "amd64",
+    arch: Arch = "",
 ) -> None:
     """Write a bundle as one file, to carry it where there is no internet."""
     from installer.bundle import bundle
 
-    found = bundle.Bundle.load(_name(common, release), arch=arch)
+    name, arch = _wanted(common, release, arch)
+    found = bundle.Bundle.load(name, arch=arch)
     bundle.export(found, target)
     _show(common, found)
 
@@ -107,23 +114,30 @@ def import_(
     _show(common, bundle.import_(source))
 
 
-def pin(common: Common, release: Release = "", *, arch: Arch = "amd64") -> None:
+def pin(common: Common, release: Release = "", *, arch: Arch = "") -> None:
     """Fetch official checksums that a release still lacks."""
     from installer.bundle import upstream
     from installer.bundle.components import components
     from installer.bundle.release import load_release
 
-    name = _name(common, release)
+    name, arch = _wanted(common, release, arch)
     new = upstream.pin(components(load_release(name), arch=arch))
     common.out.result(f"{len(new)} checksums of release {name} are new", {"release": name, "pinned": new})
 
 
-def _name(common: Common, release: str) -> str:
-    """The release that is named, else that of the specification; raises BundleError when there is none of that name."""
-    from installer.bundle.release import load_release
+def _wanted(common: Common, release: str, arch: str) -> tuple[str, str]:
+    """Release and architecture that are named, else those of the specification; raises BundleError for unknown ones."""
+    from installer.bundle.release import ARCHITECTURES, load_release
     from installer.cli import loading
+    from installer.core.errors import BundleError
 
-    return load_release(release or loading.platform(loading.load(common), common).spec.release).name
+    if not release:
+        spec = loading.platform(loading.load(common), common).spec
+        release, arch = spec.release, arch or spec.arch
+    arch = arch or ARCHITECTURES[0]
+    if arch not in ARCHITECTURES:
+        raise BundleError(f"there are no bundles for {arch}", hint=f"one of {', '.join(ARCHITECTURES)}")
+    return load_release(release).name, arch
 
 
 def _show(common: Common, bundle: Bundle) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
+from ipaddress import IPv4Address, IPv4Network
 from typing import Final
 
 from installer.hostops.facts import HostFacts
@@ -63,6 +64,20 @@ def address(machines: tuple[Machine, ...]) -> Iterable[Finding]:
             yield Finding(
                 machine.name, f"its addresses are {has}", machine.address, "mend clusterAddress in the specification"
             )
+
+
+@check("vip", group="network", ignorable=False)
+def vip(machines: tuple[Machine, ...]) -> Iterable[Finding]:
+    """The address that managers share is of the network in which each of them has its own."""
+    for machine, facts in known(machines):
+        networks = [found for _, found in facts.addresses if found.split("/")[0] == machine.address]
+        if machine.vip and networks and not any(IPv4Address(machine.vip) in _network(one) for one in networks):
+            wanted = f"an address of {_network(networks[0])}, which {machine.address} is in"
+            yield Finding(machine.name, f"provider.vip is {machine.vip}", wanted, "mend vip in the specification")
+
+
+def _network(address: str) -> IPv4Network:
+    return IPv4Network(address, strict=False)
 
 
 @check("unique", group="hosts", ignorable=False)

@@ -27,6 +27,8 @@ class Machine:
     role: str
     address: str  # among the hosts
     facts: HostFacts | InstallerError  # the error says why nothing is known of it
+    arch: str = "amd64"  # that the platform's bundle is for
+    vip: str = ""  # that it shares with the other managers of its region
     region: str = ""
     encrypted: bool = False  # what pods send from here to other hosts is
     peers: Mapping[str, Reached] = field(default_factory=dict)  # name -> how it is reached from here

@@ -5,32 +5,43 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from installer.core.version import Version
+from installer.hostops import distribution
+from installer.hostops.distribution import Distribution
+from installer.hostops.facts import HostFacts
 from installer.hostops.preflight.registry import Finding, Machine, Severity, check, known
 
-_FAMILIES = frozenset(
-    {"debian", "ubuntu", "rhel", "centos", "rocky", "almalinux", "fedora", "sles", "opensuse-leap", "flatcar"}
-)
 # kube-proxy's nftables mode needs 5.13: https://kubernetes.io/docs/reference/networking/virtual-ips/#proxy-mode-nftables
 _KERNEL = Version(5, 13)
 _CONTROLLERS = frozenset({"cpu", "cpuset", "memory", "pids"})
 _INOTIFY_INSTANCES = 1024  # each node pod takes about 20
-_TOOLS = frozenset({"bash", "nft", "ip", "mount", "umount", "tar", "sha256sum", "systemctl", "sysctl"})
+KERNEL_MODULES = frozenset({"overlay", "br_netfilter", "vxlan", "nf_tables"})
+TOOLS = frozenset({"bash", "nft", "ip", "mount", "umount", "tar", "sha256sum", "systemctl", "sysctl"})
 
 
-@check("os", group="hosts", severity=Severity.WARNING)
+@check("os", group="hosts")
 def os(machines: tuple[Machine, ...]) -> Iterable[Finding]:
-    """A distribution that is known to work."""
+    """A distribution that is known, or is built from one that is, and not too old."""
     for machine, facts in known(machines):
-        if facts.os_id not in _FAMILIES:
-            yield Finding(machine.name, facts.os_name, "a distribution that Moorage is tested on")
+        found = _distribution(facts)
+        if found is None:
+            wanted = f"one of {distribution.names()}, or one that says it is like them (ID_LIKE in /etc/os-release)"
+            yield Finding(machine.name, facts.os_name, wanted, "`--ignore os` where all else that is checked holds")
+        elif found.is_too_old(facts.os_id, facts.os_version):
+            wanted = f"{facts.os_id} {found.ids[facts.os_id]} or newer"
+            yield Finding(machine.name, facts.os_name, wanted, "upgrade it, or install a newer one")
+
+
+def _distribution(facts: HostFacts) -> Distribution | None:
+    return distribution.find(facts.os_id, facts.os_like)
 
 
 @check("arch", group="hosts", ignorable=False)
 def arch(machines: tuple[Machine, ...]) -> Iterable[Finding]:
-    """An architecture that there are bundles for."""
+    """The architecture that the platform's bundle is for."""
     for machine, facts in known(machines):
-        if facts.arch not in ("amd64", "arm64"):
-            yield Finding(machine.name, facts.arch, "amd64 or arm64")
+        if facts.arch != machine.arch:
+            wanted = f"{machine.arch}, as spec.arch says: all hosts of a platform are of one"
+            yield Finding(machine.name, facts.arch, wanted, "take it out, or mend spec.arch before the first `up`")
 
 
 @check("systemd", group="hosts", ignorable=False)
@@ -64,7 +75,9 @@ def cgroup_v1(machines: tuple[Machine, ...]) -> Iterable[Finding]:
     """cgroup v2, which Kubernetes and containerd will soon demand; a container has its machine's."""
     for machine, facts in known(machines):
         if facts.cgroup_version == 1 and not facts.nested:
-            yield Finding(machine.name, "cgroup v1", "cgroup v2", "boot with systemd.unified_cgroup_hierarchy=1")
+            found = _distribution(facts)
+            repair = found.cgroup2 if found else "boot with systemd.unified_cgroup_hierarchy=1"
+            yield Finding(machine.name, "cgroup v1", "cgroup v2", repair)
 
 
 @check("filesystems", group="hosts")
@@ -89,10 +102,51 @@ def inotify(machines: tuple[Machine, ...]) -> Iterable[Finding]:
 def tools(machines: tuple[Machine, ...]) -> Iterable[Finding]:
     """The programs that kubelet, kube-proxy and the installer call."""
     for machine, facts in known(machines):
-        if missing := sorted(_TOOLS - facts.tools):
-            yield Finding(
-                machine.name, f"without {', '.join(missing)}", "these programs on PATH", f"install {' '.join(missing)}"
-            )
+        if missing := sorted(TOOLS - facts.tools):
+            found = _distribution(facts)
+            repair = (found and found.installs(missing)) or f"install {' '.join(missing)}"
+            yield Finding(machine.name, f"without {', '.join(missing)}", "these programs on PATH", repair)
+
+
+@check("modules", group="hosts")
+def modules(machines: tuple[Machine, ...]) -> Iterable[Finding]:
+    """The kernel has the modules that a host needs, loaded or not; a container has its machine's."""
+    for machine, facts in known(machines):
+        missing = sorted(KERNEL_MODULES - facts.modules - facts.loadable)
+        if missing and not facts.nested:
+            found = _distribution(facts)
+            seen = f"kernel {facts.kernel} has no {', '.join(missing)}"
+            yield Finding(machine.name, seen, "these modules", found.modules if found else "install them")
+
+
+@check("selinux", group="hosts", severity=Severity.WARNING)
+def selinux(machines: tuple[Machine, ...]) -> Iterable[Finding]:
+    """SELinux does not keep anything from happening: nobody has tried Moorage under its rules."""
+    for machine, facts in known(machines):
+        if facts.selinux:
+            repair = "if something is refused (`ausearch -m avc`): setenforce 0, and SELINUX=permissive in its config"
+            yield Finding(machine.name, "SELinux is enforcing", "permissive, or nothing refused", repair)
+
+
+@check("firewall", group="network")
+def firewall(machines: tuple[Machine, ...]) -> Iterable[Finding]:
+    """No firewall of the distribution's own, which knows nothing of pods, stands between hosts."""
+    for machine, facts in known(machines):
+        found = _distribution(facts)
+        for unit, stop in (found.firewalls if found else {}).items():
+            if unit in facts.running:
+                wanted = "none, or one that lets hosts' ports (docs/reference/hosts.md) and pods' traffic pass"
+                yield Finding(machine.name, f"{unit} filters", wanted, f"{stop}; or set it up, and `--ignore firewall`")
+
+
+@check("reboots", group="hosts", severity=Severity.WARNING)
+def reboots(machines: tuple[Machine, ...]) -> Iterable[Finding]:
+    """Hosts are not booted by a program that knows nothing of etcd's members and nodes."""
+    for machine, facts in known(machines):
+        found = _distribution(facts)
+        for unit, stop in (found.reboots if found else {}).items():
+            if unit in facts.running:
+                yield Finding(machine.name, f"{unit} boots the host when it likes", "hosts that wait for you", stop)
 
 
 @check("swap", group="hosts", severity=Severity.WARNING)

@@ -12,24 +12,26 @@ from typing import Final
 from installer.core.secret import Secret
 from installer.hostops import facts, remove
 from installer.provision.provider.resource import GONE, Made, Properties
+from installer.spec.contract import BastionOutput
 from installer.transport.connection import connect, scan_host_key
 from installer.transport.errors import HostKeyChangedError, UnreachableError
-from installer.transport.target import Target
+from installer.transport.proxy import Proxy
+from installer.transport.target import Target, through
 
 _FINGERPRINT: Final = "SHA256:"
 
 
 @dataclass(frozen=True)
 class OnPremHost:
-    """Inputs: `name`, `address`, `port`, `user`, `hostKey`, `key`, `sudoPassword`, `bastion`.
+    """Inputs: `name`, `address`, `port`, `user`, `hostKey`, `key`, `sudoPassword`, `bastion`, `proxy`.
 
     Outputs: `hostKey` (the whole key), `machineId`, `arch`, `os`. Deleting it removes what Moorage installed.
     """
 
     required: frozenset[str] = frozenset({"name", "address", "port", "user"})
-    optional: frozenset[str] = frozenset({"hostKey", "key", "sudoPassword", "bastion"})
+    optional: frozenset[str] = frozenset({"hostKey", "key", "sudoPassword", "bastion", "proxy"})
     replaced_by: frozenset[str] = frozenset({"address"})
-    secret_outputs: frozenset[str] = frozenset({"key", "sudoPassword"})
+    secret_outputs: frozenset[str] = frozenset({"key", "sudoPassword", "proxy"})
     only_looks: bool = True
 
     def create(self, inputs: Properties) -> Made:
@@ -76,8 +78,11 @@ def _whole_key(target: Target) -> str:
 
 
 def _target(properties: Properties) -> Target:
-    key, password, bastion = properties.get("key"), properties.get("sudoPassword"), properties.get("bastion")
+    key, password, proxy = map(properties.get, ("key", "sudoPassword", "proxy"))
     secret = Secret(key) if key else None
+    first = Proxy.parse(Secret(proxy)) if proxy else None
+    given = properties.get("bastion")
+    bastion = through(given and BastionOutput.model_validate(given), of=properties["name"], key=secret, proxy=first)
     return Target(
         name=properties["name"],
         address=properties["address"],
@@ -86,13 +91,6 @@ def _target(properties: Properties) -> Target:
         host_key=properties.get("hostKey"),
         key=secret,
         sudo_password=Secret(password) if password else None,
-        bastion=bastion
-        and Target(
-            name=f"bastion of {properties['name']}",
-            address=bastion["address"],
-            port=int(bastion["port"]),
-            user=bastion["user"],
-            host_key=bastion.get("host_key"),
-            key=secret,
-        ),
+        bastion=bastion,
+        proxy=None if bastion else first,
     )

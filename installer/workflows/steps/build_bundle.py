@@ -22,9 +22,9 @@ class BuildBundle:
     title = "get the bundle"
 
     def plan(self, session: Session, target: Target) -> Sequence[Change]:
-        release = session.platform.spec.release
+        release, arch = session.platform.spec.release, session.platform.spec.arch
         try:
-            bundle = Bundle.load(release)
+            bundle = Bundle.load(release, arch=arch)
         except BundleError:
             return (Change(target.name, Action.CREATE, f"get or build release {release}"),)
         if build.is_current(bundle):
@@ -33,7 +33,11 @@ class BuildBundle:
 
     def run(self, session: Session, target: Target, report: StepReport) -> None:
         release = load_release(session.platform.spec.release)
-        session.bundle = build.build(release, on_event=lambda event: report.progress(_line(event), _share(event)))
+        session.bundle = build.build(
+            release,
+            arch=session.platform.spec.arch,
+            on_event=lambda event: report.progress(_line(event), _share(event)),
+        )
         for name in session.hosts:
             session.forget(name)  # what is wanted of hosts names the bundle
 

@@ -68,3 +68,16 @@ def test_an_unknown_release_is_told_with_those_there_are(moorage: Moorage, bundl
     result = moorage("bundle", "build", "2099.01")
     assert result.code == ExitCode.BUNDLE
     assert "2026.10" in result.err
+
+
+def test_an_architecture_is_the_specifications_or_named(
+    moorage: Moorage, bundle: Bundle, sessions: FakeSessions
+) -> None:
+    """One that nothing is built for is told with those there are."""
+    other = moorage("bundle", "verify", "2026.11", "--arch", "arm64")
+    assert other.code == ExitCode.BUNDLE
+    assert "no bundle of release 2026.11 for arm64" in other.err
+    assert "bundle build 2026.11 --arch arm64" in other.err
+    unknown = moorage("bundle", "build", "2026.11", "--arch", "riscv64")
+    assert unknown.code == ExitCode.BUNDLE
+    assert "amd64, arm64" in unknown.err

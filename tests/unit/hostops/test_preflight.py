@@ -45,6 +45,18 @@ BAD: Mapping[str, tuple[Machine, ...]] = {
     "filesystems": (machine(container="podman", filesystems=frozenset({"ext4"})),),
     "inotify": (machine(container="podman", sysctls={"fs.inotify.max_user_instances": "128"}),),
     "tools": (machine(tools=frozenset({"ip", "mount", "umount", "tar", "sha256sum", "systemctl", "sysctl"})),),
+    "modules": (
+        machine(
+            os_id="rocky",
+            os_version="10.1",
+            os_name="Rocky Linux 10.1",
+            kernel="6.12.0-124.el10.x86_64",
+            loadable=frozenset({"overlay", "vxlan"}),
+        ),
+    ),
+    "selinux": (machine(selinux=True),),
+    "firewall": (machine(os_id="opensuse-leap", os_version="15.6", running=frozenset({"firewalld"})),),
+    "reboots": (machine(os_id="flatcar", os_version="4230.2.3", running=frozenset({"locksmithd"})),),
     "swap": (machine(swap=2 * GIB),),
     "leftovers": (machine(leftovers=("/etc/kubernetes/kubelet.conf",), leftover_units=("k3s.service",)),),
     "cpu": (machine(cpus=1),),
@@ -54,6 +66,7 @@ BAD: Mapping[str, tuple[Machine, ...]] = {
     "forwarding": (machine(container="podman", sysctls={"net.ipv4.ip_forward": "0"}),),
     "mtu": (machine(), other(mtus={"eth0": 1450})),
     "address": (machine(addresses=(("eth0", "192.0.2.99/24"),)),),
+    "vip": (replace(machine(), vip="192.0.3.9"),),
     "unique": (machine(), other(machine_id="1" * 32)),
     "clock": (machine(), other(), replace(other(clock_offset_s=7.0, hostname="three"), name="three")),
     "peers": (replace(machine(), peers={"two": Reached(problem="port 22: no answer within 3 s")}), other()),
@@ -68,6 +81,10 @@ BAD: Mapping[str, tuple[Machine, ...]] = {
 GOOD: Mapping[str, tuple[Machine, ...]] = {
     "nothing is wrong": (machine(), other()),
     "a worker is small": (other(cpus=1, memory=int(1.1 * GIB)),),
+    "it is built from one that is known": (machine(os_id="linuxmint", os_version="22", os_like=("ubuntu", "debian")),),
+    "a distribution without a version": (machine(os_version=""),),
+    "hosts of another architecture": (replace(machine(arch="arm64"), arch="arm64"),),
+    "a container has its machine's modules": (machine(container="podman", loadable=frozenset()),),
     "what listens is ours": (machine(ports=frozenset({6443}), manifest=OURS),),
     "what is left over is ours": (machine(leftovers=("/etc/cni/net.d",), etcd_data=True, manifest=OURS),),
     "the disk is full of ours": (machine(disks={"/": Disk(20 * GIB, 2 * GIB)}, manifest=OURS),),
@@ -86,6 +103,7 @@ GOOD: Mapping[str, tuple[Machine, ...]] = {
     "a worker is further away than a manager may be": (NORTH, away(120, role="worker")),
     "packets pass whole": (NORTH, replace(away(10), peers={"one": Reached(carries=1500)})),
     "nothing was measured": (NORTH, away(None)),
+    "an address to share is of the managers' network": (replace(machine(), vip="192.0.2.9"),),
     "clocks differ less than the round trip tells": (machine(), other(clock_offset_s=2.4, round_trip_s=1.0)),
 }
 

@@ -70,6 +70,7 @@ PLACE = hosted.Place(
     ("name", "machine", "plan"),
     [
         ("manager", MANAGER, PLAN),
+        ("manager-with-a-vip", replace(MANAGER, vip="192.0.2.10"), PLAN),
         ("worker", WORKER, PLAN),
         ("worker-in-a-container", replace(WORKER, traits=node.Traits(cgroup_version=1, nested=True)), PLAN),
         ("single", MANAGER, replace(PLAN, managers={"manager-1": "192.0.2.11"}, workers=0)),
@@ -130,7 +131,7 @@ def test_a_host_of_one_cluster(golden: Golden, name: str, stretches: tuple[dedic
 
 def test_units(golden: Golden) -> None:
     """systemd units: restarted for ever; containers outlive containerd and the kubelet."""
-    rendered = host.render(MANAGER, PLAN, fixed.roots())
+    rendered = host.render(replace(MANAGER, vip="192.0.2.10"), PLAN, fixed.roots())
     golden(
         "kubernetes/units.txt", "\n".join(f"# {units.unit_name(p)}\n{units.unit_text(p)}" for p in rendered.processes)
     )

@@ -14,9 +14,10 @@ def platform(*, hosts: str = LOCAL_HOSTS, regions: str = "", spec: str = "", nam
     )
 
 
-def onprem(hosts: str, *, ssh: str = "{}", spec: str = "") -> str:
+def onprem(hosts: str, *, ssh: str = "{}", vip: str = "null", spec: str = "") -> str:
     """A platform with one region of hosts that exist."""
-    return platform(regions=f"{{name: hall, provider: {{kind: onprem, ssh: {ssh}}}, hosts: [{hosts}]}}", spec=spec)
+    provider = f"{{kind: onprem, ssh: {ssh}, vip: {vip}}}"
+    return platform(regions=f"{{name: hall, provider: {provider}, hosts: [{hosts}]}}", spec=spec)
 
 
 def aws(provider: str = "", *, hosts: str = "{name: m, role: manager, count: 3}", spec: str = "") -> str:

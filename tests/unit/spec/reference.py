@@ -30,6 +30,7 @@ is new or gone is a change of its list.
 _CHECKS = """## What is checked across fields
 
 - 1, 3 or 5 hosts have the role `manager`.
+- A `vip` is no host's address, nor one for load balancers, and its region has managers.
 - Names of regions, hosts (groups counted out), clusters and pools, and addresses of hosts, each stand for one thing.
   `default`, `manager`, `kube-*` and `moorage-*` are no names for clusters.
 - The manager's pods and services, a cluster's pods and services, the hosts' addresses and networks, and 198.18.0.0/15
@@ -96,8 +97,10 @@ def _type(field: FieldInfo) -> str:
     if get_origin(annotation) is tuple:
         items = "maps" if _models(annotation) else "numbers" if int in _leaves(annotation) else "text"
         return f"list of {items}"
-    if _models(annotation) or get_origin(annotation) is dict:
+    if get_origin(annotation) is dict:
         return "map"
+    if _models(annotation):
+        return "text or map" if str in _leaves(annotation) else "map"
     return next((words for kind, words in _WORDS.items() if kind in _leaves(annotation)), "text")
 
 

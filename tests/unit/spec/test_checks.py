@@ -6,7 +6,7 @@ import pytest
 
 from installer.spec.subject import Offer, ReleaseOffer
 from tests.unit.spec.conftest import FaultsOf
-from tests.unit.spec.documents import cluster, onprem, platform, pool
+from tests.unit.spec.documents import aws, cluster, onprem, platform, pool
 
 MANAGER = "{name: m1, role: manager, address: 192.0.2.1}"
 
@@ -105,6 +105,27 @@ def test_one_address_with_two_ports_is_two_hosts(faults_of: FaultsOf) -> None:
         (
             onprem(MANAGER) + cluster(spec="  network: {loadBalancer: {addresses: [192.0.2.9, 192.0.2.0/30]}}\n"),
             "14: spec.network.loadBalancer.addresses[1]: overlaps the address of host m1",
+        ),
+        (
+            onprem(MANAGER, vip="192.0.2.9") + cluster(spec="  network: {loadBalancer: {addresses: [192.0.2.8/29]}}\n"),
+            "14: spec.network.loadBalancer.addresses[0]: overlaps the address that the managers of hall share",
+        ),
+        (
+            onprem(MANAGER, ssh="{proxy: 'http://ops:secret@proxy:3128'}"),
+            "6: spec.regions[0].provider.ssh.proxy: not http://HOST:PORT or socks5://HOST:PORT;"
+            " one with a login is given by {env: NAME}",
+        ),
+        (aws(spec="  arch: arm64\n"), "7: spec.arch: hosts of region cloud, in a cloud, are amd64"),
+        (platform(spec="  arch: i386\n"), "7: spec.arch: must be 'amd64' or 'arm64'"),
+        (onprem(MANAGER, vip="192.0.2.1"), "6: spec.regions[0].provider.vip: is the address of host m1"),
+        (onprem(MANAGER, vip="10.127.0.1"), "6: spec.regions[0].provider.vip: lies in the manager's services"),
+        (
+            platform(
+                regions="{name: a, provider: {kind: local}, hosts: [{name: m, role: manager}]},"
+                "{name: b, provider: {kind: onprem, vip: 192.0.2.9},"
+                " hosts: [{name: w, role: worker, address: 192.0.2.1}]}"
+            ),
+            "6: spec.regions[1].provider.vip: the region has no managers to share it",
         ),
         (
             platform() + cluster(spec="  network: {loadBalancer: {addresses: [10.127.255.255]}}\n"),

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from installer.core.errors import InfrastructureError
+from installer.core.errors import BundleError, InfrastructureError
 from installer.hostops import peers
 from installer.hostops.facts import HostFacts
 from installer.spec.contract import HostOutput
@@ -47,6 +47,28 @@ def test_hosts_that_are_given_by_address_are_checked(tmp_path: Path, monkeypatch
         "w": ("192.0.2.2", (22,)),
     }
     assert [(r.name, f.host) for r in report.results for f in r.findings] == [("swap", "w")]
+
+
+def test_all_hosts_are_of_the_platforms_architecture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its bundle is looked for, and a host of another one is refused by name."""
+    path = tmp_path / "platform.yaml"
+    path.write_text(onprem(_HOSTS, spec="  arch: arm64\n"))
+    session = sessions.session(load(path), tmp_path)
+    monkeypatch.setenv("MOORAGE_CACHE", str(tmp_path))
+    with pytest.raises(BundleError, match="for arm64"):
+        session.bundle  # noqa: B018 - that it is asked for is the test
+    monkeypatch.setattr(type(session), "provided", None)
+    monkeypatch.setattr(session, "given_connection", lambda host: host)
+    monkeypatch.setattr(preflight.peers, "reachable", lambda connection, others: {})
+    monkeypatch.setattr(
+        preflight.facts,
+        "gather",
+        lambda host: facts(arch="arm64", hostname=host.name) if host.name == "m" else _seen(host),
+    )
+    report = preflight.preflight(session, frozenset())
+    found = {result.name: [f.host for f in result.findings] for result in report.results}
+    assert found["arch"] == ["w"]
+    assert report.failed
 
 
 def test_hosts_that_are_still_to_be_made_cannot_be_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,6 +20,7 @@ const usage = `usage: moorage-host COMMAND [OPTION]...
   wait      become another program once an API server is ready
   remove    remove a directory, or all in it but one entry
   volume    make a directory in which everybody may write, in one that only root may enter
+  hold      have an address on this host while its API server can write who holds it
   egress    the way of an API server to pods and services, through the proxies of nodes
   proxy     HTTP CONNECT over mutual TLS to the pods and services of a cluster, from one of its nodes
 
@@ -34,6 +35,7 @@ func main() {
 		"serve":   serveCommand,
 		"fetch":   fetchCommand,
 		"receive": receiveCommand,
+		"hold":    holdCommand,
 		"egress":  egressCommand,
 		"proxy":   proxyCommand,
 		"remove":  removeCommand,

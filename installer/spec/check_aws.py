@@ -26,6 +26,12 @@ def zones(subject: Subject) -> Iterator[Finding]:
         if not public and not network.public_subnets:
             message = "publicSubnets is required: the bastion has to be in one"
             yield Finding(subject.platform, (*at, "provider", "network"), message)
+        elif not public and region.provider.access.cluster_balancer == "public":
+            # A balancer leads nowhere in zones that it has no address in.
+            managers = {zone for group in region.hosts if group.role == "manager" for zone in group.zones}
+            if missing := sorted(managers - set(network.public_subnets)):
+                message = f"has no subnet for the public balancer before managers in {', '.join(missing)}"
+                yield Finding(subject.platform, (*at, "provider", "network", "publicSubnets"), message)
 
 
 def disks(subject: Subject) -> Iterator[Finding]:

@@ -34,6 +34,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     check_dedicated.hosts,
     check_aws.zones,
     check_clouds.spot,
+    check_clouds.balancers,
     check_aws.disks,
     check_azure.networks,
     check_azure.room,

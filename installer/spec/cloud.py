@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints
 
-from installer.spec.base import CARRIERS, Carrier, Labels, Model, Name, always, never
+from installer.spec.base import ROLES, Labels, Model, Name, Role, always, never
 
 WIDEST: Final = 8  # of a range that may log in; what is wider is everybody by another name
 LARGEST, SMALLEST = 16, 24  # of a network: AWS' own limit, and sixteen subnets of a useful size
@@ -50,6 +50,11 @@ class CloudAccess(Model):
     published: tuple[IPv4Network, ...] = always(
         (), description="Who may reach clusters' ports (`spec.manager.network.ports`), besides through the bastion."
     )
+    cluster_balancer: Literal["none", "internal", "public"] = always(
+        "none",
+        description="By what those reach clusters' ports: hosts' own addresses, a balancer before the managers with an"
+        " address in the network, or one that the internet has a way to.",
+    )
     keys: tuple[PublicKey, ...] = always(
         (), description="SSH keys that may log in besides Moorage's own, at machines that are made from now on."
     )
@@ -65,7 +70,7 @@ class CloudHosts(Model):
     """A group of equal machines, named `<name>-1` and on; spread over `zones` in turn."""
 
     name: Name = never(description="The group's name; its hosts are `<name>-1`, `<name>-2` and on.")
-    role: Carrier = never(description=CARRIERS)
+    role: Role = never(description=ROLES)
     count: Annotated[int, Field(ge=0, le=200)] = always(1, description="How many hosts.")
     zones: tuple[str, ...] = never(min_length=1, description="The hosts are spread over these in turn.")
     labels: Labels = always(default_factory=dict, description="Labels of the hosts' nodes in the manager.")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address
-from typing import assert_never
+from typing import assert_never, get_args
 
 from installer.spec.base import Labels, Role
-from installer.spec.cloud import CloudHosts, CloudRegion
+from installer.spec.cloud import CloudHosts, CloudNetwork, CloudRegion
 from installer.spec.platform import LocalHosts, LocalRegion, OnPremHost, OnPremRegion, Platform, Region
 from installer.spec.source import Loc
 
@@ -48,6 +48,24 @@ def hosts_of(region: Region, at: Loc = ()) -> Iterator[WantedHost]:
             yield from _given(region, at)
         case _:
             assert_never(region)
+
+
+def ranges_elsewhere(region: Region, regions: Sequence[Region]) -> list[str]:
+    """Where hosts of others than `region` are, as far as it is written: their own networks, or hosts' addresses."""
+    found: list[str] = []
+    for other in regions:
+        if other.name == region.name:
+            continue
+        if isinstance(other, CloudRegion) and isinstance(other.provider.network, CloudNetwork):
+            found.append(str(other.provider.network.cidr))
+        found += [f"{host.cluster_address}/32" for host in hosts_of(other) if host.cluster_address]
+    return found
+
+
+def roles_of(region: Region) -> tuple[Role, ...]:
+    """What its hosts are, each once, in the order of the vocabulary."""
+    there = {host.role for host in hosts_of(region)}
+    return tuple(role for role in get_args(Role) if role in there)
 
 
 def _counted_out(region: LocalRegion | CloudRegion, at: Loc) -> Iterator[WantedHost]:

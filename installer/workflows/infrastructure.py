@@ -22,7 +22,7 @@ from installer.provision import outputs
 from installer.provision.changes import ResourceChange, ResourceEvent
 from installer.provision.embedded import keys, store
 from installer.provision.provider.resource import GONE
-from installer.spec import leaving, specification
+from installer.spec import hosts, leaving, specification
 from installer.spec.contract import RegionOutputs
 from installer.spec.platform import OnPremRegion, Platform, Region
 from installer.spec.specification import Specification
@@ -100,7 +100,7 @@ class Infrastructure:
         secrets_stack = self._secrets_stack(self._platform)
         made = secrets_stack.outputs()
         regions = self._kept(made).spec.regions
-        changes = {r.name: self._region_stack(r, _public_key(made)).preview() for r in regions}
+        changes = {r.name: self._region_stack(r, regions, _public_key(made)).preview() for r in regions}
         if made is None:
             first = regions[0].name
             changes[first] = (*secrets_stack.preview(), *changes[first])
@@ -124,17 +124,19 @@ class Infrastructure:
         made = self._secrets_stack(self._platform).outputs() or {}
         wanted = {region.name for region in self._platform.spec.regions}
         with _passed_by(gone):
-            for region in self._kept(made).spec.regions:
+            regions = self._kept(made).spec.regions
+            for region in regions:
                 if region.name not in wanted:
-                    self._take_down(self._region_stack(region, _public_key(made), on_event))
+                    self._take_down(self._region_stack(region, regions, _public_key(made), on_event))
         made = self._noted(made, self._platform, on_event)
         return self._provided(made, self._regions_up(self._platform, made, on_event, gone))
 
     def _regions_up(
         self, platform: Platform, made: Mapping[str, Any], on_event: Listener, gone: Sequence[str]
     ) -> list[tuple[Region, Mapping[str, Any]]]:
+        regions = platform.spec.regions
         with _passed_by(gone):
-            return [(r, self._region_stack(r, _public_key(made), on_event).up()) for r in platform.spec.regions]
+            return [(r, self._region_stack(r, regions, _public_key(made), on_event).up()) for r in regions]
 
     def enter(self, stage: Stage, on_event: Listener) -> Provided | None:
         """Take the authorities to the stage after theirs; where that is theirs already, nothing happens."""
@@ -146,8 +148,9 @@ class Infrastructure:
         """Remove everything that the stacks made, the root secrets last."""
         secrets_stack = self._secrets_stack(self._platform, on_event)
         made = secrets_stack.outputs()
-        for region in self._kept(made).spec.regions:
-            self._take_down(self._region_stack(region, _public_key(made), on_event))
+        regions = self._kept(made).spec.regions
+        for region in regions:
+            self._take_down(self._region_stack(region, regions, _public_key(made), on_event))
         self._take_down(secrets_stack)
 
     def _noted(self, made: Mapping[str, Any] | None, platform: Platform, on_event: Listener) -> Mapping[str, Any]:
@@ -189,7 +192,10 @@ class Infrastructure:
         }
         return self._stack("platform", self._platform.name, config, {}, on_event)
 
-    def _region_stack(self, region: Region, public_key: str, on_event: Listener | None = None) -> ProjectStack:
+    def _region_stack(
+        self, region: Region, regions: Sequence[Region], public_key: str, on_event: Listener | None = None
+    ) -> ProjectStack:
+        """`regions`: all that there are while it is worked on."""
         _require_sdk(region)
         network = self._platform.spec.manager.network
         config = {
@@ -197,6 +203,7 @@ class Infrastructure:
             "region": region.model_dump_json(by_alias=True),
             "publicKey": public_key,
             "managerNetwork": network.model_dump_json(by_alias=True),
+            "peers": json.dumps(hosts.ranges_elsewhere(region, regions)),
             # A local host has no way out, so these ranges need a route of their own before kube-proxy can act on them.
             "routes": json.dumps([str(network.services)]),
         }

@@ -218,13 +218,14 @@ class Session:
 
     @property
     def balancers(self) -> tuple[str, ...]:
-        """Addresses of the regions' load balancers."""
+        """Addresses of the regions' load balancers of the manager's API."""
         return tuple(region.endpoint for region in self._regions if region.endpoint)
 
     @property
     def endpoints(self) -> tuple[str, ...]:
-        """Addresses at which users reach ports of the hosts: load balancers first, then every host's own."""
-        return tuple(dict.fromkeys((*self.balancers, *(host.address for host in self.nodes.values()))))
+        """Addresses at which users reach ports of clusters: load balancers first, then every host's own."""
+        balanced = [region.cluster_endpoint for region in self._regions if region.cluster_endpoint]
+        return tuple(dict.fromkeys((*balanced, *(host.address for host in self.nodes.values()))))
 
     # --- hosts ----------------------------------------------------------------------------------------------------
 

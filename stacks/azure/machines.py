@@ -57,7 +57,7 @@ class PortArgs:
     subnet: pulumi.Input[str]
     rules: pulumi.Input[str]
     group: pulumi.Input[str]
-    pool: pulumi.Input[str] | None = None
+    pools: Sequence[pulumi.Input[str]] = ()
     public: bool
 
 
@@ -163,7 +163,7 @@ def _card(
                 "subnet": {"id": port.subnet},
                 "private_ip_allocation_method": "Dynamic",
                 "application_security_groups": [{"id": port.group}],
-                "load_balancer_backend_address_pools": [{"id": port.pool}] if port.pool else None,
+                "load_balancer_backend_address_pools": [{"id": pool} for pool in port.pools] or None,
                 "public_ip_address": {"id": address.id} if address else None,
             }
         ],

@@ -34,6 +34,8 @@ class CloudTrial:
     region: dict[str, Any]
     platform: str = "harbor"
     public_key: str = "ssh-ed25519 AAAA"
+    ports: tuple[int, int] = (30000, 32767)  # of clusters
+    peers: tuple[str, ...] = ()  # ranges of hosts in other regions
     events: list[ResourceEvent] = field(default_factory=list)
 
     def preview(self) -> set[tuple[str, str]]:
@@ -100,6 +102,8 @@ class CloudTrial:
                 "region": region.model_dump_json(by_alias=True),
                 "publicKey": self.public_key,
                 "routes": json.dumps([]),
+                "managerNetwork": json.dumps({"ports": self.ports}),
+                "peers": json.dumps(self.peers),
             },
             on_event=self.events.append,
         )

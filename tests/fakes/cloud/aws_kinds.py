@@ -24,6 +24,7 @@ _TABLE, GROUP = "aws:ec2/routeTable:RouteTable", "aws:ec2/securityGroup:Security
 _BALANCER, _TARGETS = "aws:lb/loadBalancer:LoadBalancer", "aws:lb/targetGroup:TargetGroup"
 BUCKET, _ROLE, _PROFILE = "aws:s3/bucket:Bucket", "aws:iam/role:Role", "aws:iam/instanceProfile:InstanceProfile"
 INGRESS: Final = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"
+_LISTENERS: Final = 50  # https://docs.aws.amazon.com/elasticloadbalancing/latest/network/load-balancer-limits.html
 # https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_IpRange.html
 _DESCRIPTION: Final = re.compile(r"[A-Za-z0-9. _\-:/()#,@\[\]+=&;{}!$*]{0,255}")
 
@@ -57,6 +58,12 @@ def _way_out(account: Account, subnet: str) -> None:
 def _balancer_fits(account: Account, inputs: Data) -> None:
     if not inputs.get("internal"):
         _way_out(account, inputs["subnets"][0])
+
+
+def _listener_fits(account: Account, inputs: Data) -> None:
+    kind, arn = "aws:lb/listener:Listener", inputs["loadBalancerArn"]
+    if sum(one["loadBalancerArn"] == arn for one in account.all(kind)) >= _LISTENERS:
+        raise RefusedError("TooManyListeners", "The maximum number of listeners has been reached on this load balancer")
 
 
 def _address_fits(account: Account, inputs: Data) -> None:
@@ -196,6 +203,7 @@ KINDS: Final[dict[str, Kind]] = {
         unique=("loadBalancerArn", "port"),
         replaced_by=frozenset({"loadBalancerArn"}),
         made=lambda account, id_, inputs: {"arn": id_},
+        check=_listener_fits,
     ),
     "aws:lb/targetGroupAttachment:TargetGroupAttachment": Kind(
         prefix="attachment-",

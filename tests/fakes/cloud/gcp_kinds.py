@@ -136,6 +136,13 @@ def _group_fits(account: Account, inputs: Data) -> None:
             raise invalid(f"'instances[0].instance': '{link}'. Must be in the group's zone")
 
 
+def _rule_of_a_balancer_fits(account: Account, inputs: Data) -> None:
+    given = [key for key in ("ports", "allPorts", "portRange") if inputs.get(key)]
+    inside = inputs["loadBalancingScheme"] == "INTERNAL"
+    if len(given) != 1 or (given == ["portRange"]) is inside or len(inputs.get("ports") or ()) > 5:
+        raise invalid(f"'resource': {given} cannot be given for scheme {inputs['loadBalancingScheme']}")
+
+
 def _account_fits(account: Account, inputs: Data) -> None:
     if not re.fullmatch(r"[a-z][-a-z0-9]{4,28}[a-z0-9]", inputs["accountId"]):
         raise invalid(f"'accountId': '{inputs['accountId']}'")
@@ -259,7 +266,8 @@ KINDS: Final[Mapping[str, Kind]] = {
             "network": (NETWORK, "selfLink"),
             "subnetwork": (SUBNET, "selfLink"),
         },
-        replaced_by=("loadBalancingScheme", "network", "subnetwork", "ports", "portRange"),
+        replaced_by=("loadBalancingScheme", "network", "subnetwork", "ports", "portRange", "allPorts"),
+        check=_rule_of_a_balancer_fits,
     ),
     ACCOUNT: Kind(
         replaced_by=frozenset({"accountId"}),

@@ -26,13 +26,13 @@ def session(tmp_path: Path) -> Iterator[Session]:
     found.fleet.close()
 
 
-def _change(session: Session, *, endpoint: str | None = None, **host: Any) -> None:
+def _change(session: Session, *, endpoint: str | None = None, cluster_endpoint: str | None = None, **host: Any) -> None:
     """The same platform, but for what its stack says of its hosts."""
     provided = session.provided
     assert provided
     (region,) = provided.regions
     hosts = tuple(one.model_copy(update=host) for one in region.hosts)
-    changed = region.model_copy(update={"hosts": hosts, "endpoint": endpoint})
+    changed = region.model_copy(update={"hosts": hosts, "endpoint": endpoint, "cluster_endpoint": cluster_endpoint})
     session.provide(type(provided)((changed,), provided.roots, provided.access, provided.specification))
 
 
@@ -56,3 +56,11 @@ def test_a_balancer_is_what_others_are_told_first(session: Session) -> None:
     """And then every manager, should it be away."""
     _change(session, endpoint="api.example.org")
     assert session.manager_urls[:2] == ("https://api.example.org:6443", "https://192.0.2.1:6443")
+
+
+def test_clusters_are_reached_by_their_own_balancer_and_not_by_that_of_the_managers_api(session: Session) -> None:
+    """Its address is what kubeconfigs and certificates of clusters have first; the other passes on the API alone."""
+    _change(session, endpoint="api.example.org")
+    assert session.endpoints == ("192.0.2.1", "192.0.2.2", "192.0.2.3")
+    _change(session, endpoint="api.example.org", cluster_endpoint="clusters.example.org")
+    assert session.endpoints[:2] == ("clusters.example.org", "192.0.2.1")

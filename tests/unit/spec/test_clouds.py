@@ -1,0 +1,80 @@
+"""What holds for regions in every cloud: balancers of clusters' ports, dedicated hosts, other regions' ranges."""
+
+from __future__ import annotations
+
+import pytest
+
+from installer.spec.hosts import ranges_elsewhere
+from tests.unit.spec.conftest import FaultsOf, Write, load_text
+from tests.unit.spec.documents import aws, azure, cluster, gcp, platform
+
+_AT = "6: spec.regions[0].provider.access.clusterBalancer: "
+_FEW = "  manager: {network: {ports: [30000, 30019]}}\n"
+
+
+def _access(text: str, more: str) -> str:
+    return text.replace("sources: [192.0.2.0/24]", f"sources: [192.0.2.0/24], {more}")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        _access(aws(spec=_FEW), "published: [0.0.0.0/0], clusterBalancer: public"),
+        _access(azure(), "published: [10.0.0.0/8], clusterBalancer: internal"),
+        _access(gcp(), "published: [10.0.0.0/8], clusterBalancer: public"),
+        _access(gcp(), "published: [10.0.0.0/8], clusterBalancer: public, public: true"),
+        gcp(hosts="{name: m, role: manager}, {name: d, role: dedicated, spot: true}")
+        + cluster(pools="{name: gpu, kind: dedicated, hosts: [d-1]}"),
+    ],
+)
+def test_what_is_right_passes(faults_of: FaultsOf, text: str) -> None:
+    """Few ports where each is a rule of its own, many where ranges are; whole hosts for one cluster."""
+    assert faults_of(text) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        (_access(aws(spec=_FEW), "clusterBalancer: public"), "is for nobody: access.published names who may use it"),
+        (
+            _access(azure(), "published: [10.0.0.0/8], clusterBalancer: internal, public: true"),
+            "is inside a network whose hosts are public",
+        ),
+        (
+            _access(gcp(hosts="{name: w, role: worker}"), "published: [10.0.0.0/8], clusterBalancer: internal"),
+            "leads to managers, and this region has none",
+        ),
+        (
+            _access(aws(), "published: [10.0.0.0/8], clusterBalancer: internal"),
+            "has 49 ports at most here; spec.manager.network.ports has 2768",
+        ),
+        (_access(azure(), "published: [10.0.0.0/8], clusterBalancer: public"), "has 299 ports at most here"),
+    ],
+)
+def test_a_balancer_that_cannot_be_is_told(faults_of: FaultsOf, text: str, fault: str) -> None:
+    """At the balancer, with what is in its way."""
+    assert any(found.startswith(_AT + fault) for found in faults_of(text)), faults_of(text)
+
+
+def test_a_public_balancer_has_a_subnet_in_each_zone_of_managers(faults_of: FaultsOf) -> None:
+    """One that is there already may have none for it."""
+    ids = "network: {vpc: vpc-01234567, subnets: {a: subnet-0000000a, b: subnet-0000000b, c: subnet-0000000c}"
+    text = aws(f"{ids}, publicSubnets: {{a: subnet-000000aa}}}}", spec=_FEW)
+    found = faults_of(_access(text, "published: [10.0.0.0/8], clusterBalancer: public"))
+    assert any("publicSubnets: has no subnet for the public balancer before managers in b, c" in one for one in found)
+
+
+def test_regions_know_where_others_have_their_hosts(write: Write) -> None:
+    """Networks of clouds, addresses of machines that exist; what is made elsewhere later has no range to be known."""
+    regions = (
+        "{name: cloud, provider: {kind: aws, region: eu-central-1, network: {cidr: 10.70.0.0/16},"
+        " access: {sources: [192.0.2.0/24]}}, hosts: [{name: m, role: manager}]},"
+        " {name: hall, provider: {kind: onprem}, hosts: [{name: w, role: worker, address: 192.0.2.7}]},"
+        " {name: here, provider: {kind: local}, hosts: [{name: l, role: worker}]}"
+    )
+    found = load_text(write, platform(regions=regions)).platform
+    assert found
+    cloud, hall, here = found.spec.regions
+    assert ranges_elsewhere(cloud, found.spec.regions) == ["192.0.2.7/32"]
+    assert ranges_elsewhere(hall, found.spec.regions) == ["10.70.0.0/16"]
+    assert ranges_elsewhere(here, found.spec.regions) == ["10.70.0.0/16", "192.0.2.7/32"]

@@ -28,7 +28,8 @@ def aws(region: AwsRegion) -> tuple[str, Quantities]:
     given, network = region.provider, region.provider.network
     for group in region.hosts:
         found["instance", _spot(group.instance_type, group.spot)] += group.count
-        _ebs(found, group.disk, group.count)
+        for disk in (group.disk, *group.volumes):
+            _ebs(found, disk, group.count)
     found["balancer", "network"] += _balancers(region)
     zones = {zone for group in region.hosts for zone in group.zones}
     if given.access.public:
@@ -59,7 +60,8 @@ def azure(region: AzureRegion) -> tuple[str, Quantities]:
     given, network = region.provider, region.provider.network
     for group in region.hosts:
         found["instance", _spot(group.size, group.spot)] += group.count
-        found["disk", f"{group.disk.type} {_gib(group.disk.size)} GiB"] += group.count
+        for disk in (group.disk, *group.volumes):
+            found["disk", f"{disk.type} {_gib(disk.size)} GiB"] += group.count
     found["balancer", "standard"] += _balancers(region)
     if given.access.public:
         found["address", "public"] += _count(region) + _balancers(region)
@@ -79,9 +81,12 @@ def gcp(region: GcpRegion) -> tuple[str, Quantities]:
     given, network = region.provider, region.provider.network
     for group in region.hosts:
         found["instance", _spot(group.machine_type, group.spot)] += group.count
-        found["disk", group.disk.type] += group.count * _gib(group.disk.size)
-        if group.disk.iops:
-            found["iops", group.disk.type] += group.count * group.disk.iops
+        for disk in (group.disk, *group.volumes):
+            found["disk", disk.type] += group.count * _gib(disk.size)
+            if disk.iops:
+                found["iops", disk.type] += group.count * disk.iops
+        if group.gpu:
+            found["gpu", _spot(group.gpu.type, group.spot)] += group.count * group.gpu.count
     rules = 0 if not _balancers(region) else 1 if given.access.cluster_balancer == "none" else 2
     found["balancer", "forwarding rule"] += rules
     if given.access.public:

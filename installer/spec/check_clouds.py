@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from installer.spec.cloud import CloudHosts, CloudRegion
+from installer.spec.gpus import has_gpus
 from installer.spec.source import Loc
 from installer.spec.subject import Finding, Subject
 
@@ -13,6 +14,7 @@ from installer.spec.subject import Finding, Subject
 # rules of a network interface, but inside one is enough for all ports.
 # https://docs.aws.amazon.com/elasticloadbalancing/latest/network/load-balancer-limits.html
 # https://learn.microsoft.com/azure/azure-resource-manager/management/azure-subscription-service-limits
+_ETCD: Final = "/var/lib/etcd"
 _MOST_PORTS: Final = {("aws", "internal"): 49, ("aws", "public"): 49, ("azure", "public"): 299}
 
 
@@ -21,6 +23,28 @@ def spot(subject: Subject) -> Iterator[Finding]:
     for group, loc in _groups(subject):
         if subject.platform and group.spot and group.role == "manager":
             yield Finding(subject.platform, (*loc, "spot"), "is for workers: a manager holds data")
+
+
+def volumes(subject: Subject) -> Iterator[Finding]:
+    """A directory has one disk, and etcd's is where etcd is."""
+    for group, loc in _groups(subject):
+        taken: set[str] = set()
+        for index, volume in enumerate(group.volumes):
+            at = (*loc, "volumes", index, "mount")
+            if subject.platform and volume.mount in taken:
+                yield Finding(subject.platform, at, "has a disk already")
+            if subject.platform and volume.mount == _ETCD and group.role != "manager":
+                yield Finding(subject.platform, at, "is for managers")
+            taken.add(volume.mount)
+
+
+def gpus(subject: Subject) -> Iterator[Finding]:
+    """Machines with GPUs are whole nodes of a cluster: node pods get none of what a host has."""
+    for group, loc in _groups(subject):
+        if subject.platform and group.role != "dedicated" and has_gpus(group):
+            yield Finding(
+                subject.platform, (*loc, "role"), "must be dedicated for machines with GPUs: node pods get none"
+            )
 
 
 def balancers(subject: Subject) -> Iterator[Finding]:

@@ -35,6 +35,8 @@ CHECKS: Final[tuple[Check, ...]] = (
     check_aws.zones,
     check_clouds.spot,
     check_clouds.balancers,
+    check_clouds.volumes,
+    check_clouds.gpus,
     check_aws.disks,
     check_azure.networks,
     check_azure.room,

@@ -14,6 +14,8 @@ WIDEST: Final = 8  # of a range that may log in; what is wider is everybody by a
 LARGEST, SMALLEST = 16, 24  # of a network: AWS' own limit, and sixteen subnets of a useful size
 Family = Literal["debian-13", "debian-12", "ubuntu-24.04", "ubuntu-22.04"]
 
+Mount = Literal["/var/lib/containerd", "/var/lib/etcd", "/var/lib/kubelet", "/var/lib/moorage"]
+
 PUBLIC_KEY_PATTERN: Final = r"^(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|521)) [A-Za-z0-9+/=]+( [^\n]*)?$"
 PublicKey = Annotated[str, StringConstraints(pattern=PUBLIC_KEY_PATTERN)]
 
@@ -74,7 +76,17 @@ class CloudHosts(Model):
     count: Annotated[int, Field(ge=0, le=200)] = always(1, description="How many hosts.")
     zones: tuple[str, ...] = never(min_length=1, description="The hosts are spread over these in turn.")
     labels: Labels = always(default_factory=dict, description="Labels of the hosts' nodes in the manager.")
-    spot: bool = never(False, description="Cheaper, and may be taken back at any time; workers only.")
+    spot: bool = never(False, description="Cheaper, and may be taken back at any time; not for managers.")
+    volumes: Sequence[Volume] = never((), description="More disks of each host, each for a directory.")
+
+
+class Volume(Model):
+    """One more disk of a host, at one of the directories that grow: each cloud says what kinds of disks there are."""
+
+    mount: Mount = never(
+        description="What it is for: images, the manager's etcd, pods and their volumes, or volumes and data of"
+        " clusters. It is made a file system (ext4) where it has none."
+    )
 
 
 class CloudRegion(Model):

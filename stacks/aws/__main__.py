@@ -76,6 +76,7 @@ hosts = {
             common=machines,
             wanted=wanted,
             group=group,
+            zone=f"{given.region}{wanted.zone}",
             subnet=subnets[wanted.zone],
             security_group=firewall.groups[wanted.role].id,
             public=access.public,

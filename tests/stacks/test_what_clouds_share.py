@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.fakes.cloud.aws import Aws
 from tests.fakes.cloud.azure import Azure
@@ -36,13 +37,20 @@ class Region:
     provider: dict[str, str]
     balancer: str
 
-    def specify(self, *roles: str, **access: Any) -> None:
-        """A host of each role; the balancer of clusters' ports, and what else is said of access."""
+    def specify(self, *roles: str, volumes: Sequence[dict[str, Any]] = (), **access: Any) -> None:
+        """A host of each role, the first with `volumes`; the balancer of clusters' ports, what else access says."""
         self.trial.region = {
             "name": "home",
             "provider": {**self.provider, "access": {"sources": [_SOURCES], **access}},
             "hosts": [{"name": role, "role": role} for role in roles or ("manager", "worker")],
         }
+        self.trial.region["hosts"][0]["volumes"] = list(volumes)
+
+    def told(self, name: str) -> list[str]:
+        """What a machine runs at each boot."""
+        account = self.trial.cloud.account
+        text = account.cloud.user_data(account.machine(f"harbor-{name}")).removeprefix("#cloud-config\n")
+        return [command[-1] for command in yaml.safe_load(text)["bootcmd"]]
 
     def let_in(self, name: str) -> set[tuple[str, int, str]]:
         """(protocol, first port, source) of all that may come in to a host; sources that are hosts by their names."""
@@ -124,13 +132,10 @@ def test_a_dedicated_host_is_let_to_what_it_needs(region: Region) -> None:
     assert {source for _, first, source in mine if first == 8472} == carriers | {"dedicated-1"}
     assert {source for _, first, source in mine if first == 22} == carriers | {"dedicated-1", "bastion"}
     assert {first for _, first, _ in mine} == {22, 8472, 7444, 10250, 7445, 10247}
+    balanced = 6443  # on Azure for all that is in the network: its balancer passes packets on as they come
     for name in ("manager-1", "worker-1"):
-        assert {first for _, first, source in region.let_in(name) if source == "dedicated-1"} == {
-            22,
-            8472,
-            7444,
-            30000,
-        }
+        theirs = {first for _, first, source in region.let_in(name) if source == "dedicated-1"}
+        assert theirs - {balanced} == {22, 8472, 7444, 30000}
     region.specify()
     assert len(region.trial.up().hosts) == 2
     region.trial.destroy()
@@ -152,4 +157,28 @@ def test_hosts_of_other_regions_are_let_in_by_their_addresses(region: Region) ->
     }
     assert 6443 not in {first for _, first, _ in region.let_in("worker-1")}
     assert breaches(region.trial.planned()) == []
+    region.trial.destroy()
+
+
+_EBS = "/dev/disk/by-id/nvme-Amazon_Elastic_Block_Store_vol0"
+_DISKS = {  # what each cloud lets a disk be found by; of Azure's the first of two names
+    "aws": [_EBS, _EBS],
+    "azure": ["/dev/disk/azure/data/by-lun/0 ", "/dev/disk/azure/data/by-lun/1 "],
+    "gcp": ["/dev/disk/by-id/google-etcd;", "/dev/disk/by-id/google-moorage;"],
+}
+
+
+def test_a_host_has_disks_for_its_directories(region: Region) -> None:
+    """Each is found by a name that its cloud gives; they go with the host, and another host has none."""
+    volumes = [{"mount": "/var/lib/etcd", "size": "20Gi"}, {"mount": "/var/lib/moorage", "size": "200Gi"}]
+    region.specify("manager", "worker", volumes=volumes)
+    region.trial.up()
+    mounts = [command for command in region.told("manager-1") if "mkfs.ext4" in command]
+    for mount, volume, disk in zip(mounts, volumes, _DISKS[region.provider["kind"]], strict=True):
+        assert f"until mountpoint -q {volume['mount']}; do" in mount
+        assert f"for disk in {disk}" in mount
+    assert not any("mkfs.ext4" in command for command in region.told("worker-1"))
+    assert breaches(region.trial.planned()) == []
+    region.trial.up()
+    assert region.trial.changes == set()
     region.trial.destroy()

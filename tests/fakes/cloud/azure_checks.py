@@ -179,6 +179,9 @@ def machine_fits(account: Account, inputs: Data) -> None:
     for card in at(inputs, "networkProfile.networkInterfaces.id"):
         if other := account.one(MACHINE, "networkProfile.networkInterfaces.id", card):
             raise RefusedError("NicInUse", f"Network Interface {card} is used by existing resource {other['id']}.")
+    luns = [one["lun"] for one in inputs["storageProfile"].get("dataDisks") or ()]
+    if len(set(luns)) < len(luns):
+        raise RefusedError("InvalidParameter", "Two data disks have the same LUN.")
     profile = inputs["osProfile"]
     try:
         base64.b64decode(profile["customData"], validate=True)

@@ -139,6 +139,12 @@ def test_a_second_balancer_costs_what_it_has() -> None:
     assert (_costs(public)["balancer network"], _costs(public)["address public"]) == (400.0, 30.0)
 
 
+def test_volumes_cost_what_disks_do() -> None:
+    """By their kind, size and operations."""
+    text = aws(hosts="{name: m, role: manager, volumes: [{mount: /var/lib/etcd, size: 20Gi, type: io2, iops: 4000}]}")
+    assert (_costs(text)["disk io2"], _costs(text)["iops io2"], _costs(text)["disk gp3"]) == (4.0, 80.0, 6.0)
+
+
 def test_a_region_without_managers_has_no_balancer() -> None:
     """It stands before managers."""
     text = aws(hosts="{name: w, role: worker}")

@@ -7,6 +7,7 @@ from pulumi_azure_native.provider import Provider
 
 from installer.spec.hosts import hosts_of, roles_of
 from installer.spec.ports import API, of_clusters, ports
+from stacks.azure import aliases
 from stacks.azure.backups import Backups, BackupsArgs
 from stacks.azure.balancer import Balancer, BalancerArgs
 from stacks.azure.firewall import Firewall, FirewallArgs
@@ -18,6 +19,7 @@ from stacks.common.outputs import export_region
 from stacks.common.settings import Settings
 from stacks.common.tags import DASHED, Tags
 
+pulumi.runtime.register_stack_transformation(aliases.without)
 settings = Settings.read()
 region, given = settings.region, settings.region.provider
 access, roles = given.access, roles_of(region)

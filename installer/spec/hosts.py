@@ -8,7 +8,7 @@ from ipaddress import IPv4Address
 from typing import assert_never, get_args
 
 from installer.spec.base import Labels, Role
-from installer.spec.cloud import CloudHosts, CloudNetwork, CloudRegion
+from installer.spec.cloud import CloudHosts, CloudRegion
 from installer.spec.platform import LocalHosts, LocalRegion, OnPremHost, OnPremRegion, Platform, Region
 from installer.spec.source import Loc
 
@@ -48,18 +48,6 @@ def hosts_of(region: Region, at: Loc = ()) -> Iterator[WantedHost]:
             yield from _given(region, at)
         case _:
             assert_never(region)
-
-
-def ranges_elsewhere(region: Region, regions: Sequence[Region]) -> list[str]:
-    """Where hosts of others than `region` are, as far as it is written: their own networks, or hosts' addresses."""
-    found: list[str] = []
-    for other in regions:
-        if other.name == region.name:
-            continue
-        if isinstance(other, CloudRegion) and isinstance(other.provider.network, CloudNetwork):
-            found.append(str(other.provider.network.cidr))
-        found += [f"{host.cluster_address}/32" for host in hosts_of(other) if host.cluster_address]
-    return found
 
 
 def roles_of(region: Region) -> tuple[Role, ...]:

@@ -22,7 +22,7 @@ from installer.provision import outputs
 from installer.provision.changes import ResourceChange, ResourceEvent
 from installer.provision.embedded import keys, store
 from installer.provision.provider.resource import GONE
-from installer.spec import hosts, leaving, specification
+from installer.spec import leaving, specification
 from installer.spec.contract import RegionOutputs
 from installer.spec.platform import OnPremRegion, Platform, Region
 from installer.spec.specification import Specification
@@ -31,7 +31,7 @@ from installer.workflows.state_location import StateLocation
 if TYPE_CHECKING:
     from installer.provision.stack import ProjectStack
 
-_PREVIEWS_AT_ONCE = 2  # of regions: each has a program, of 80 to 160 MB with a cloud's SDK
+_PREVIEWS_AT_ONCE = 2  # of regions: each has a program, of some 120 MB with a cloud's SDK, and a provider of ours
 _PASSPHRASE_VARIABLES = ("MOORAGE_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE")
 _PROVIDER_VARIABLE = "MOORAGE_SECRETS_PROVIDER"
 _SECRETS = "secrets"  # output of the platform's stack
@@ -102,7 +102,7 @@ class Infrastructure:
         made = secrets_stack.outputs()
         regions = self._kept(made).spec.regions
         with ThreadPoolExecutor(max_workers=_PREVIEWS_AT_ONCE) as pool:
-            previewed = pool.map(lambda r: self._region_stack(r, regions, _public_key(made)).preview(), regions)
+            previewed = pool.map(lambda r: self._region_stack(r, _public_key(made)).preview(), regions)
             changes = dict(zip((region.name for region in regions), previewed, strict=True))
         if made is None:
             first = regions[0].name
@@ -127,19 +127,17 @@ class Infrastructure:
         made = self._secrets_stack(self._platform).outputs() or {}
         wanted = {region.name for region in self._platform.spec.regions}
         with _passed_by(gone):
-            regions = self._kept(made).spec.regions
-            for region in regions:
+            for region in self._kept(made).spec.regions:
                 if region.name not in wanted:
-                    self._take_down(self._region_stack(region, regions, _public_key(made), on_event))
+                    self._take_down(self._region_stack(region, _public_key(made), on_event))
         made = self._noted(made, self._platform, on_event)
         return self._provided(made, self._regions_up(self._platform, made, on_event, gone))
 
     def _regions_up(
         self, platform: Platform, made: Mapping[str, Any], on_event: Listener, gone: Sequence[str]
     ) -> list[tuple[Region, Mapping[str, Any]]]:
-        regions = platform.spec.regions
         with _passed_by(gone):
-            return [(r, self._region_stack(r, regions, _public_key(made), on_event).up()) for r in regions]
+            return [(r, self._region_stack(r, _public_key(made), on_event).up()) for r in platform.spec.regions]
 
     def enter(self, stage: Stage, on_event: Listener) -> Provided | None:
         """Take the authorities to the stage after theirs; where that is theirs already, nothing happens."""
@@ -151,9 +149,8 @@ class Infrastructure:
         """Remove everything that the stacks made, the root secrets last."""
         secrets_stack = self._secrets_stack(self._platform, on_event)
         made = secrets_stack.outputs()
-        regions = self._kept(made).spec.regions
-        for region in regions:
-            self._take_down(self._region_stack(region, regions, _public_key(made), on_event))
+        for region in self._kept(made).spec.regions:
+            self._take_down(self._region_stack(region, _public_key(made), on_event))
         self._take_down(secrets_stack)
 
     def _noted(self, made: Mapping[str, Any] | None, platform: Platform, on_event: Listener) -> Mapping[str, Any]:
@@ -195,10 +192,7 @@ class Infrastructure:
         }
         return self._stack("platform", self._platform.name, config, {}, on_event)
 
-    def _region_stack(
-        self, region: Region, regions: Sequence[Region], public_key: str, on_event: Listener | None = None
-    ) -> ProjectStack:
-        """`regions`: all that there are while it is worked on."""
+    def _region_stack(self, region: Region, public_key: str, on_event: Listener | None = None) -> ProjectStack:
         _require_sdk(region)
         network = self._platform.spec.manager.network
         config = {
@@ -206,7 +200,6 @@ class Infrastructure:
             "region": region.model_dump_json(by_alias=True),
             "publicKey": public_key,
             "managerNetwork": network.model_dump_json(by_alias=True),
-            "peers": json.dumps(hosts.ranges_elsewhere(region, regions)),
             # A local host has no way out, so these ranges need a route of their own before kube-proxy can act on them.
             "routes": json.dumps([str(network.services)]),
         }

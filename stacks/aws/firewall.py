@@ -27,7 +27,7 @@ _WEB: Final = (80, 443)
 class FirewallArgs:
     """`sources` may log in and `published` may reach clusters' ports; `range`: the network's own addresses.
 
-    `peers`: those of hosts in other regions. `roles`: of the hosts that there are.
+    `roles`: of the hosts that there are.
     """
 
     vpc_id: pulumi.Input[str]
@@ -35,7 +35,6 @@ class FirewallArgs:
     public: bool
     sources: Sequence[IPv4Network]
     published: Sequence[IPv4Network]
-    peers: Sequence[IPv4Network]
     roles: Sequence[Role]
     fronts: Sequence[Front]
     ports: Sequence[Port]
@@ -83,11 +82,11 @@ class Firewall(pulumi.ComponentResource):  # type: ignore[misc]  # the SDK has n
                 case Source.BALANCER:
                     found |= self._members(*(front.name for front in self._args.fronts))
                 case Source.MANAGERS:
-                    found |= self._members("manager") | _ranges(self._args.peers)
+                    found |= self._members("manager")
                 case Source.HOSTS:
-                    found |= self._members("manager", "worker") | _ranges(self._args.peers)
+                    found |= self._members("manager", "worker")
                 case Source.DEDICATED:
-                    found |= self._members("dedicated") | _ranges(self._args.peers)
+                    found |= self._members("dedicated")
                 case Source.USERS:
                     balancers = [front.name for front in self._args.fronts if port in front.ports]
                     found |= self._members(*balancers) if balancers else _ranges(self._args.published)

@@ -36,7 +36,6 @@ firewall = Firewall(
         public=access.public,
         sources=access.sources,
         published=access.published,
-        peers=settings.peers,
         roles=roles,
         ports=list(ports(settings.network, balanced=access.cluster_balancer != "none")),
     ),

@@ -29,14 +29,13 @@ _ANY: Final = {"source_port_range": "*", "source_address_prefix": "*", "destinat
 class FirewallArgs:
     """`sources` may log in and `published` may reach clusters' ports.
 
-    `peers`: ranges of hosts in other regions. `roles`: of the hosts that there are.
+    `roles`: of the hosts that there are.
     """
 
     place: Place
     public: bool
     sources: Sequence[IPv4Network]
     published: Sequence[IPv4Network]
-    peers: Sequence[IPv4Network]
     roles: Sequence[Role]
     ports: Sequence[Port]
 
@@ -91,11 +90,11 @@ class Firewall(pulumi.ComponentResource):  # type: ignore[misc]  # the SDK has n
                     found |= _tagged("AzureLoadBalancer")
                     found |= {} if args.public else _tagged("VirtualNetwork")
                 case Source.MANAGERS:
-                    found |= self._hosts("manager") | _ranges("peers", args.peers)
+                    found |= self._hosts("manager")
                 case Source.HOSTS:
-                    found |= self._hosts("manager", "worker") | _ranges("peers", args.peers)
+                    found |= self._hosts("manager", "worker")
                 case Source.DEDICATED:
-                    found |= self._hosts("dedicated") | _ranges("peers", args.peers)
+                    found |= self._hosts("dedicated")
                 case Source.USERS:
                     found |= _ranges("users", args.published)
         return found

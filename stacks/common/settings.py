@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import dataclass, field
-from ipaddress import IPv4Network
 from typing import Any
 
 import pulumi
@@ -24,7 +23,6 @@ class Settings:
     public_key: str  # may log in as root to hosts that we make
     routes: list[str]  # ranges that hosts without a way out must still have a route to
     network: ManagerNetwork  # the manager's ranges and ports
-    peers: list[IPv4Network]  # ranges of hosts in other regions
     secrets: dict[str, str] = field(repr=False)
 
     @classmethod
@@ -36,7 +34,6 @@ class Settings:
             region=TypeAdapter(Region).validate_json(config.require("region")),
             public_key=config.get("publicKey") or "",
             routes=json.loads(config.get("routes") or "[]"),
-            peers=[IPv4Network(one) for one in json.loads(config.get("peers") or "[]")],
             network=ManagerNetwork.model_validate_json(config.get("managerNetwork") or "{}"),
             secrets=json.loads(os.environ.get(SECRETS_VARIABLE, "{}")),
         )

@@ -38,7 +38,6 @@ firewall = Firewall(
         public=access.public,
         sources=access.sources,
         published=access.published,
-        peers=settings.peers,
         roles=roles,
         fronts=balanced,
         ports=list(ports(settings.network, balanced=access.cluster_balancer != "none")),

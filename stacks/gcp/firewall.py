@@ -33,7 +33,7 @@ _PUBLIC_PROBES: Final = ("35.191.0.0/16", "209.85.152.0/22", "209.85.204.0/22")
 class FirewallArgs:
     """`sources` may log in and `published` may reach clusters' ports; `range`: the network's own addresses.
 
-    `peers`: those of hosts in other regions. `roles`: of the hosts that there are.
+    `roles`: of the hosts that there are.
     """
 
     network: pulumi.Input[str]
@@ -41,7 +41,6 @@ class FirewallArgs:
     public: bool
     sources: Sequence[IPv4Network]
     published: Sequence[IPv4Network]
-    peers: Sequence[IPv4Network]
     roles: Sequence[Role]
     fronts: Sequence[Front]
     ports: Sequence[Port]
@@ -77,11 +76,11 @@ class Firewall(pulumi.ComponentResource):  # type: ignore[misc]  # the SDK has n
                 through = list(dict.fromkeys(chain.from_iterable(probes)))
                 return "balancer", {"source_ranges": [*through, *([] if args.public else [args.range])]}
             case Source.MANAGERS:
-                return "managers", self._tagged("manager") | _ranges(args.peers)
+                return "managers", self._tagged("manager")
             case Source.HOSTS:
-                return "hosts", self._tagged("manager", "worker") | _ranges(args.peers)
+                return "hosts", self._tagged("manager", "worker")
             case Source.DEDICATED:
-                return "dedicated", self._tagged("dedicated") | _ranges(args.peers)
+                return "dedicated", self._tagged("dedicated")
             case Source.USERS:
                 return "users", _ranges(args.published)
 

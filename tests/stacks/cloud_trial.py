@@ -35,7 +35,6 @@ class CloudTrial:
     platform: str = "harbor"
     public_key: str = "ssh-ed25519 AAAA"
     ports: tuple[int, int] = (30000, 32767)  # of clusters
-    peers: tuple[str, ...] = ()  # ranges of hosts in other regions
     events: list[ResourceEvent] = field(default_factory=list)
 
     def preview(self) -> set[tuple[str, str]]:
@@ -103,7 +102,6 @@ class CloudTrial:
                 "publicKey": self.public_key,
                 "routes": json.dumps([]),
                 "managerNetwork": json.dumps({"ports": self.ports}),
-                "peers": json.dumps(self.peers),
             },
             on_event=self.events.append,
         )

@@ -1,4 +1,4 @@
-"""What regions in all clouds do alike: balancers of clusters' ports, dedicated hosts, hosts of other regions."""
+"""What regions in all clouds do alike: balancers of clusters' ports, dedicated hosts, disks."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.fakes.cloud.gcp import Gcp
 from tests.stacks.cloud_trial import CloudTrial, trial_in
 from tests.stacks.policy import breaches
 
-_SOURCES, _USERS, _ELSEWHERE = "198.51.100.0/24", "192.0.2.0/24", "10.99.0.0/16"
+_SOURCES, _USERS = "198.51.100.0/24", "192.0.2.0/24"
 _CLOUDS: dict[str, tuple[Callable[[], Cloud], dict[str, str], str]] = {  # its fake, a provider there, a balancer's type
     "aws": (Aws, {"kind": "aws", "region": "eu-central-1"}, "aws:lb/loadBalancer:LoadBalancer"),
     "azure": (Azure, {"kind": "azure", "location": "westeurope"}, "azure-native:network:LoadBalancer"),
@@ -138,25 +138,6 @@ def test_a_dedicated_host_is_let_to_what_it_needs(region: Region) -> None:
         assert theirs - {balanced} == {22, 8472, 7444, 30000}
     region.specify()
     assert len(region.trial.up().hosts) == 2
-    region.trial.destroy()
-
-
-def test_hosts_of_other_regions_are_let_in_by_their_addresses(region: Region) -> None:
-    """To all that hosts of this region reach, and to nothing that is for users or whoever runs moorage."""
-    region.trial.peers = (_ELSEWHERE,)
-    region.specify()
-    region.trial.up()
-    assert {first for _, first, source in region.let_in("manager-1") if source == _ELSEWHERE} == {
-        22,
-        6443,
-        2379,
-        10250,
-        8472,
-        7444,
-        30000,
-    }
-    assert 6443 not in {first for _, first, _ in region.let_in("worker-1")}
-    assert breaches(region.trial.planned()) == []
     region.trial.destroy()
 
 

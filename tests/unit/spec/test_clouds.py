@@ -1,12 +1,11 @@
-"""What holds for regions in every cloud: balancers of clusters' ports, dedicated hosts, other regions' ranges."""
+"""What holds for regions in every cloud: balancers of clusters' ports, dedicated hosts, disks, GPUs."""
 
 from __future__ import annotations
 
 import pytest
 
-from installer.spec.hosts import ranges_elsewhere
-from tests.unit.spec.conftest import FaultsOf, Write, load_text
-from tests.unit.spec.documents import aws, azure, cluster, gcp, platform
+from tests.unit.spec.conftest import FaultsOf
+from tests.unit.spec.documents import aws, azure, cluster, gcp
 
 _AT = "6: spec.regions[0].provider.access.clusterBalancer: "
 _FEW = "  manager: {network: {ports: [30000, 30019]}}\n"
@@ -111,19 +110,3 @@ def test_a_public_balancer_has_a_subnet_in_each_zone_of_managers(faults_of: Faul
     text = aws(f"{ids}, publicSubnets: {{a: subnet-000000aa}}}}", spec=_FEW)
     found = faults_of(_access(text, "published: [10.0.0.0/8], clusterBalancer: public"))
     assert any("publicSubnets: has no subnet for the public balancer before managers in b, c" in one for one in found)
-
-
-def test_regions_know_where_others_have_their_hosts(write: Write) -> None:
-    """Networks of clouds, addresses of machines that exist; what is made elsewhere later has no range to be known."""
-    regions = (
-        "{name: cloud, provider: {kind: aws, region: eu-central-1, network: {cidr: 10.70.0.0/16},"
-        " access: {sources: [192.0.2.0/24]}}, hosts: [{name: m, role: manager}]},"
-        " {name: hall, provider: {kind: onprem}, hosts: [{name: w, role: worker, address: 192.0.2.7}]},"
-        " {name: here, provider: {kind: local}, hosts: [{name: l, role: worker}]}"
-    )
-    found = load_text(write, platform(regions=regions)).platform
-    assert found
-    cloud, hall, here = found.spec.regions
-    assert ranges_elsewhere(cloud, found.spec.regions) == ["192.0.2.7/32"]
-    assert ranges_elsewhere(hall, found.spec.regions) == ["10.70.0.0/16"]
-    assert ranges_elsewhere(here, found.spec.regions) == ["10.70.0.0/16", "192.0.2.7/32"]

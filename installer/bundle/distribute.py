@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import io
-import json
-import secrets
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from typing import BinaryIO, Final
+from typing import Final
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
-
+from installer.bundle import transfer
 from installer.bundle.bundle import Artefact, Bundle
+from installer.bundle.upload import Lacking, Pace, Paced, Patience, Stream
 from installer.core import layout
-from installer.core.errors import BundleError, InstallerError
+from installer.core.clock import Clock, SystemClock
+from installer.core.errors import BundleError, InstallerError, RetryableError
 from installer.transport.connection import Connection, Event
 from installer.transport.fleet import fan_out
 
@@ -32,7 +26,6 @@ _SECRETS: Final = "/run/moorage/transfer.json"
 _PROGRAM: Final = f"{layout.BIN}/moorage-host"
 _FETCH_TIMEOUT_S: Final = 3600.0
 _SEND_TIMEOUT_S: Final = 6 * 3600.0  # a link of 1 Mbit/s takes three; one that is dead is noticed by its keepalive
-_VALID: Final = timedelta(days=1)
 _EXECUTABLE: Final = 0o555
 
 _SURVEY: Final = f"""set -eu
@@ -40,7 +33,9 @@ mkdir -p {layout.STORE} {layout.RELEASES}
 cd {layout.STORE}
 while read -r sha256 size; do
   if [ -f "$sha256" ] && [ "$(stat -c %s "$sha256")" = "$size" ]; then continue; fi
-  printf '\\036{{{{"lacks":"%s"}}}}\\n' "$sha256"
+  have=0
+  if [ -f "$sha256.part" ]; then have=$(stat -c %s "$sha256.part"); fi
+  printf '\\036{{{{"lacks":"%s","have":%s}}}}\\n' "$sha256" "$have"
 done
 if [ -d {layout.RELEASES}/{{digest}} ]; then printf '\\036{{{{"release":"%s"}}}}\\n' {{digest}}; fi
 """
@@ -74,40 +69,31 @@ OnProgress = Callable[[str], None]
 
 
 def distribute(
-    bundle: Bundle, connections: Mapping[str, Connection], addresses: Mapping[str, str], on_progress: OnProgress
+    bundle: Bundle,
+    addresses: Mapping[str, str],
+    connect: Callable[[str], Connection],
+    on_progress: OnProgress,
+    *,
+    bytes_per_s: float | None = None,
+    clock: Clock | None = None,
 ) -> None:
     """Every host ends with the files of `bundle` in its store, compared with their digests, and its release laid out.
 
-    `addresses` are those by which the hosts reach each other. A host that has the release already only hands it on; of
-    what a host has, nothing is sent again. Raises the error of the host that failed, or a BundleError that names all
-    of them; the others have the bundle then.
+    `addresses`: of the hosts, by name, as they reach each other; `connect`: a live connection to one of them;
+    `bytes_per_s`: what the link to all of them together may be used for. A host that has the release already only hands
+    it on; of what a host has, nothing is sent again, not even where the link breaks in the middle of a file. Raises the
+    error of the host that failed, or a BundleError that names all of them; the others have the bundle then.
     """
-    if connections:
-        _Transfer(bundle, connections, addresses, on_progress).run()
-
-
-@dataclass(frozen=True)
-class _Secrets:
-    """One token and one certificate for one transfer; whoever serves needs the key, too."""
-
-    token: str
-    certificate: str
-    key: str
-
-    @property
-    def of_server(self) -> bytes:
-        return json.dumps(vars(self)).encode()
-
-    @property
-    def of_client(self) -> bytes:
-        return json.dumps({"token": self.token, "certificate": self.certificate}).encode()
+    if addresses:
+        pace = Pace(bytes_per_s, clock or SystemClock())
+        _Transfer(bundle, addresses, connect, on_progress, pace).run()
 
 
 @dataclass
 class _Seen:
     """What a host has of the bundle."""
 
-    lacks: list[Artefact] = field(default_factory=list)
+    lacks: list[Lacking] = field(default_factory=list)
     release: bool = False  # it was laid out, which happens once every file is there and right
 
 
@@ -119,42 +105,24 @@ class _Waiting:
     tries: int = 0
 
 
-class _Stream:
-    """Files as `moorage-host receive` reads them: each a line of its digest and size, then its bytes."""
-
-    def __init__(self, files: Sequence[Artefact], opened: Callable[[Artefact], BinaryIO]) -> None:
-        self._files = iter(files)
-        self._opened = opened
-        self._now: BinaryIO = io.BytesIO()
-
-    def read(self, size: int, /) -> bytes:
-        """At most `size` bytes of what is left; none at the end. Raises OSError."""
-        if found := self._now.read(size):
-            return found
-        self._now.close()
-        if (artefact := next(self._files, None)) is None:
-            self._now = io.BytesIO()
-            return b""
-        self._now = self._opened(artefact)
-        return f"{artefact.sha256} {artefact.size}\n".encode()
-
-
 class _Transfer:
     """One distribution: a first host, then every host that has the bundle hands it to one that has not."""
 
     def __init__(
         self,
         bundle: Bundle,
-        connections: Mapping[str, Connection],
         addresses: Mapping[str, str],
+        connect: Callable[[str], Connection],
         on_progress: OnProgress,
+        pace: Pace,
     ) -> None:
         self._bundle = bundle
-        self._connections = connections
         self._addresses = addresses
+        self._connect = connect
+        self._pace = pace
         self._files = {artefact.sha256: artefact for artefact in bundle.artefacts}
         self._program = next(a.sha256 for a in bundle.artefacts if a.path == _PROGRAM)
-        self._secrets = _make_secrets()
+        self._secrets = transfer.new_secrets()
         self._serving: set[str] = set()
         self._to_stop: set[str] = set()
         self._failed: dict[str, InstallerError] = {}
@@ -177,7 +145,7 @@ class _Transfer:
     def _survey(self) -> dict[str, _Seen]:
         """What each host has, by the sizes of its files; hosts that cannot be asked have failed."""
         seen: dict[str, _Seen] = {}
-        for name, result in fan_out(list(self._connections), self._look, at_once=_AT_ONCE).items():
+        for name, result in fan_out(list(self._addresses), self._look, at_once=_AT_ONCE).items():
             if isinstance(result, InstallerError):
                 self._failed[name] = result
             else:
@@ -190,16 +158,17 @@ class _Transfer:
 
         def note(event: Event) -> None:
             if "lacks" in event:
-                seen.lacks.append(self._files[str(event["lacks"])])
+                artefact, have = self._files[str(event["lacks"])], int(event["have"])
+                seen.lacks.append(Lacking(artefact, have if have <= artefact.size else 0))
             seen.release = seen.release or "release" in event
 
         script = _SURVEY.format(digest=self._bundle.digest)
-        self._connections[name].run(script, payload=wanted.encode(), on_event=note, step="look for the bundle")
+        self._connect(name).run(script, payload=wanted.encode(), on_event=note, step="look for the bundle")
         return seen
 
-    def _first(self, waiting: Mapping[str, list[Artefact]]) -> list[str]:
+    def _first(self, waiting: Mapping[str, list[Lacking]]) -> list[str]:
         """Complete the host that lacks least; another one where that fails. Empty: none could be completed."""
-        for name in sorted(waiting, key=lambda name: sum(artefact.size for artefact in waiting[name])):
+        for name in sorted(waiting, key=lambda name: _bytes(waiting[name])):
             try:
                 self._complete(name, waiting[name])
             except InstallerError as exc:
@@ -208,47 +177,53 @@ class _Transfer:
                 return [name]
         return []
 
-    def _complete(self, name: str, lacks: list[Artefact]) -> None:
-        self._upload(name, lacks)
-        try:
-            self._fetch(name, None)
-        except InstallerError:
-            damaged = self._look(name).lacks  # the check has removed what was there but not right
-            if not damaged:
-                raise
-            self._upload(name, damaged)
-            self._fetch(name, None)
+    def _complete(self, name: str, lacks: Sequence[Lacking]) -> None:
+        """Send what a host lacks; where the link breaks, the rest of it over the next one."""
+        patience = Patience(self._pace.clock, lambda text: self._tell(name, text))
+        mended = False  # what was there and not right: the host has removed it, and it is sent once more
+        left: Sequence[Lacking] | None = lacks
+        while True:
+            try:
+                left = self._look(name).lacks if left is None else left
+                patience.saw(_bytes(left))
+                self._upload(name, left)
+                self._fetch(name, None)
+            except RetryableError as exc:
+                patience.wait(exc)
+                left = None
+            except InstallerError:
+                left = self._look(name).lacks
+                if mended or not left:
+                    raise
+                mended = True
+            else:
+                return
 
-    def _upload(self, name: str, files: list[Artefact]) -> None:
+    def _upload(self, name: str, files: Sequence[Lacking]) -> None:
         """The program first, by itself; it then takes all others from one stream, and compares each as it arrives."""
-        total = sum(artefact.size for artefact in files)
-        others = [artefact for artefact in files if artefact.sha256 != self._program]
-        sent = 0
+        total = sum(artefact.size for artefact in self._files.values())
+        there = total - _bytes(files)
+        others = [lacking for lacking in files if lacking.artefact.sha256 != self._program]
 
-        def opened(artefact: Artefact) -> BinaryIO:
-            nonlocal sent
-            self._tell(name, f"sending {artefact.path}, {sent / 1e6:.0f} of {total / 1e6:.0f} MB are there")
-            sent += artefact.size
-            return self._bundle.store.path(artefact.sha256).open("rb")
+        def sent(artefact: Artefact, size: int) -> None:
+            self._tell(name, f"sending {artefact.path}, {(there + size) / 1e6:.0f} of {total / 1e6:.0f} MB are there")
 
         if len(others) < len(files):
-            opened(self._files[self._program]).close()
-            self._put(name, self._files[self._program])
+            program = self._files[self._program]
+            sent(program, 0)
+            self._put(name, program)
+            there = total - _bytes(others)
         if others:
-            self._connections[name].run(
-                _RECEIVE.format(program=self._path_of_program),
-                payload=_Stream(others, opened),
-                step="send the bundle",
-                timeout_s=_SEND_TIMEOUT_S,
-            )
+            stream = Stream(others, lambda one: self._bundle.store.path(one.sha256).open("rb"), self._pace, sent)
+            script = _RECEIVE.format(program=self._path_of_program)
+            self._connect(name).run(script, payload=stream, step="send the bundle", timeout_s=_SEND_TIMEOUT_S)
 
     def _put(self, name: str, artefact: Artefact) -> None:
         with self._bundle.store.path(artefact.sha256).open("rb") as source:
-            self._connections[name].put(
-                source, f"{layout.STORE}/{artefact.sha256}", sha256=artefact.sha256, mode=_EXECUTABLE
-            )
+            path = f"{layout.STORE}/{artefact.sha256}"
+            self._connect(name).put(Paced(source, self._pace), path, sha256=artefact.sha256, mode=_EXECUTABLE)
 
-    def _hand_on(self, whole: list[str], lacking: Mapping[str, list[Artefact]]) -> None:
+    def _hand_on(self, whole: list[str], lacking: Mapping[str, list[Lacking]]) -> None:
         """Each host that has the bundle serves one host at a time, so that their number doubles in each round."""
         idle, waiting = deque(whole), deque(_Waiting(name) for name in lacking)
         running: dict[Future[None], tuple[_Waiting, str]] = {}
@@ -277,9 +252,9 @@ class _Transfer:
             self._failed[host.name] = exc
         return False
 
-    def _bring(self, name: str, server: str, lacks: list[Artefact]) -> None:
+    def _bring(self, name: str, server: str, lacks: Sequence[Lacking]) -> None:
         self._serve(server)
-        if any(artefact.sha256 == self._program for artefact in lacks):
+        if any(lacking.artefact.sha256 == self._program for lacking in lacks):
             self._put(name, self._files[self._program])
         self._fetch(name, server)
 
@@ -288,7 +263,7 @@ class _Transfer:
         if name in self._serving:
             return
         self._to_stop.add(name)
-        self._connections[name].run(
+        self._connect(name).run(
             _SERVE.format(program=self._path_of_program),
             payload=self._secrets.of_server,
             step="hand the bundle on",
@@ -309,7 +284,7 @@ class _Transfer:
             )
 
         try:
-            self._connections[name].run(
+            self._connect(name).run(
                 script,
                 payload=manifest + self._secrets.of_client,
                 on_event=note,
@@ -333,7 +308,7 @@ class _Transfer:
                 self._tell(name, f"it stops serving the bundle by itself in 10 minutes: {result}")
 
     def _stop(self, name: str) -> None:
-        self._connections[name].run(_STOP, step="stop handing the bundle on", timeout_s=60)
+        self._connect(name).run(_STOP, step="stop handing the bundle on", timeout_s=60)
 
     def _tell(self, host: str, text: str) -> None:
         with self._told:
@@ -347,31 +322,12 @@ class _Transfer:
         if len(self._failed) == 1:
             raise next(iter(self._failed.values()))
         raise BundleError(
-            f"{len(self._failed)} of {len(self._connections)} hosts did not get the bundle",
+            f"{len(self._failed)} of {len(self._addresses)} hosts did not get the bundle",
             last_lines=[line for error in self._failed.values() for line in error.explain().splitlines()],
             hint="repeat the command: what arrived is not sent again",
         )
 
 
-def _make_secrets() -> _Secrets:
-    """A certificate that only this transfer's clients trust, by its very bytes."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "moorage transfer")])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - _VALID)  # clocks of hosts differ
-        .not_valid_after(now + _VALID)
-        .sign(key, hashes.SHA256())
-    )
-    return _Secrets(
-        token=secrets.token_urlsafe(32),
-        certificate=certificate.public_bytes(serialization.Encoding.PEM).decode(),
-        key=key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        ).decode(),
-    )
+def _bytes(files: Sequence[Lacking]) -> int:
+    """All that is to be sent."""
+    return sum(lacking.left for lacking in files)

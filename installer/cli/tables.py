@@ -158,6 +158,8 @@ def preflight(report: Report) -> str:
             lines.append(f"{_mark(result)}  {result.name}: {finding.host}: {finding.seen}; wanted: {finding.wanted}")
             if finding.repair:
                 lines.append(f"      repair: {finding.repair}")
+    trips = [f"      {one} and {other}: {ms:.1f} ms there and back" for (one, other), ms in report.round_trips.items()]
+    lines += ["", "Regions:", *trips] if trips else []
     failed = sum(result.failed for result in report.results)
     end = f"{failed} of {len(report.results)} checks failed." if failed else f"{len(report.results)} checks passed."
     return "\n".join([*lines, "", end])

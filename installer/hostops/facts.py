@@ -111,6 +111,7 @@ class HostFacts:
     systemd: int
     filesystems: frozenset[str]
     modules: frozenset[str]  # loaded or built in
+    wireguard: bool  # the kernel has it, or loads it when asked to
     sysctls: Mapping[str, str]
     tools: frozenset[str]
     addresses: tuple[tuple[str, str], ...]  # interface, address/prefix
@@ -201,6 +202,7 @@ def parse(lines: Iterable[str], *, started: float, ended: float, host: str = "")
         systemd=int(text("systemd") or 0),
         filesystems=frozenset(text("filesystems").split()),
         modules=frozenset(text("modules").split()) | frozenset(text("builtin").split()),
+        wireguard=text("wireguard") == "yes",
         sysctls=_sysctls(seen.values),
         tools=frozenset(seen.all("tool")),
         addresses=tuple((name, address) for name, address in seen.pairs("address")),

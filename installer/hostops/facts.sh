@@ -31,12 +31,13 @@ say systemd "$(systemctl --version 2>/dev/null | awk 'NR == 1 {print $2}')"
 say filesystems "$(awk '{printf "%s ", $NF}' /proc/filesystems)"
 say modules "$(cut -d" " -f1 /proc/modules 2>/dev/null | tr '\n' ' ')"
 say builtin "$(sed 's|.*/||; s|\.ko.*||; s|-|_|g' "/lib/modules/$(uname -r)/modules.builtin" 2>/dev/null | tr '\n' ' ')"
+if [ -d /sys/module/wireguard ] || modprobe -nq wireguard 2>/dev/null; then say wireguard yes; fi
 # Not by the shell's read: it takes a byte at a time, and a kernel setting is only given whole.
 grep -Hs . /proc/sys/net/ipv4/ip_forward /proc/sys/net/bridge/bridge-nf-call-iptables \
   /proc/sys/fs/inotify/max_user_instances /proc/sys/fs/inotify/max_user_watches \
   /proc/sys/net/netfilter/nf_conntrack_max |
   awk '{sub("^/proc/sys/", "sysctl."); sub(":", "\t"); print}'
-for tool in nft iptables ip mount umount modprobe conntrack tar sha256sum systemctl sysctl curl; do
+for tool in bash nft iptables ip mount umount modprobe conntrack tar sha256sum systemctl sysctl curl; do
   command -v "$tool" >/dev/null 2>&1 && say tool "$tool"
 done
 ip -o -4 addr show 2>/dev/null | awk '{print "address\t" $2 " " $4}'

@@ -22,7 +22,7 @@ _DATA = (
     "/run/flannel",
     "/run/moorage",
 )
-_LINKS = ("cni0", "flannel.1", "moorage0")
+_LINKS = ("cni0", "flannel.1", "flannel-wg", "moorage0")
 _TABLES = ("ip kube-proxy", "ip6 kube-proxy", "ip flannel-ipv4", "ip6 flannel-ipv6", "inet cni_hostport")
 # Pods' network namespaces. The kernel takes a namespace down later, so the ends of their cables go first, by name.
 _REMOVE_NAMESPACES = """for cable in /sys/class/net/cni0/brif/*; do

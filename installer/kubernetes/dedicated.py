@@ -92,7 +92,7 @@ def _node(machine: host.ManagerHost, home: Home, images: Mapping[str, str]) -> n
         domain=network.domain,
         pause_image=images["pause"],
         # To nodes that are node pods its packets go through the manager's VXLAN, too.
-        traits=replace(machine.traits, mtu=machine.traits.mtu - node.VXLAN_OVERHEAD),
+        traits=replace(machine.traits, mtu=machine.traits.mtu - node.VXLAN.overhead),
         address=machine.address,
         labels={
             "topology.kubernetes.io/region": machine.region,
@@ -142,7 +142,7 @@ def _script(machine: host.ManagerHost, way: Way) -> str:
     As flannel has it (https://github.com/flannel-io/flannel/blob/master/pkg/backend/vxlan/device.go), in one direction:
     a node pod's packets leave the manager as its host's own, and need no way back through it.
     """
-    mtu = machine.traits.mtu - node.VXLAN_OVERHEAD
+    mtu = machine.traits.mtu - node.VXLAN.overhead
     lines = [
         "set -eu",
         f"! ip link show {LINK} >/dev/null 2>&1 || ip link delete {LINK}",

@@ -41,6 +41,7 @@ class ManagerPlan:
     managers: Mapping[str, str]  # name -> address among the hosts; of a host that joins, those before it and itself
     images: Mapping[str, str]  # name in the bundle -> reference
     workers: int
+    backend: node.Backend = node.VXLAN
     extra_names: tuple[str, ...] = ()  # of the API server, beside every manager's own
 
 
@@ -104,6 +105,7 @@ def _node(host: ManagerHost, plan: ManagerPlan, roots: Roots) -> node.Node:
         domain=plan.domain,
         pause_image=plan.images["pause"],
         traits=host.traits,
+        backend=plan.backend,
         address=host.address,
         labels={
             "topology.kubernetes.io/region": host.region,

@@ -22,8 +22,8 @@ AUTHORITIES_TOLD = "/run/moorage/authorities"  # which ones processes were start
 FLANNEL_USER = "moorage:flannel"
 PROXY_USER = "system:kube-proxy"
 CGROUP_V2 = 2
-VXLAN_OVERHEAD = 50  # bytes, RFC 7348 over IPv4
 VXLAN_ID, VXLAN_PORT = 1, 8472  # of flannel, in each network: the manager's and every cluster's
+WIREGUARD_PORT = 51820  # of flannel, in the manager's network
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,26 @@ class Traits:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Backend:
+    """One of flannel's: what packets of pods pass through between nodes."""
+
+    config: Mapping[str, str | int]  # in net-conf.json
+    overhead: int  # bytes that it takes of each packet
+    modules: tuple[str, ...] = ()  # of the kernel, which it needs
+
+
+# RFC 7348 over IPv4.
+VXLAN = Backend(config={"Type": "vxlan", "VNI": VXLAN_ID, "Port": VXLAN_PORT}, overhead=50)
+# As https://github.com/flannel-io/flannel/blob/master/Documentation/backends.md#wireguard has it, which leaves room for
+# an outer IPv6 header. Firewalls between regions forget who is silent; wg(8) says that 25 s is often enough for any.
+WIREGUARD = Backend(
+    config={"Type": "wireguard", "ListenPort": WIREGUARD_PORT, "PersistentKeepaliveInterval": 25},
+    overhead=80,
+    modules=("wireguard",),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Node:
     """One node and the cluster it belongs to."""
 
@@ -54,6 +74,7 @@ class Node:
     domain: str
     pause_image: str
     traits: Traits
+    backend: Backend = VXLAN
     address: str | None = None  # None: known only where it starts (a node pod)
     labels: Mapping[str, str] = field(default_factory=dict)
     taints: tuple[dict[str, str], ...] = ()
@@ -94,6 +115,7 @@ def render(node: Node) -> Rendered:
         },
         certificates=certificates,
         directories=("/var/lib/kubelet", "/var/lib/containerd", f"{layout.CONFIG}/cni"),
+        modules=node.backend.modules,
     )
 
 
@@ -233,7 +255,7 @@ def _flannel_config(node: Node) -> dict[str, Any]:
     return {
         "Network": str(node.pods),
         "EnableNFTables": True,
-        "Backend": {"Type": "vxlan", "VNI": VXLAN_ID, "Port": VXLAN_PORT},
+        "Backend": dict(node.backend.config),
     }
 
 
@@ -247,7 +269,7 @@ def _cni_template(node: Node) -> str:
                 {
                     "type": "bridge",
                     "bridge": "cni0",
-                    "mtu": node.traits.mtu - VXLAN_OVERHEAD,
+                    "mtu": node.traits.mtu - node.backend.overhead,
                     "isGateway": True,
                     "isDefaultGateway": True,
                     "hairpinMode": True,

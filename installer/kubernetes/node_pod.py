@@ -40,7 +40,6 @@ table inet moorage {
   }
 }
 """
-_VETH_MTU = 50  # bytes that the manager's own VXLAN takes from each packet
 _SUFFIX_BYTES = 3
 _VOLUMES: Final = {"containerd": "/var/lib/containerd", "kubelet": "/var/lib/kubelet", "run": "/run"}
 # Of a node pod: changed, its kubelet looks at its Secrets at once. And the entry of its Secret that tells which
@@ -165,7 +164,7 @@ def _render(
             domain=network.domain,
             pause_image=settings.images["pause"],
             traits=node.Traits(
-                cgroup_version=settings.cgroup_version, nested=True, systemd=False, mtu=settings.mtu - _VETH_MTU
+                cgroup_version=settings.cgroup_version, nested=True, systemd=False, mtu=settings.pod_mtu
             ),
             # The controller takes this away when it has set the pool's labels and taints: no pod comes before them.
             taints=(STARTING,),

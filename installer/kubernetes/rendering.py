@@ -45,6 +45,7 @@ class Rendered:
     files: Mapping[str, str | Secret]
     certificates: Mapping[str, CertificateRequest]
     directories: tuple[str, ...] = ()
+    modules: tuple[str, ...] = ()  # of the kernel, besides those that every node needs
 
     def __or__(self, other: Rendered) -> Rendered:
         return Rendered(
@@ -52,6 +53,7 @@ class Rendered:
             files={**self.files, **other.files},
             certificates={**self.certificates, **other.certificates},
             directories=self.directories + other.directories,
+            modules=self.modules + other.modules,
         )
 
 

@@ -29,7 +29,7 @@ class PlatformSettings(BaseModel):
     workers: int
     endpoints: tuple[str, ...]  # where users reach ports of the hosts, the best first; also in clusters' certificates
     cgroup_version: int  # the lowest of all hosts
-    mtu: int  # the lowest of all hosts, on the interface that carries node traffic
+    pod_mtu: int  # of the manager's pods, as the hosts with the smallest packets allow
     certificate_days: int  # how long certificates live
     authority_days: int  # how long authorities do that are made from now on
     authorities: str  # digest of those of the manager that are trusted: who reads them at start starts anew

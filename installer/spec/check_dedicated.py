@@ -1,4 +1,4 @@
-"""Cross-checks of dedicated pools: each host that one names is there for that, and for one cluster only."""
+"""Cross-checks of dedicated pools: each host is there for that, for one cluster only, and reaches its node pods."""
 
 from __future__ import annotations
 
@@ -29,3 +29,12 @@ def hosts(subject: Subject) -> Iterator[Finding]:
                         cluster, at, f"has the role {roles[name]}; only hosts with the role dedicated can be taken"
                     )
                 taken.setdefault(name, f"pool {pool.name} of cluster {cluster.name}")
+
+
+def beside_node_pods(subject: Subject) -> Iterator[Finding]:
+    """Dedicated hosts reach node pods by VXLAN to the manager's hosts, which WireGuard takes the place of."""
+    if subject.platform and subject.platform.spec.manager.network.between == "wireguard":
+        for cluster in subject.clusters:
+            if cluster.spec.shared_pools and cluster.spec.dedicated_pools:
+                message = "has pools of both kinds, which spec.manager.network.between: wireguard does not join"
+                yield Finding(cluster, ("spec", "pools"), message)

@@ -32,6 +32,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     check_networks.service_range_sizes,
     check_networks.api_ports,
     check_dedicated.hosts,
+    check_dedicated.beside_node_pods,
     check_aws.zones,
     check_clouds.spot,
     check_clouds.balancers,

@@ -52,6 +52,11 @@ class CloudAccess(Model):
     published: tuple[IPv4Network, ...] = always(
         (), description="Who may reach clusters' ports (`spec.manager.network.ports`), besides through the bastion."
     )
+    joined: tuple[Sources, ...] = always(
+        (),
+        description="Networks of other regions, which peering or a VPN joins: their hosts reach these as these reach"
+        " each other.",
+    )
     cluster_balancer: Literal["none", "internal", "public"] = always(
         "none",
         description="By what those reach clusters' ports: hosts' own addresses, a balancer before the managers with an"

@@ -12,7 +12,7 @@ from installer.spec.aws import AwsRegion
 from installer.spec.azure import AzureRegion
 from installer.spec.base import ROLES, Labels, Metadata, Model, Name, Role, always, never
 from installer.spec.gcp import GcpRegion
-from installer.spec.quantity import Cpu, Duration, Memory
+from installer.spec.quantity import Bandwidth, Cpu, Duration, Memory
 from installer.spec.reference import Reference
 from installer.spec.report import Report
 from installer.spec.windows import Window
@@ -55,6 +55,9 @@ class SshAccess(Model):
     key: Reference | None = always(None, description="Private key; unset: the SSH agent.")
     sudo_password: Reference | None = always(None, description="Only where sudo asks for one.")
     bastion: Bastion | None = always(None, description="A host through which all others are reached.")
+    bandwidth: Bandwidth | None = always(
+        None, description="What bundles that are sent there may take of the link, such as `10Mbit` (a second)."
+    )
 
 
 class OnPremProvider(Model):
@@ -145,13 +148,18 @@ Region = Annotated[
 
 
 class ManagerNetwork(Model):
-    """Address ranges of the manager; a cluster's own ranges must not overlap them."""
+    """Address ranges of the manager, and how its hosts are joined; a cluster's own ranges must not overlap them."""
 
     pods: IPv4Network = never(IPv4Network("10.128.0.0/14"), description="Its pods; a /24 for each host.")
     services: IPv4Network = never(IPv4Network("10.127.0.0/16"), description="Its services; the tenth address is DNS.")
     domain: str = never("manager.local", description="Its DNS domain.")
     ports: tuple[Annotated[int, Field(ge=1024, le=65535)], Annotated[int, Field(ge=1024, le=65535)]] = never(
         (30000, 32767), description="Ports on every host from which clusters' API endpoints are taken."
+    )
+    between: Literal["existing", "wireguard"] = never(
+        "existing",
+        description="What pods' packets pass over between hosts, of one region or of several: `existing`, the network"
+        " that is there (routes, peering, a VPN), as it is; `wireguard`, the same, encrypted.",
     )
 
 

@@ -35,6 +35,7 @@ class Port:
     what: str
     on: tuple[Role, ...] = _ALL
     sources: tuple[Source, ...]
+    joins: bool = True  # hosts of other regions have it, too
 
     @property
     def range(self) -> str:
@@ -43,11 +44,17 @@ class Port:
 
 
 def ports(network: ManagerNetwork, *, balanced: bool = False) -> Iterator[Port]:
-    """All of them, for a platform's choice of ports for clusters.
+    """All of them, for a platform's choice of ports for clusters, and of what is between its hosts.
 
     `balanced`: users reach those by a balancer, which leads to managers; nobody but the installer asks workers.
     """
     yield from _FIXED
+    if network.between == "wireguard":
+        yield WIREGUARD
+        yield replace(VXLAN, on=("dedicated",), sources=(Source.DEDICATED,))
+    else:
+        yield VXLAN
+    yield BUNDLE
     clusters = of_clusters(network)
     if balanced:
         yield replace(clusters, on=("manager",))
@@ -70,6 +77,20 @@ def of_clusters(network: ManagerNetwork) -> Port:
 
 _OTHERS: Final = (Source.HOSTS, Source.DEDICATED)
 
+
+def wanted_of_others(role: Role, *, source: Role, network: ManagerNetwork) -> tuple[int, ...]:
+    """TCP ports that a host of `role` has for one of another region, a `source`, besides SSH.
+
+    Those of hosts of a single cluster are not among them: what listens there comes with the cluster.
+    """
+    if role == "dedicated":
+        return ()
+    sources = {Source.HOSTS: source != "dedicated", Source.MANAGERS: source == "manager"}
+    found = [one for one in ports(network) if one.joins and one.protocol == "tcp" and one != SSH and role in one.on]
+    reached = [one for one in found if any(sources.get(who, False) for who in one.sources)]
+    return tuple(number for one in reached for number in range(one.first, one.last + 1))
+
+
 SSH: Final = Port(
     first=22,
     last=22,
@@ -83,13 +104,27 @@ API: Final = Port(
     on=("manager",),
     sources=(Source.YOU, Source.BALANCER, Source.HOSTS),
 )
+VXLAN: Final = Port(protocol="udp", first=8472, last=8472, what="VXLAN of pod networks", sources=_OTHERS)
+WIREGUARD: Final = Port(
+    protocol="udp",
+    first=51820,
+    last=51820,
+    what="WireGuard of the manager's pod network",
+    on=_CARRIERS,
+    sources=(Source.HOSTS,),
+)
+BUNDLE: Final = Port(
+    first=7444,
+    last=7444,
+    what="handing on the bundle in a region, only while that runs",
+    sources=_OTHERS,
+    joins=False,
+)
 _FIXED: Final = (
     SSH,
     API,
     Port(first=2379, last=2380, what="the manager's etcd; mutual TLS", on=("manager",), sources=(Source.MANAGERS,)),
     Port(first=10250, last=10250, what="kubelet", on=_CARRIERS, sources=(Source.MANAGERS,)),
-    Port(protocol="udp", first=8472, last=8472, what="VXLAN of pod networks", sources=_OTHERS),
-    Port(first=7444, last=7444, what="handing on the bundle, only while that runs", sources=_OTHERS),
     Port(first=10250, last=10250, what="kubelet", on=("dedicated",), sources=(Source.HOSTS,)),
     Port(
         first=7445,

@@ -11,6 +11,7 @@ _CPU = re.compile(r"(\d+)m|(\d+(?:\.\d{1,3})?)")
 _MEMORY = re.compile(r"(\d+)(Ki|Mi|Gi|Ti|k|M|G|T)?")
 DURATION_PATTERN = r"^([0-9]{1,4}h)?([0-9]{1,4}m)?([0-9]{1,5}s)?$"
 _DURATION = re.compile(r"(?=.)(?:(\d{1,4})h)?(?:(\d{1,4})m)?(?:(\d{1,5})s)?")
+_BANDWIDTH = re.compile(r"(\d{1,6})(k|M|G)bit")
 _FACTORS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
 
 
@@ -37,6 +38,14 @@ def threshold_bytes(text: str, *, of: str) -> int:
     return memory_bytes(text)
 
 
+def bits_per_s(text: str) -> int:
+    """Bits a second in `10Mbit`, `512kbit` or `1Gbit`; raises ValueError."""
+    match = _BANDWIDTH.fullmatch(text)
+    if match is None or not int(match[1]):
+        raise ValueError("not a bandwidth (examples: 10Mbit, 512kbit)")
+    return int(match[1]) * _FACTORS[match[2]]
+
+
 def seconds(text: str) -> int:
     """Seconds in `1h30m`, `5m` or `0s`; raises ValueError."""
     match = _DURATION.fullmatch(text)
@@ -57,6 +66,11 @@ def _checked_memory(text: str) -> str:
     return text
 
 
+def _checked_bandwidth(text: str) -> str:
+    bits_per_s(text)
+    return text
+
+
 def _number_as_text(value: object) -> object:
     return str(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else value
 
@@ -66,4 +80,5 @@ _MARKED = Field(json_schema_extra={QUANTITY_MARK: True})
 
 Cpu = Annotated[str, BeforeValidator(_number_as_text), AfterValidator(_checked_cpu), _MARKED]
 Memory = Annotated[str, BeforeValidator(_number_as_text), AfterValidator(_checked_memory), _MARKED]
+Bandwidth = Annotated[str, AfterValidator(_checked_bandwidth)]
 Duration = Annotated[str, StringConstraints(pattern=DURATION_PATTERN, min_length=2)]

@@ -8,6 +8,7 @@ import json
 import logging
 import shlex
 import socket
+import sys
 import threading
 import time
 from collections import deque
@@ -36,6 +37,8 @@ from installer.transport.target import Target
 
 CONNECT_TIMEOUT_S = 10.0
 KEEPALIVE_S = 15
+# Of a link that carries nothing any more, keepalives included; by itself the kernel would wait a quarter of an hour.
+DEAD_AFTER_S = 60
 # A line of a script's output that starts with this is an event (record separator, RFC 7464), the rest is its log.
 EVENT_MARK = "\x1e"
 _TAIL_LINES = 40
@@ -302,6 +305,8 @@ def _stream(target: Target, timeout_s: float, opened: ExitStack) -> Any:
         ) from exc
     opened.callback(stream.close)
     stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if sys.platform == "linux":  # others have no such option, or of another kind
+        stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, DEAD_AFTER_S * 1000)
     return stream
 
 

@@ -35,7 +35,7 @@ def host_state(
 
     A container has its machine's kernel: there, modules and settings are not the host's to change.
     """
-    kernel = HostState() if traits.nested else _kernel()
+    kernel = HostState() if traits.nested else _kernel((*_MODULES, *rendered.modules))
     return kernel | HostState(
         directories=tuple(Directory(path, 0o700) for path in rendered.directories),
         links=tuple(_links(rendered, bundle_digest, etcd_digest or bundle_digest)),
@@ -55,13 +55,13 @@ def seen_certificates(seen: HostFacts, *, since: datetime | None = None) -> Mapp
     return {stem: text for stem, text in found.items() if since is None or pki.begins(text) >= since}
 
 
-def _kernel() -> HostState:
+def _kernel(modules: tuple[str, ...]) -> HostState:
     settings = "".join(f"{key} = {value}\n" for key, value in sorted(_SYSCTLS.items()))
     return HostState(
-        modules=tuple(Module(name) for name in _MODULES),
+        modules=tuple(Module(name) for name in modules),
         sysctls=tuple(Sysctl(key, value) for key, value in sorted(_SYSCTLS.items())),
         files=(
-            File("/etc/modules-load.d/moorage.conf", "".join(f"{name}\n" for name in _MODULES)),
+            File("/etc/modules-load.d/moorage.conf", "".join(f"{name}\n" for name in modules)),
             File("/etc/sysctl.d/90-moorage.conf", settings),
         ),
     )

@@ -25,6 +25,7 @@ from installer.provision.provider.resource import GONE
 from installer.spec import leaving, specification
 from installer.spec.contract import RegionOutputs
 from installer.spec.platform import OnPremRegion, Platform, Region
+from installer.spec.quantity import bits_per_s
 from installer.spec.specification import Specification
 from installer.workflows.state_location import StateLocation
 
@@ -49,6 +50,7 @@ class Access:
 
     key: Secret | None = field(repr=False)  # None: the SSH agent
     sudo_password: Secret | None = None
+    bytes_per_s: float | None = None  # that may be sent to all of them together; None: as much as the link carries
 
 
 @dataclass(frozen=True)
@@ -257,6 +259,7 @@ class Infrastructure:
         return Access(
             key=ssh.key.resolve(self._directory) if ssh.key else None,
             sudo_password=ssh.sudo_password.resolve(self._directory) if ssh.sudo_password else None,
+            bytes_per_s=bits_per_s(ssh.bandwidth) / 8 if ssh.bandwidth else None,
         )
 
     @property

@@ -11,6 +11,7 @@ from lightkube.resources.apiextensions_v1 import CustomResourceDefinition
 from installer.core import layout
 from installer.kubernetes import addons, crd, documents
 from installer.kubernetes.settings import PlatformSettings
+from installer.workflows import rendered
 from installer.workflows.session import Session
 
 NOTE: Final = "moorage-installer"  # ConfigMap
@@ -37,7 +38,7 @@ def of(session: Session) -> PlatformSettings:
         workers=len(session.nodes) - len(session.managers),
         endpoints=session.endpoints,
         cgroup_version=min(seen[name].cgroup_version for name in session.nodes),
-        mtu=min(mtus),
+        pod_mtu=min(mtus) - rendered.backend(platform).overhead,
         certificate_days=platform.spec.certificates.days,
         authority_days=platform.spec.certificates.authority_days,
         authorities=documents.digest(session.roots.authorities["kubernetes"].trusted),

@@ -12,6 +12,7 @@ from installer.kubernetes.dedicated import Home
 from installer.kubernetes.rendering import Rendered
 from installer.kubernetes.roots import Roots
 from installer.spec.contract import HostOutput
+from installer.spec.platform import Platform
 
 if TYPE_CHECKING:
     from installer.workflows.session import Session
@@ -53,6 +54,11 @@ def _machine(output: HostOutput, traits: node.Traits) -> host.ManagerHost:
     )
 
 
+def backend(platform: Platform) -> node.Backend:
+    """What the manager's pods have between hosts."""
+    return node.WIREGUARD if platform.spec.manager.network.between == "wireguard" else node.VXLAN
+
+
 def _plan(session: Session, bundle: Bundle, managers: Mapping[str, str]) -> host.ManagerPlan:
     """What all hosts with a bundle have in common."""
     network = session.platform.spec.manager.network
@@ -66,5 +72,6 @@ def _plan(session: Session, bundle: Bundle, managers: Mapping[str, str]) -> host
         managers=managers,
         images=bundle.images,
         workers=len(session.nodes) - len(session.managers),
+        backend=backend(session.platform),
         extra_names=(*session.platform.spec.manager.extra_names, *session.balancers),
     )

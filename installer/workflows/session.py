@@ -234,6 +234,10 @@ class Session:
         host = self._provided_hosts[name]
         return self.fleet.connection(ways_in.target(host, self._required.access[host.region]))
 
+    def bytes_per_s(self, region: str) -> float | None:
+        """What the link to a region may be used for; None: all that it is."""
+        return self._required.access[region].bytes_per_s
+
     def given(self) -> Mapping[str, HostOutput]:
         """Hosts that exist already, whether `up` ever ran or not, by name."""
         return {host.name: host for host in given_hosts(self.platform)}

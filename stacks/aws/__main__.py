@@ -39,6 +39,7 @@ firewall = Firewall(
         public=access.public,
         sources=access.sources,
         published=access.published,
+        joined=access.joined,
         roles=roles,
         fronts=balanced,
         ports=list(ports(settings.network, balanced=access.cluster_balancer != "none")),

@@ -25,9 +25,9 @@ _WEB: Final = (80, 443)
 
 @dataclass(frozen=True, kw_only=True)
 class FirewallArgs:
-    """`sources` may log in and `published` may reach clusters' ports; `range`: the network's own addresses.
+    """`sources` may log in, `published` may reach clusters' ports, in `joined` are hosts of other regions.
 
-    `roles`: of the hosts that there are.
+    `range`: the network's own addresses. `roles`: of the hosts that there are.
     """
 
     vpc_id: pulumi.Input[str]
@@ -35,6 +35,7 @@ class FirewallArgs:
     public: bool
     sources: Sequence[IPv4Network]
     published: Sequence[IPv4Network]
+    joined: Sequence[IPv4Network]
     roles: Sequence[Role]
     fronts: Sequence[Front]
     ports: Sequence[Port]
@@ -75,6 +76,7 @@ class Firewall(pulumi.ComponentResource):  # type: ignore[misc]  # the SDK has n
     def _peers(self, port: Port) -> Iterator[tuple[str, dict[str, Any]]]:
         """Who a port's sources are here, each once."""
         found: dict[str, dict[str, Any]] = {}
+        joined = _ranges(self._args.joined) if port.joins else {}
         for source in port.sources:
             match source:
                 case Source.YOU:
@@ -82,11 +84,11 @@ class Firewall(pulumi.ComponentResource):  # type: ignore[misc]  # the SDK has n
                 case Source.BALANCER:
                     found |= self._members(*(front.name for front in self._args.fronts))
                 case Source.MANAGERS:
-                    found |= self._members("manager")
+                    found |= self._members("manager") | joined
                 case Source.HOSTS:
-                    found |= self._members("manager", "worker")
+                    found |= self._members("manager", "worker") | joined
                 case Source.DEDICATED:
-                    found |= self._members("dedicated")
+                    found |= self._members("dedicated") | joined
                 case Source.USERS:
                     balancers = [front.name for front in self._args.fronts if port in front.ports]
                     found |= self._members(*balancers) if balancers else _ranges(self._args.published)

@@ -36,6 +36,7 @@ firewall = Firewall(
         public=access.public,
         sources=access.sources,
         published=access.published,
+        joined=access.joined,
         roles=roles,
         ports=list(ports(settings.network, balanced=access.cluster_balancer != "none")),
     ),

@@ -27,7 +27,7 @@ _ANY: Final = {"source_port_range": "*", "source_address_prefix": "*", "destinat
 
 @dataclass(frozen=True, kw_only=True)
 class FirewallArgs:
-    """`sources` may log in and `published` may reach clusters' ports.
+    """`sources` may log in, `published` may reach clusters' ports, in `joined` are hosts of other regions.
 
     `roles`: of the hosts that there are.
     """
@@ -36,6 +36,7 @@ class FirewallArgs:
     public: bool
     sources: Sequence[IPv4Network]
     published: Sequence[IPv4Network]
+    joined: Sequence[IPv4Network]
     roles: Sequence[Role]
     ports: Sequence[Port]
 
@@ -82,6 +83,7 @@ class Firewall(pulumi.ComponentResource):  # type: ignore[misc]  # the SDK has n
         """Who a port's sources are here, each once."""
         args = self._args
         found: dict[str, dict[str, Any]] = {}
+        joined = _ranges("joined", args.joined) if port.joins else {}
         for source in port.sources:
             match source:
                 case Source.YOU:
@@ -90,11 +92,11 @@ class Firewall(pulumi.ComponentResource):  # type: ignore[misc]  # the SDK has n
                     found |= _tagged("AzureLoadBalancer")
                     found |= {} if args.public else _tagged("VirtualNetwork")
                 case Source.MANAGERS:
-                    found |= self._hosts("manager")
+                    found |= self._hosts("manager") | joined
                 case Source.HOSTS:
-                    found |= self._hosts("manager", "worker")
+                    found |= self._hosts("manager", "worker") | joined
                 case Source.DEDICATED:
-                    found |= self._hosts("dedicated")
+                    found |= self._hosts("dedicated") | joined
                 case Source.USERS:
                     found |= _ranges("users", args.published)
         return found

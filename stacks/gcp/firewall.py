@@ -31,9 +31,9 @@ _PUBLIC_PROBES: Final = ("35.191.0.0/16", "209.85.152.0/22", "209.85.204.0/22")
 
 @dataclass(frozen=True, kw_only=True)
 class FirewallArgs:
-    """`sources` may log in and `published` may reach clusters' ports; `range`: the network's own addresses.
+    """`sources` may log in, `published` may reach clusters' ports, in `joined` are hosts of other regions.
 
-    `roles`: of the hosts that there are.
+    `range`: the network's own addresses. `roles`: of the hosts that there are.
     """
 
     network: pulumi.Input[str]
@@ -41,6 +41,7 @@ class FirewallArgs:
     public: bool
     sources: Sequence[IPv4Network]
     published: Sequence[IPv4Network]
+    joined: Sequence[IPv4Network]
     roles: Sequence[Role]
     fronts: Sequence[Front]
     ports: Sequence[Port]
@@ -60,6 +61,10 @@ class Firewall(pulumi.ComponentResource):  # type: ignore[misc]  # the SDK has n
                 peer, where = self._peer(source)
                 if found and where:
                     self._rule(role, f"from-{peer}", allows=_allowed(found), **where)
+            if args.joined:
+                others = {Source.HOSTS, Source.MANAGERS, Source.DEDICATED}
+                found = [p for p in args.ports if role in p.on and p.joins and others & set(p.sources)]
+                self._rule(role, "from-joined", allows=_allowed(found), **_ranges(args.joined))
         if not args.public:
             self._open_bastion()
         self.register_outputs({})

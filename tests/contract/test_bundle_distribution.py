@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 
 import pytest
 from cryptography.hazmat.primitives import serialization
@@ -19,8 +21,12 @@ from installer.core import cache
 from installer.core.errors import InstallerError
 from installer.core.secret import Secret
 from installer.provision.local import machine, network, rootfs
-from installer.transport.connection import Connection, dial
+from installer.transport import connection
+from installer.transport.connection import Connection, connect, dial
+from installer.transport.errors import ConnectionLostError
+from installer.transport.fleet import Fleet
 from installer.transport.target import Target
+from tests.e2e.platform_under_test import podman
 
 pytestmark = [
     pytest.mark.e2e,
@@ -68,8 +74,8 @@ def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, Con
             )
         yield found
     finally:
-        for connection in found.values():
-            connection.close()
+        for made in found.values():
+            made.close()
         for name in HOSTS:
             machine.delete(f"{PLATFORM}-{name}", folder / name)
         network.delete(PLATFORM)
@@ -101,7 +107,7 @@ def bundle(store: Store, program: Artefact, **contents: str) -> Bundle:
 
 def bring(wanted: Bundle, hosts: Mapping[str, Connection]) -> list[str]:
     told: list[str] = []
-    distribute(wanted, hosts, {name: host.target.address for name, host in hosts.items()}, told.append)
+    distribute(wanted, {name: host.target.address for name, host in hosts.items()}, hosts.__getitem__, told.append)
     return told
 
 
@@ -155,6 +161,50 @@ def test_a_damaged_file_of_a_release_is_made_good(
     on(hosts["two"], damage)
     assert uploads(bring(wanted, hosts)) == []
     assert on(hosts["two"], f"sha256sum {release}/bin/etcd").split()[0] == etcd.sha256
+
+
+def test_a_link_that_breaks_goes_on_in_the_middle_of_a_file(
+    hosts: Mapping[str, Connection], store: Store, program: Artefact
+) -> None:
+    """Over a slow link, whose connection breaks twice: what is there is not sent again, and what arrives is right."""
+    wanted = bundle(store, program, etcd="etcd 5" * 2_000_000)
+    fleet, told, target = Fleet(), list[str](), hosts["one"].target
+
+    def tell(text: str) -> None:
+        """Break the link, twice, once something of the file is on its way."""
+        told.append(text)
+        if "sending bin/etcd" in text and len(told) > 2 and len([line for line in told if "again in" in line]) < 2:
+            fleet.connection(target).close()
+
+    try:
+        distribute(wanted, {"one": target.address}, lambda _: fleet.connection(target), tell, bytes_per_s=2e6)
+    finally:
+        fleet.close()
+    etcd = next(a for a in wanted.artefacts if a.path == "bin/etcd")
+    assert on(hosts["one"], f"sha256sum /opt/moorage/releases/{wanted.digest}/bin/etcd").split()[0] == etcd.sha256
+    assert len([line for line in told if "the connection was lost; again in" in line]) == 2
+    whole = sum(artefact.size for artefact in wanted.artefacts) / 1e6
+    begun = [line for before, line in pairwise(told) if "again in" in before]
+    assert [whole - 11 < int(line.split()[3]) < whole for line in begun] == [True, True], told
+    assert on(hosts["one"], "ls /opt/moorage/store/*.part 2>/dev/null || true") == ""
+
+
+def test_a_link_that_carries_nothing_any_more_is_noticed(
+    hosts: Mapping[str, Connection], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody closes it: packets are lost, as behind a radio that is off, while both sides only wait."""
+    monkeypatch.setattr(connection, "KEEPALIVE_S", 1)
+    monkeypatch.setattr(connection, "DEAD_AFTER_S", 2)
+    dead = "table inet dead { chain all { type filter hook input priority 0; tcp dport 22 drop; }; }"
+    with connect(hosts["three"].target) as silent:
+        podman("exec", "--interactive", f"{PLATFORM}-three", "nft", "-f", "-", stdin=dead.encode())
+        started = time.monotonic()
+        try:
+            with pytest.raises(ConnectionLostError):
+                silent.run("sleep 60")
+        finally:
+            podman("exec", f"{PLATFORM}-three", "nft", "delete", "table", "inet", "dead")
+    assert time.monotonic() - started < 20
 
 
 def test_a_host_without_room_is_named(hosts: Mapping[str, Connection], store: Store, program: Artefact) -> None:

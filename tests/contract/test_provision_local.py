@@ -193,6 +193,20 @@ def test_the_network_is_found_again(site: Site) -> None:
     assert LocalNetwork().read("moorage-t-prov-none", site.network) is None
 
 
+def test_regions_share_a_network_and_the_last_one_takes_it_away(site: Site) -> None:
+    """Hosts of another region of the platform are not cut off when one region goes."""
+    other = Site(site.platform).open()
+    assert other.network == site.network
+    staying = other.host("two")
+    try:
+        site.host("one")
+        site.close()
+        assert _run(staying, "hostname") == "two"
+    finally:
+        other.close()
+    assert network.find(f"moorage-{site.platform}") is None
+
+
 def test_nothing_is_left_of_it(site: Site, hosts_folder: Path) -> None:
     """No container, network, mount, file or link; deleting it again does nothing."""
     links = _links()

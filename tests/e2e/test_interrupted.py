@@ -19,6 +19,9 @@ spec:
       provider: {kind: local}
       hosts:
         - {name: manager, role: manager, count: 1}
+    - name: away
+      provider: {kind: local}
+      hosts:
         - {name: worker, role: worker, count: 1}
 ---
 apiVersion: moorage.dev/v1
@@ -43,7 +46,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlatformUnder
 
 
 def test_hosts_that_were_begun_are_the_ones_that_are_made(platform: PlatformUnderTest) -> None:
-    """A run that is killed while hosts are made is followed by one that makes no others."""
+    """A run that is killed while hosts of either region are made is followed by one that makes no others."""
     platform.kill_when(lambda line: "create host" in line, "up", "--yes", "-o", "json")
     platform.kill_when(lambda line: "sending kubernetes" in line, "up", "--yes", "-o", "json")
     assert len(platform.containers()) == 2

@@ -165,6 +165,17 @@ def test_public_hosts_are_reached_without_a_bastion(trial: CloudTrial) -> None:
     trial.destroy()
 
 
+def test_hosts_of_joined_regions_are_let_in(trial: CloudTrial) -> None:
+    """To what hosts have for each other in several regions, and to nothing else."""
+    trial.region = _region(access={"sources": ["198.51.100.0/24"], "joined": ["10.65.0.0/16"]})
+    trial.up()
+    rules = [one for one in trial.planned() if one["type"].endswith(":SecurityGroupIngressRule")]
+    opened = {(one["ipProtocol"], one["fromPort"]) for one in rules if one.get("cidrIpv4") == "10.65.0.0/16"}
+    assert opened == {("tcp", 22), ("tcp", 6443), ("tcp", 2379), ("tcp", 10250), ("udp", 8472), ("tcp", 30000)}
+    assert breaches(trial.planned()) == []
+    trial.destroy()
+
+
 def test_an_existing_network_is_used_and_stays_as_it_is(trial: CloudTrial) -> None:
     """By two platforms, too: no name of one is in the way of the other's."""
     account = trial.cloud.account

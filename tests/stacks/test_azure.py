@@ -177,6 +177,17 @@ def test_public_hosts_are_reached_without_a_bastion(trial: CloudTrial) -> None:
     trial.destroy()
 
 
+def test_hosts_of_joined_regions_are_let_in(trial: CloudTrial) -> None:
+    """To what hosts have for each other in several regions, and to nothing else."""
+    trial.region = _region(access={"sources": ["198.51.100.0/24"], "joined": ["10.65.0.0/16"]})
+    trial.up()
+    rules = [rule for one in trial.cloud.account.all(RULES) for rule in one["securityRules"]]
+    opened = {r["destinationPortRange"] for r in rules if "10.65.0.0/16" in r.get("sourceAddressPrefixes", ())}
+    assert opened == {"22", "6443", "2379-2380", "10250", "8472", "30000-32767"}
+    assert breaches(trial.planned()) == []
+    trial.destroy()
+
+
 def test_an_existing_network_is_used_and_stays_as_it_is(trial: CloudTrial) -> None:
     """By two platforms, too: no name of one is in the way of the other's."""
     account = trial.cloud.account

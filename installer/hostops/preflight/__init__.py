@@ -1,6 +1,6 @@
 """Preflight: importing this package registers every check; a new one is a function in a file named here."""
 
-from installer.hostops.preflight import clocks, network, reach, resources, system
+from installer.hostops.preflight import clocks, network, reach, regions, resources, system
 from installer.hostops.preflight.registry import (
     HOSTS,
     Checks,
@@ -25,6 +25,7 @@ __all__ = [
     "known",
     "network",
     "reach",
+    "regions",
     "require_ignorable",
     "resources",
     "system",

@@ -26,10 +26,9 @@ def root(machines: tuple[Machine, ...]) -> Iterable[Finding]:
 
 @check("peers", group="network")
 def peers(machines: tuple[Machine, ...]) -> Iterable[Finding]:
-    """Every host reaches every other one."""
+    """Hosts reach each other, those of other regions at what they need of them."""
     for machine in machines:
-        for peer, problem in machine.peers.items():
-            if problem:
-                yield Finding(
-                    machine.name, f"cannot reach {peer}: {problem}", "all hosts reach each other", "open the firewall"
-                )
+        for peer, reached in machine.peers.items():
+            if reached.problem:
+                told = f"cannot reach {peer}: {reached.problem}"
+                yield Finding(machine.name, told, "all hosts reach each other", "open the firewall")

@@ -9,6 +9,7 @@ from typing import Any, Final, Generic, TypeVar
 
 from installer.core.errors import InstallerError
 from installer.hostops.facts import HostFacts
+from installer.hostops.peers import Reached
 
 
 class Severity(StrEnum):
@@ -26,7 +27,9 @@ class Machine:
     role: str
     address: str  # among the hosts
     facts: HostFacts | InstallerError  # the error says why nothing is known of it
-    peers: Mapping[str, str] = field(default_factory=dict)  # name -> why it cannot be reached from here; "": it can
+    region: str = ""
+    encrypted: bool = False  # what pods send from here to other hosts is
+    peers: Mapping[str, Reached] = field(default_factory=dict)  # name -> how it is reached from here
 
 
 @dataclass(frozen=True)
@@ -111,9 +114,10 @@ class Result:
 
 @dataclass(frozen=True)
 class Report:
-    """Every check's outcome."""
+    """Every check's outcome. `round_trips`: between two regions, the shortest of those tried, milliseconds."""
 
     results: tuple[Result, ...]
+    round_trips: Mapping[tuple[str, str], float] = field(default_factory=dict)
 
     @property
     def failed(self) -> bool:
@@ -122,6 +126,7 @@ class Report:
     def to_json(self) -> dict[str, Any]:
         return {
             "failed": self.failed,
+            "roundTripsMs": [{"regions": pair, "ms": round(ms, 1)} for pair, ms in self.round_trips.items()],
             "checks": [
                 {
                     "name": r.name,

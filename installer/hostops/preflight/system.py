@@ -14,7 +14,7 @@ _FAMILIES = frozenset(
 _KERNEL = Version(5, 13)
 _CONTROLLERS = frozenset({"cpu", "cpuset", "memory", "pids"})
 _INOTIFY_INSTANCES = 1024  # each node pod takes about 20
-_TOOLS = frozenset({"nft", "ip", "mount", "umount", "tar", "sha256sum", "systemctl", "sysctl"})
+_TOOLS = frozenset({"bash", "nft", "ip", "mount", "umount", "tar", "sha256sum", "systemctl", "sysctl"})
 
 
 @check("os", group="hosts", severity=Severity.WARNING)

@@ -1,4 +1,4 @@
-"""A platform's own network on this machine, from the range for benchmarks (RFC 2544), with no way out."""
+"""A platform's own network on this machine, of all its local regions, from the range for benchmarks (RFC 2544)."""
 
 from __future__ import annotations
 
@@ -51,14 +51,18 @@ def find(name: str) -> IPv4Network | None:
 
 
 def delete(name: str) -> None:
-    """Remove the network if it is there."""
-    if find(name) is not None:
+    """Remove the network if it is there and no host is in it: regions of a platform share it, the last one ends it."""
+    if find(name) is not None and not _hosts_in(name):
         shell.run(["podman", "network", "rm", name])
 
 
 def any_left() -> bool:
     """Whether any platform still has a network here."""
     return bool(shell.run(["podman", "network", "ls", "--quiet", "--filter", f"label={LABEL}"]).stdout.split())
+
+
+def _hosts_in(name: str) -> list[str]:
+    return shell.run(["podman", "ps", "--all", "--quiet", "--filter", f"network={name}"]).stdout.split()
 
 
 def _candidates(platform: str) -> list[IPv4Network]:

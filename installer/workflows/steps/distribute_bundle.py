@@ -31,9 +31,14 @@ class DistributeBundle:
     def run(self, session: Session, target: Target, report: StepReport) -> None:
         lacking = _lacking(session, target)
         names = [*lacking, *_sources(session, target, lacking)]
-        connections = {name: session.connection(name) for name in names}
         addresses = {name: str(session.hosts[name].cluster_address) for name in names}
-        distribute.distribute(session.bundle, connections, addresses, on_progress=report.progress)
+        distribute.distribute(
+            session.bundle,
+            addresses,
+            session.connection,
+            on_progress=report.progress,
+            bytes_per_s=session.bytes_per_s(target.name),
+        )
         for name in lacking:
             session.forget(name)
 

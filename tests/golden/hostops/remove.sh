@@ -18,7 +18,7 @@ for netns in /run/netns/cni-*; do
   [ ! -e "$netns" ] || { umount -l "$netns" 2>/dev/null; rm -f "$netns"; }
 done
 rmdir /run/netns 2>/dev/null
-for link in cni0 flannel.1 moorage0; do ip link delete "$link" 2>/dev/null; done
+for link in cni0 flannel.1 flannel-wg moorage0; do ip link delete "$link" 2>/dev/null; done
 nft delete table ip kube-proxy 2>/dev/null
 nft delete table ip6 kube-proxy 2>/dev/null
 nft delete table ip flannel-ipv4 2>/dev/null

@@ -16,8 +16,9 @@ from installer.bundle.bundle import Bundle
 from installer.bundle.distribute import PORT, distribute
 from installer.core.errors import BundleError, InstallerError
 from installer.transport.connection import Event, Readable, Result, ignore_event
-from installer.transport.errors import ScriptError, UnreachableError
+from installer.transport.errors import ConnectionLostError, ScriptError, UnreachableError
 from tests.unit.bundle.test_bundle import make
+from tests.unit.core.test_clock import FakeClock
 
 
 class Region:
@@ -29,13 +30,25 @@ class Region:
         self.log: list[str] = []
         self.fetched: list[tuple[str, str]] = []  # host, from which
         self.guard = threading.Lock()
+        self.clock = FakeClock()
+        self.bytes_per_s: float | None = None
 
     def distribute(self, *names: str) -> list[str]:
         """Run it on the hosts named, else on all; returns what was told."""
         told: list[str] = []
-        chosen: dict[str, Any] = {name: self.hosts[name] for name in names or self.hosts}
-        distribute(self.bundle, chosen, {name: name for name in self.hosts}, told.append)
+        distribute(
+            self.bundle,
+            {name: name for name in names or self.hosts},
+            self._connect,
+            told.append,
+            bytes_per_s=self.bytes_per_s,
+            clock=self.clock,
+        )
         return told
+
+    def _connect(self, name: str) -> Any:
+        self.hosts[name].before_connect()
+        return self.hosts[name]
 
     @property
     def uploads(self) -> list[str]:
@@ -51,9 +64,12 @@ class Host:
         self.region = region
         self.name = name
         self.store: dict[str, int] = {}
+        self.parts: dict[str, bytes] = {}  # of files that a broken transfer began
+        self.breaks_after: list[int] = []  # bytes of an upload, each time
         self.rotten: set[str] = set()  # files that have the right size but not the right content
         self.releases: set[str] = set()
         self.serving: dict[str, str] | None = None
+        self.before_connect: Callable[[], None] = lambda: None
         self.before_fetch: Callable[[], None] = lambda: None
         self.before_survey: Callable[[], None] = lambda: None
         self.before_serve: Callable[[], None] = lambda: None
@@ -64,7 +80,7 @@ class Host:
         assert mode == 0o555
         with self.region.guard:
             self.region.log.append(f"put {self.name} {sha256}")
-        self.store[sha256] = len(source.read())
+        self.store[sha256] = len(b"".join(iter(lambda: source.read(3), b"")))
         self.rotten.discard(sha256)
 
     def run(
@@ -97,7 +113,7 @@ class Host:
         for line in wanted.splitlines():
             sha256, size = line.split()
             if self.store.get(sha256) != int(size):
-                on_event({"lacks": sha256})
+                on_event({"lacks": sha256, "have": len(self.parts.get(sha256, b""))})
         for release in self.releases:
             if release in script:
                 on_event({"release": release})
@@ -106,15 +122,24 @@ class Host:
         self.before_receive()
         self._runs_program(script)
         stream = b"".join(iter(lambda: payload.read(3), b""))
+        breaks = self.breaks_after.pop(0) if self.breaks_after else None
+        stream = stream[:breaks]
         while stream:
             head, _, stream = stream.partition(b"\n")
-            sha256, size = head.decode().split()
-            content, stream = stream[: int(size)], stream[int(size) :]
-            assert hashlib.sha256(content).hexdigest() == sha256
+            sha256, size, start = head.decode().split()
+            content, stream = stream[: int(size) - int(start)], stream[int(size) - int(start) :]
+            whole = self.parts.pop(sha256, b"")[: int(start)] + content
             with self.region.guard:
-                self.region.log.append(f"put {self.name} {sha256}")
-            self.store[sha256] = len(content)
+                self.region.log.append(f"put {self.name} {sha256}" + (f" from {start}" if int(start) else ""))
+            if len(whole) < int(size):
+                self.parts[sha256] = whole
+                break
+            if hashlib.sha256(whole).hexdigest() != sha256:
+                raise ScriptError("arrived with another digest", host=self.name)
+            self.store[sha256] = len(whole)
             self.rotten.discard(sha256)
+        if breaks is not None:
+            raise ConnectionLostError("the connection was lost", host=self.name)
 
     def _fetch(self, script: str, payload: bytes, on_event: Callable[[Event], None]) -> None:
         self.before_fetch()
@@ -340,3 +365,75 @@ def test_progress_names_the_host_and_how_far_it_is(bundle: Bundle) -> None:
     told = Region(bundle, 2).distribute()
     assert any(re.fullmatch(r"host-0: sending \S+, \d+ of \d+ MB are there", line) for line in told)
     assert any(line.startswith("host-1: ") and line.endswith(", from host-0") for line in told)
+
+
+# --- poor links -----------------------------------------------------------------------------------------------------
+
+
+def test_a_link_that_breaks_goes_on_where_it_stopped(bundle: Bundle) -> None:
+    """In the middle of a file, twice; what is there is not sent again, and everything is told."""
+    region = Region(bundle, 1)
+    host = region.hosts["host-0"]
+    host.breaks_after = [len(sha256(bundle, "bin/etcd")) + len(" 4 0\n") + 3, 0]
+    told = region.distribute()
+    assert region.complete == {"host-0"}
+    assert f"put host-0 {sha256(bundle, 'bin/etcd')} from 3" in region.uploads
+    assert len([line for line in region.uploads if sha256(bundle, "bin/moorage-host") in line]) == 1
+    waits = [line for line in told if "again in" in line]
+    assert waits == [f"host-0: the connection was lost; again in {pause} s" for pause in (1, 1)]
+
+
+def test_a_link_that_stays_broken_is_given_up(bundle: Bundle) -> None:
+    """After minutes without a byte; what arrived stays for the next run, and another host is tried."""
+    region = Region(bundle, 2)
+    region.hosts["host-0"].breaks_after = [0] * 20
+    with pytest.raises(ConnectionLostError) as caught:
+        region.distribute()
+    assert caught.value.host == "host-0"
+    assert 180 < region.clock.time < 300
+    assert region.complete == {"host-1"}
+
+
+def test_a_host_that_is_away_for_a_while_is_waited_for(bundle: Bundle) -> None:
+    """A link that breaks is not there again at once."""
+    region = Region(bundle, 1)
+    host = region.hosts["host-0"]
+    host.breaks_after = [0]
+    away = iter([None, None, None, *[UnreachableError("no answer", host="host-0")] * 3])
+
+    def connect() -> None:
+        if error := next(away, None):
+            raise error
+
+    host.before_connect = connect
+    told = region.distribute()
+    assert region.complete == {"host-0"}
+    assert [line.rsplit(" ", 2)[1] for line in told if "again in" in line] == ["1", "2", "5", "10"]
+
+
+def test_a_beginning_that_is_damaged_is_sent_anew(bundle: Bundle) -> None:
+    """As after a crash of the host: the digest of the whole tells, and only once is it tried again."""
+    region = Region(bundle, 1)
+    host = region.hosts["host-0"]
+    host.parts = {sha256(bundle, "bin/etcd"): b"XX"}
+    region.distribute()
+    assert region.complete == {"host-0"}
+    etcd = sha256(bundle, "bin/etcd")
+    assert [line for line in region.uploads if etcd in line] == [f"put host-0 {etcd} from 2", f"put host-0 {etcd}"]
+
+
+def test_a_beginning_longer_than_the_file_counts_for_nothing(bundle: Bundle) -> None:
+    """Nobody knows what it is of."""
+    region = Region(bundle, 1)
+    region.hosts["host-0"].parts = {sha256(bundle, "bin/etcd"): b"far too long"}
+    region.distribute()
+    assert f"put host-0 {sha256(bundle, 'bin/etcd')}" in region.uploads
+
+
+def test_a_link_is_used_no_more_than_allowed(bundle: Bundle) -> None:
+    """By all that is sent to a region together: the files once, the program to each other host."""
+    region = Region(bundle, 3)
+    region.bytes_per_s = 2
+    region.distribute()
+    sent = sum(artefact.size for artefact in bundle.artefacts) + 2 * len("program")
+    assert region.clock.time >= sent / 2

@@ -407,7 +407,8 @@ REPORT = Report(
         ),
         Result("disk", "resources", Severity.ERROR, True, (Finding("worker-1", "2 GiB free", "10 GiB free"),)),
         Result("ports", "network", Severity.ERROR, False, (Finding("manager-1", "6443: nginx", "free", "stop nginx"),)),
-    )
+    ),
+    {("north", "south"): 12.46},
 )
 
 

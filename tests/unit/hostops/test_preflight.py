@@ -11,7 +11,8 @@ import pytest
 from installer.core.errors import SshError
 from installer.hostops import preflight
 from installer.hostops.facts import Disk, Manifest
-from installer.hostops.preflight import HOSTS, Machine, Report, Severity, require_ignorable
+from installer.hostops.peers import Reached
+from installer.hostops.preflight import HOSTS, Machine, Report, Severity, regions, require_ignorable
 from tests.conftest import Golden
 from tests.unit.hostops.hosts import GIB, facts, machine, other
 
@@ -21,6 +22,14 @@ def run_checks(hosts: tuple[Machine, ...], ignore: frozenset[str] = frozenset())
     return Report(HOSTS.run(hosts, ignore))
 
 
+def away(ms: float | None, *, role: str = "manager", region: str = "south", **changed: object) -> Machine:
+    """The host called two in another region than one's, which it reaches in so many milliseconds and back."""
+    found = replace(other(), role=role, region=region, peers={"one": Reached(round_trip_ms=ms)})
+    return replace(found, **changed)  # type: ignore[arg-type]
+
+
+NORTH = replace(machine(), region="north")
+PUBLIC = {"address": "1.1.1.1", "facts": other(addresses=(("eth0", "1.1.1.1/24"),)).facts}
 OURS = Manifest(units={"kubelet.service": "x"})
 
 # Check -> hosts that it finds something on.
@@ -47,7 +56,13 @@ BAD: Mapping[str, tuple[Machine, ...]] = {
     "address": (machine(addresses=(("eth0", "192.0.2.99/24"),)),),
     "unique": (machine(), other(machine_id="1" * 32)),
     "clock": (machine(), other(), replace(other(clock_offset_s=7.0, hostname="three"), name="three")),
-    "peers": (replace(machine(), peers={"two": "no answer within 3 s"}), other()),
+    "peers": (replace(machine(), peers={"two": Reached(problem="port 22: no answer within 3 s")}), other()),
+    "wireguard": (replace(machine(), encrypted=True), replace(other(container="podman"), encrypted=True)),
+    "cleartext": (NORTH, away(10, **PUBLIC)),
+    "packet-size": (NORTH, replace(away(10), peers={"one": Reached(carries=1400)})),
+    "etcd-round-trip": (NORTH, away(130)),
+    "etcd-round-trip-pace": (NORTH, away(100)),
+    "distance": (NORTH, away(301, role="worker")),
 }
 # Hosts that look bad and are not.
 GOOD: Mapping[str, tuple[Machine, ...]] = {
@@ -58,6 +73,19 @@ GOOD: Mapping[str, tuple[Machine, ...]] = {
     "the disk is full of ours": (machine(disks={"/": Disk(20 * GIB, 2 * GIB)}, manifest=OURS),),
     "a worker does not need the managers' ports": (other(ports=frozenset({2379}), listeners={2379: "other"}),),
     "a container has its machine's cgroups": (machine(cgroup_version=1, container="podman"),),
+    "the kernel has WireGuard": (replace(machine(wireguard=True), encrypted=True),),
+    "one region has public addresses": (replace(machine(), region="south"), away(10, **PUBLIC)),
+    "what goes over public addresses is encrypted": (
+        replace(machine(wireguard=True), region="north", encrypted=True),
+        away(
+            10, **{**PUBLIC, "facts": other(addresses=(("eth0", "1.1.1.1/24"),), wireguard=True).facts}, encrypted=True
+        ),
+    ),
+    "managers of two regions are near": (NORTH, away(50)),
+    "managers of one region": (NORTH, away(400, region="north")),
+    "a worker is further away than a manager may be": (NORTH, away(120, role="worker")),
+    "packets pass whole": (NORTH, replace(away(10), peers={"one": Reached(carries=1500)})),
+    "nothing was measured": (NORTH, away(None)),
     "clocks differ less than the round trip tells": (machine(), other(clock_offset_s=2.4, round_trip_s=1.0)),
 }
 
@@ -73,7 +101,7 @@ def test_it_finds(name: str) -> None:
     found = [result for result in run_checks(BAD[name]).results if result.findings]
     assert name in {result.name for result in found}
     for finding in next(result for result in found if result.name == name).findings:
-        assert finding.host in {"one", "two", "three"}
+        assert finding.host in {"one", "two", "three", "region north"}
         assert finding.seen
         assert finding.wanted
 
@@ -126,3 +154,26 @@ def test_the_package_registers_all_checks() -> None:
     """Importing it is enough."""
     assert preflight.__doc__
     assert facts().uid == 0
+
+
+@pytest.mark.parametrize(("address", "role"), [("1.1.1.1", "dedicated"), ("1.1.1.1", "worker")])
+def test_whoever_cannot_encrypt_is_not_told_to(address: str, role: str) -> None:
+    """A dedicated host has no WireGuard: what its pods send is refused beside hosts that have, too."""
+    there = away(10, **{**PUBLIC, "address": address}, role=role)
+    encrypted = replace(machine(wireguard=True), region="north", encrypted=True)
+    (found,) = [r.findings for r in run_checks((encrypted, there)).results if r.name == "cleartext"]
+    assert [("wireguard" in finding.wanted) for finding in found] == [role == "worker"]
+
+
+def test_round_trips_are_the_shortest_between_two_regions() -> None:
+    """Whoever measured it; what is in one region, or was not measured, is none."""
+    third = replace(other(), name="three", region="north", peers={"one": Reached(round_trip_ms=1), "two": Reached()})
+    one = replace(NORTH, peers={"two": Reached(round_trip_ms=31), "three": Reached(round_trip_ms=2)})
+    assert regions.round_trips((one, away(29.5), third)) == {("north", "south"): 29.5}
+
+
+def test_the_shorter_way_between_two_managers_counts() -> None:
+    """The other one waited for something else."""
+    one = replace(NORTH, peers={"two": Reached(round_trip_ms=140)})
+    found = [r.name for r in run_checks((one, away(60))).results if r.findings]
+    assert found == ["etcd-round-trip-pace"]

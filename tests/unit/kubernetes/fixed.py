@@ -52,7 +52,7 @@ def settings(**changed: Any) -> PlatformSettings:
         "workers": 2,
         "endpoints": ("192.0.2.11", "192.0.2.21"),
         "cgroup_version": 2,
-        "mtu": 1500,
+        "pod_mtu": 1450,
         "certificate_days": 365,
         "authority_days": 3650,
         "authorities": "a" * 16,

@@ -78,6 +78,24 @@ def test_host(golden: Golden, name: str, machine: host.ManagerHost, plan: host.M
     golden(f"kubernetes/host-{name}.txt", fixed.shown(host.render(machine, plan, fixed.roots())))
 
 
+def test_wireguard_changes_the_pod_network_and_nothing_else() -> None:
+    """flannel's backend, the size of packets, and a module of the kernel: another unit would be a restart too many."""
+    usual = host.render(WORKER, PLAN, fixed.roots())
+    encrypted = host.render(WORKER, replace(PLAN, backend=node.WIREGUARD), fixed.roots())
+    both = (usual, encrypted)
+    assert [one.modules for one in both] == [(), ("wireguard",)]
+    assert encrypted.processes == usual.processes
+    changed = {path for path in usual.files if encrypted.files[path] != usual.files[path]}
+    assert changed == {f"{node.CONFIG}/flannel.json", f"{node.CONFIG}/cni.template"}
+    assert json.loads(str(encrypted.files[f"{node.CONFIG}/flannel.json"]))["Backend"] == {
+        "Type": "wireguard",
+        "ListenPort": 51820,
+        "PersistentKeepaliveInterval": 25,
+    }
+    mtus = [json.loads(str(one.files[f"{node.CONFIG}/cni.template"]))["plugins"][0]["mtu"] for one in both]
+    assert mtus == [1450, 1420]
+
+
 @pytest.mark.parametrize(
     ("name", "stretches"),
     [

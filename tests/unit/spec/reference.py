@@ -35,6 +35,7 @@ _CHECKS = """## What is checked across fields
 - The manager's pods and services, a cluster's pods and services, the hosts' addresses and networks, and 198.18.0.0/15
   (local hosts) do not overlap, except that clusters may have the same ranges as each other. Pod ranges hold a /24 for
   each node; service ranges are a /28 at least. There is an API port for each cluster.
+- With `between: wireguard`, no cluster has pools of both kinds: dedicated hosts reach node pods by VXLAN.
 - The release exists, and offers the version of each cluster.
 - Pools fit on the hosts, where the hosts' `cpu` and `memory` are in the specification; elsewhere `preflight` looks.
 - On AWS: a network that exists has a subnet in each zone that hosts are in, and a public one for the bastion; `spot` is

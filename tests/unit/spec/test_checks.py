@@ -266,6 +266,21 @@ def test_hosts_of_dedicated_pools(faults_of: FaultsOf, pools: str, told: list[st
     assert [line.split(": ", 1)[1] for line in found] == told
 
 
+@pytest.mark.parametrize(
+    ("between", "pools", "faults"),
+    [("existing", "both", 0), ("wireguard", "both", 1), ("wireguard", "dedicated", 0), ("wireguard", "shared", 0)],
+)
+def test_wireguard_does_not_lead_dedicated_hosts_to_node_pods(
+    faults_of: FaultsOf, between: str, pools: str, faults: int
+) -> None:
+    """Their way there is VXLAN; clusters of one kind of nodes have none to go."""
+    spec = f"  manager: {{network: {{between: {between}}}}}\n"
+    dedicated = "{name: metal, kind: dedicated, hosts: [metal-1]}"
+    chosen = {"dedicated": dedicated, "shared": pool(), "both": f"{pool()}, {dedicated}"}[pools]
+    found = faults_of(platform(hosts=_DEDICATED, spec=spec) + cluster(pools=chosen))
+    assert len([line for line in found if "does not join" in line]) == len(found) == faults
+
+
 def test_dedicated_hosts_carry_no_node_pods(faults_of: FaultsOf) -> None:
     """What they have does not count for shared pools."""
     hosts = "{name: m, role: manager, cpu: 2, memory: 2Gi}, {name: metal, role: dedicated, cpu: 64, memory: 256Gi}"

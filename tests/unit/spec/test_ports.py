@@ -42,6 +42,17 @@ def test_programs_listen_where_the_table_says() -> None:
     assert known >= {node.VXLAN_PORT, node.NETWORK_READY_PORT, egress.PORT}
 
 
+def test_wireguard_takes_the_place_of_vxlan() -> None:
+    """Between hosts of the manager nothing else carries pods' packets then."""
+    usual, encrypted = (set(ports(ManagerNetwork(between=way))) for way in ("existing", "wireguard"))
+    assert [one.first for one in usual - encrypted] == [node.VXLAN_PORT]
+    found = {(one.first, one.protocol, one.on) for one in encrypted - usual}
+    assert found == {
+        (node.WIREGUARD_PORT, "udp", ("manager", "worker")),
+        (node.VXLAN_PORT, "udp", ("dedicated",)),  # of a cluster's own nodes, from each other alone
+    }
+
+
 def test_ports_of_clusters_are_the_platforms_choice() -> None:
     """As `spec.manager.network.ports` has them."""
     *_, last = ports(ManagerNetwork(ports=(31000, 31999)))

@@ -190,3 +190,19 @@ def test_unknown_keys_are_compared_with_those_of_the_same_kind(faults_of: Faults
 def test_every_example_loads(directory: Path) -> None:
     """Without a fault."""
     assert load(directory).platform is not None
+
+
+@pytest.mark.parametrize(("text", "passes"), [("10Mbit", True), ("512kbit", True), ("1Gbit", True), ("0Mbit", False)])
+def test_a_bandwidth_is_a_number_with_its_unit(faults_of: FaultsOf, text: str, passes: bool) -> None:
+    """Of bits a second, as providers of links write it."""
+    found = faults_of(onprem("{name: m, role: manager, address: 192.0.2.1}", ssh=f"{{bandwidth: {text}}}"))
+    assert [line.split(": ", 1)[1] for line in found] == (
+        [] if passes else ["spec.regions[0].provider.ssh.bandwidth: not a bandwidth (examples: 10Mbit, 512kbit)"]
+    )
+
+
+@pytest.mark.parametrize("text", ["10", "10MB", "10 Mbit", "-1Mbit", "1.5Mbit", "10Mbit/s"])
+def test_what_is_no_bandwidth_is_refused(faults_of: FaultsOf, text: str) -> None:
+    """Bytes for bits would be a factor of eight."""
+    (found,) = faults_of(onprem("{name: m, role: manager, address: 192.0.2.1}", ssh=f'{{bandwidth: "{text}"}}'))
+    assert "not a bandwidth" in found

@@ -22,7 +22,7 @@ from installer.spec.specification import load
 from installer.workflows import infrastructure
 from installer.workflows.infrastructure import Infrastructure, Provided
 from installer.workflows.state_location import StateLocation
-from tests.unit.spec.documents import aws, azure, platform
+from tests.unit.spec.documents import aws, azure, onprem, platform
 
 _REGION: TypeAdapter[Any] = TypeAdapter(Region)
 _SECRETS = {"ssh.key": "k", "ssh.pub": "p"}
@@ -215,3 +215,14 @@ def test_a_cloud_whose_sdk_is_not_installed_is_told_with_its_extra(
         Infrastructure(found, tmp_path, StateLocation.parse(str(tmp_path))).preview()
     assert f"region cloud is on {kind}" in caught.value.explain()
     assert f"pip install 'moorage[{kind}]'" in caught.value.explain()
+
+
+@pytest.mark.parametrize(("ssh", "bytes_per_s"), [("{}", None), ("{bandwidth: 10Mbit}", 1_250_000)])
+def test_a_links_bandwidth_is_counted_in_bytes(tmp_path: Path, ssh: str, bytes_per_s: float | None) -> None:
+    """As files are."""
+    path = tmp_path / "platform.yaml"
+    path.write_text(onprem("{name: m, role: manager, address: 192.0.2.1}", ssh=ssh))
+    found = load(path).platform
+    assert found
+    infra = Infrastructure(found, tmp_path, StateLocation.parse(str(tmp_path)))
+    assert infra.given_access(found.spec.regions[0]).bytes_per_s == bytes_per_s  # type: ignore[arg-type]

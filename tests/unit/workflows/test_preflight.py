@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from installer.core.errors import InfrastructureError
+from installer.hostops import peers
 from installer.hostops.facts import HostFacts
 from installer.spec.contract import HostOutput
 from installer.spec.specification import load
@@ -31,7 +32,7 @@ def test_hosts_that_are_given_by_address_are_checked(tmp_path: Path, monkeypatch
     monkeypatch.setattr(session, "given_connection", lambda host: asked.setdefault(host.name, host))
     monkeypatch.setattr(preflight.facts, "gather", _seen)
     reached: list[dict[str, Any]] = []
-    monkeypatch.setattr(preflight.peers, "reachable", lambda connection, others: reached.append(others) or {})
+    monkeypatch.setattr(preflight.peers, "reach", lambda connection, others: reached.append(others) or {})
 
     report = preflight.preflight(session, frozenset())
 
@@ -41,7 +42,10 @@ def test_hosts_that_are_given_by_address_are_checked(tmp_path: Path, monkeypatch
     }
     assert asked["m"].bastion is not None
     assert asked["m"].bastion.address == "jump.example.org"
-    assert sorted(map(str, reached)) == ["{'m': ('192.0.2.1', 2222)}", "{'w': ('192.0.2.2', 22)}"]
+    assert {name: (peer.address, peer.tried) for others in reached for name, peer in others.items()} == {
+        "m": ("192.0.2.1", (2222,)),
+        "w": ("192.0.2.2", (22,)),
+    }
     assert [(r.name, f.host) for r in report.results for f in r.findings] == [("swap", "w")]
 
 
@@ -53,6 +57,33 @@ def test_hosts_that_are_still_to_be_made_cannot_be_checked(tmp_path: Path, monke
     monkeypatch.setattr(type(session), "provided", None)
     with pytest.raises(InfrastructureError, match="no hosts to check yet"):
         preflight.preflight(session, frozenset())
+
+
+@pytest.mark.parametrize("between", ["existing", "wireguard"])
+def test_regions_are_tried_at_the_ports_they_need(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, between: str
+) -> None:
+    """By role; the report says how far they are apart, and the checks which hosts are to encrypt."""
+    one = "{name: north, provider: {kind: onprem}, hosts: [{name: m, role: manager, address: 192.0.2.1}]}"
+    two = "{name: south, provider: {kind: onprem}, hosts: [{name: w, role: worker, address: 192.0.2.2}]}"
+    path = tmp_path / "platform.yaml"
+    path.write_text(platform(regions=f"{one}, {two}", spec=f"  manager: {{network: {{between: {between}}}}}\n"))
+    session = sessions.session(load(path), tmp_path)
+    monkeypatch.setattr(type(session), "provided", None)
+    monkeypatch.setattr(session, "given_connection", lambda host: host)
+    monkeypatch.setattr(preflight.facts, "gather", _seen)
+    tried: dict[str, Any] = {}
+
+    def reach(host: HostOutput, others: dict[str, peers.Peer]) -> dict[str, peers.Reached]:
+        tried[host.name] = {name: (peer.tried, peer.size) for name, peer in others.items()}
+        return {name: peers.Reached(round_trip_ms=12.5) for name in others}
+
+    monkeypatch.setattr(preflight.peers, "reach", reach)
+    report = preflight.preflight(session, frozenset())
+    assert tried == {"m": {"w": ((22, 10250), 1500)}, "w": {"m": ((22, 6443), 1500)}}
+    assert report.round_trips == {("north", "south"): 12.5}
+    lacking = [f.host for r in report.results if r.name == "wireguard" for f in r.findings]
+    assert lacking == (["m", "w"] if between == "wireguard" else [])
 
 
 def _seen(host: HostOutput) -> HostFacts:

@@ -1,4 +1,4 @@
-// flanneld: the pod network between nodes. flannel's VXLAN backend, Kubernetes subnet manager and nftables rules,
+// flanneld: the pod network between nodes. flannel's VXLAN and WireGuard backends, Kubernetes subnet manager and rules,
 // started from one configuration file, on a host and inside a node pod alike.
 package main
 
@@ -15,6 +15,7 @@ import (
 
 	"github.com/flannel-io/flannel/pkg/backend"
 	_ "github.com/flannel-io/flannel/pkg/backend/vxlan"
+	_ "github.com/flannel-io/flannel/pkg/backend/wireguard"
 	"github.com/flannel-io/flannel/pkg/ip"
 	"github.com/flannel-io/flannel/pkg/ipmatch"
 	"github.com/flannel-io/flannel/pkg/subnet"

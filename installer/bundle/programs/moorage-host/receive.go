@@ -26,7 +26,8 @@ func receiveCommand(_ context.Context, args []string) error {
 	return receive(bufio.NewReaderSize(os.Stdin, 1<<20), *store)
 }
 
-// receive brings files into the store; each is a line "<sha256> <size>", then its bytes. The input ends after the last.
+// receive brings files into the store; each is a line "<sha256> <size> <from>", then its bytes from there on: those before
+// were brought by a transfer that broke off. The input ends after the last.
 func receive(source *bufio.Reader, store string) error {
 	var syncing sync.WaitGroup
 	defer syncing.Wait()
@@ -43,38 +44,50 @@ func receive(source *bufio.Reader, store string) error {
 		if err := errors.Join(err, <-kept); err != nil {
 			return err
 		}
-		syncing.Go(func() { kept <- admit(part, store, a) })
+		syncing.Go(func() { kept <- admit(part, store, a.artefact) })
 	}
 }
 
-func announced(source *bufio.Reader) (artefact, error) {
+type arriving struct {
+	artefact
+	from int64
+}
+
+func announced(source *bufio.Reader) (arriving, error) {
 	line, err := source.ReadString('\n')
 	if errors.Is(err, io.EOF) && line != "" {
 		err = io.ErrUnexpectedEOF
 	}
-	var a artefact
+	var a arriving
 	if err != nil {
 		return a, err
 	}
-	if _, err := fmt.Sscanf(line, "%s %d\n", &a.SHA256, &a.Size); err != nil || !sha256Form.MatchString(a.SHA256) {
+	_, err = fmt.Sscanf(line, "%s %d %d\n", &a.SHA256, &a.Size, &a.from)
+	if err != nil || !sha256Form.MatchString(a.SHA256) || a.from < 0 || a.from > a.Size {
 		return a, fmt.Errorf("%q announces no file", line)
 	}
 	return a, nil
 }
 
-// arrive writes the bytes of a file beside the store's own, and compares them with its digest.
-func arrive(source io.Reader, store string, a artefact) (*os.File, error) {
-	part, err := os.OpenFile(partOf(store, a), os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+// arrive writes the bytes of a file beside the store's own, and compares the whole with its digest.
+func arrive(source io.Reader, store string, a arriving) (*os.File, error) {
+	part, err := os.OpenFile(partOf(store, a.artefact), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, err
 	}
 	sum := sha256.New()
-	_, err = io.CopyN(io.MultiWriter(part, sum), source, a.Size)
+	_, err = io.CopyN(sum, part, a.from)
+	if err == nil {
+		err = part.Truncate(a.from)
+	}
+	if err == nil {
+		_, err = io.CopyN(io.MultiWriter(part, sum), source, a.Size-a.from)
+	}
 	if errors.Is(err, io.EOF) {
 		err = io.ErrUnexpectedEOF
 	}
 	if err == nil {
-		err = compare(a, sum, part.Name())
+		err = compare(a.artefact, sum, part.Name())
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", a.SHA256[:12], errors.Join(err, part.Close()))

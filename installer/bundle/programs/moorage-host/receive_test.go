@@ -14,7 +14,7 @@ func receiving(store string, stream string) error {
 }
 
 func announcedAs(digest, content string) string {
-	return fmt.Sprintf("%s %d\n%s", digest, len(content), content)
+	return fmt.Sprintf("%s %d 0\n%s", digest, len(content), content)
 }
 
 func TestFilesArriveOneAfterTheOther(t *testing.T) {
@@ -53,7 +53,7 @@ func TestWhatArrivesDamagedIsNotKept(t *testing.T) {
 }
 
 func TestAStreamThatBreaksOffIsNoEnd(t *testing.T) {
-	for _, stream := range []string{announcedAs(sum([]byte("one")), "one")[:66], sum([]byte("one")), sum([]byte("one")) + " 3\n"} {
+	for _, stream := range []string{announcedAs(sum([]byte("one")), "one")[:68], sum([]byte("one")), sum([]byte("one")) + " 3 0\n"} {
 		if err := receiving(t.TempDir(), stream); err == nil || !strings.Contains(err.Error(), "unexpected EOF") {
 			t.Errorf("%q ended with %v", stream, err)
 		}
@@ -61,7 +61,54 @@ func TestAStreamThatBreaksOffIsNoEnd(t *testing.T) {
 }
 
 func TestOnlyDigestsAreNames(t *testing.T) {
-	if err := receiving(t.TempDir(), "../../etc/passwd 3\none"); err == nil || !strings.Contains(err.Error(), "announces no file") {
+	if err := receiving(t.TempDir(), "../../etc/passwd 3 0\none"); err == nil || !strings.Contains(err.Error(), "announces no file") {
 		t.Errorf("ended with %v", err)
+	}
+}
+
+func TestWhatBrokeOffGoesOnWhereItStopped(t *testing.T) {
+	store, digest := t.TempDir(), sum([]byte("one two three"))
+	whole := announcedAs(digest, "one two three")
+	if err := receiving(store, whole[:len(whole)-6]); err == nil {
+		t.Fatal("half a file was taken for one")
+	}
+	if err := receiving(store, fmt.Sprintf("%s 13 7\n three", digest)); err != nil {
+		t.Fatal(err)
+	}
+	if found := content(t, filepath.Join(store, digest)); found != "one two three" {
+		t.Errorf("it is %q", found)
+	}
+}
+
+func TestABeginningIsCheckedWithTheRest(t *testing.T) {
+	for _, begun := range []string{"two", "on", ""} {
+		store, digest := t.TempDir(), sum([]byte("one two"))
+		if err := os.WriteFile(filepath.Join(store, digest+".part"), []byte(begun), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := receiving(store, digest+" 7 3\n two"); err == nil {
+			t.Errorf("%q was taken for the beginning", begun)
+		}
+		if err := receiving(store, announcedAs(digest, "one two")); err != nil {
+			t.Errorf("after %q: %v", begun, err)
+		}
+	}
+}
+
+func TestMoreThanWasThereOfAFileIsCutOff(t *testing.T) {
+	store, digest := t.TempDir(), sum([]byte("one two"))
+	if err := os.WriteFile(filepath.Join(store, digest+".part"), []byte("one TWO and more"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := receiving(store, digest+" 7 4\ntwo"); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestNobodyGoesOnBeyondTheEnd(t *testing.T) {
+	for _, from := range []string{"-1", "4", "x"} {
+		if err := receiving(t.TempDir(), sum([]byte("one"))+" 3 "+from+"\n"); err == nil || !strings.Contains(err.Error(), "announces no file") {
+			t.Errorf("%s ended with %v", from, err)
+		}
 	}
 }

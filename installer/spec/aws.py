@@ -16,6 +16,7 @@ from installer.spec.cloud import (
     CloudRegion,
     DivisibleNetwork,
     Family,
+    Volume,
 )
 from installer.spec.quantity import Memory
 
@@ -112,6 +113,10 @@ class AwsDisk(Model):
     iops: Annotated[int, Field(ge=3000, le=64000)] | None = never(None, description="Unset: what comes with the type.")
 
 
+class AwsVolume(AwsDisk, Volume):
+    """One more disk of a host; always encrypted."""
+
+
 class AwsHosts(CloudHosts):
     """A group of equal instances, named `<name>-1` and on; spread over `zones` in turn."""
 
@@ -120,6 +125,7 @@ class AwsHosts(CloudHosts):
     )
     instance_type: InstanceType = never("m7i.large", description="An x86-64 type.")
     disk: AwsDisk = never(default_factory=AwsDisk, description="The disk of each host.")
+    volumes: tuple[AwsVolume, ...] = never((), description="More disks of each host, each for a directory.")
 
 
 class AwsRegion(CloudRegion):

@@ -16,6 +16,7 @@ from installer.spec.cloud import (
     CloudRegion,
     DivisibleNetwork,
     Family,
+    Volume,
 )
 from installer.spec.quantity import Memory
 
@@ -124,6 +125,10 @@ class AzureDisk(Model):
     type: Literal["Premium_LRS", "StandardSSD_LRS"] = never("Premium_LRS", description="Kind of the managed disk.")
 
 
+class AzureVolume(AzureDisk, Volume):
+    """One more disk of a host; encrypted always, with keys of Azure's."""
+
+
 class AzureHosts(CloudHosts):
     """A group of equal virtual machines, named `<name>-1` and on; spread over `zones` in turn."""
 
@@ -132,6 +137,7 @@ class AzureHosts(CloudHosts):
     )
     size: Size = never("Standard_D2s_v5", description="An x86-64 size.")
     disk: AzureDisk = never(default_factory=AzureDisk, description="The disk of each host.")
+    volumes: tuple[AzureVolume, ...] = never((), description="More disks of each host, each for a directory.")
     encryption_at_host: bool = never(
         False, description="Caches too are encrypted; a feature that the subscription has to have registered."
     )

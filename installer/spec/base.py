@@ -20,8 +20,6 @@ LabelValue = Annotated[str, StringConstraints(pattern=LABEL_VALUE_PATTERN)]
 Labels = dict[LabelKey, LabelValue]
 Arch = Literal["amd64", "arm64"]  # of hosts, and of what is built for them
 Role = Literal["manager", "worker", "dedicated"]  # of a host
-Carrier = Literal["manager", "worker"]  # of a host that is a node of the manager
-CARRIERS = "`manager` hosts carry the manager, `worker` hosts the clusters' nodes."
 ROLES = (
     "`manager` hosts carry the manager, `worker` hosts nodes of many clusters; `dedicated` hosts are nodes of one "
     "cluster, whose pool names them."

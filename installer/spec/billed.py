@@ -28,16 +28,17 @@ def aws(region: AwsRegion) -> tuple[str, Quantities]:
     given, network = region.provider, region.provider.network
     for group in region.hosts:
         found["instance", _spot(group.instance_type, group.spot)] += group.count
-        _ebs(found, group.disk, group.count)
-    found["balancer", "network"] += 1
+        for disk in (group.disk, *group.volumes):
+            _ebs(found, disk, group.count)
+    found["balancer", "network"] += _balancers(region)
     zones = {zone for group in region.hosts for zone in group.zones}
     if given.access.public:
         # Of the balancer, too: one a subnet, which is one a zone.
-        found["address", "public"] += _count(region) + len(zones)
+        found["address", "public"] += _count(region) + len(zones) * _balancers(region)
     else:
         found["instance", given.access.bastion_type] += 1
         found["disk", "gp3"] += _AWS_BASTION_GIB
-        found["address", "public"] += 1
+        found["address", "public"] += 1 + len(zones) * (_balancers(region) > 1)
         if isinstance(network, OwnNetwork) and network.nat != "none":
             gateways = len(zones) if network.nat == "zone" else 1
             found["gateway", "nat"] += gateways
@@ -59,14 +60,15 @@ def azure(region: AzureRegion) -> tuple[str, Quantities]:
     given, network = region.provider, region.provider.network
     for group in region.hosts:
         found["instance", _spot(group.size, group.spot)] += group.count
-        found["disk", f"{group.disk.type} {_gib(group.disk.size)} GiB"] += group.count
-    found["balancer", "standard"] += 1
+        for disk in (group.disk, *group.volumes):
+            found["disk", f"{disk.type} {_gib(disk.size)} GiB"] += group.count
+    found["balancer", "standard"] += _balancers(region)
     if given.access.public:
-        found["address", "public"] += _count(region) + 1  # and the balancer's
+        found["address", "public"] += _count(region) + _balancers(region)
     else:
         found["instance", given.access.bastion_size] += 1
         found["disk", _AZURE_BASTION] += 1
-        found["address", "public"] += 1
+        found["address", "public"] += 1 + (_balancers(region) > 1)
         if isinstance(network, AzureOwnNetwork) and network.nat != "none":
             found["gateway", "nat"] += 1
             found["address", "public"] += 1
@@ -79,16 +81,20 @@ def gcp(region: GcpRegion) -> tuple[str, Quantities]:
     given, network = region.provider, region.provider.network
     for group in region.hosts:
         found["instance", _spot(group.machine_type, group.spot)] += group.count
-        found["disk", group.disk.type] += group.count * _gib(group.disk.size)
-        if group.disk.iops:
-            found["iops", group.disk.type] += group.count * group.disk.iops
-    found["balancer", "forwarding rule"] += 1
+        for disk in (group.disk, *group.volumes):
+            found["disk", disk.type] += group.count * _gib(disk.size)
+            if disk.iops:
+                found["iops", disk.type] += group.count * disk.iops
+        if group.gpu:
+            found["gpu", _spot(group.gpu.type, group.spot)] += group.count * group.gpu.count
+    rules = 0 if not _balancers(region) else 1 if given.access.cluster_balancer == "none" else 2
+    found["balancer", "forwarding rule"] += rules
     if given.access.public:
-        found["address", "public"] += _count(region) + 1  # and the balancer's
+        found["address", "public"] += _count(region) + rules
     else:
         found["instance", given.access.bastion_type] += 1
         found["disk", "pd-standard"] += _GCP_BASTION_GIB
-        found["address", "public"] += 1
+        found["address", "public"] += 1 + (given.access.cluster_balancer == "public")
         if isinstance(network, GcpOwnNetwork) and network.nat != "none":
             found["gateway", "nat"] += 1
     return given.region, found
@@ -100,6 +106,14 @@ def _spot(name: str, spot: bool) -> str:
 
 def _gib(size: str) -> int:
     return -(-memory_bytes(size) // _GIB)
+
+
+def _balancers(region: CloudRegion) -> int:
+    """Before managers, where there are any: of their API; a second where clusters' ports need another address."""
+    if not any(group.role == "manager" and group.count for group in region.hosts):
+        return 0
+    access = region.provider.access
+    return 2 if access.cluster_balancer == "public" and not access.public else 1
 
 
 def _count(region: CloudRegion) -> int:

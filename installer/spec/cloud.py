@@ -8,12 +8,14 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints
 
-from installer.spec.base import CARRIERS, Carrier, Labels, Model, Name, always, never
+from installer.spec.base import ROLES, Labels, Model, Name, Role, always, never
 from installer.spec.region import AnyRegion
 
 WIDEST: Final = 8  # of a range that may log in; what is wider is everybody by another name
 LARGEST, SMALLEST = 16, 24  # of a network: AWS' own limit, and sixteen subnets of a useful size
 Family = Literal["debian-13", "debian-12", "ubuntu-24.04", "ubuntu-22.04"]
+
+Mount = Literal["/var/lib/containerd", "/var/lib/etcd", "/var/lib/kubelet", "/var/lib/moorage"]
 
 PUBLIC_KEY_PATTERN: Final = r"^(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|521)) [A-Za-z0-9+/=]+( [^\n]*)?$"
 PublicKey = Annotated[str, StringConstraints(pattern=PUBLIC_KEY_PATTERN)]
@@ -56,6 +58,11 @@ class CloudAccess(Model):
         description="Networks of other regions, which peering or a VPN joins: their hosts reach these as these reach"
         " each other.",
     )
+    cluster_balancer: Literal["none", "internal", "public"] = always(
+        "none",
+        description="By what those reach clusters' ports: hosts' own addresses, a balancer before the managers with an"
+        " address in the network, or one that the internet has a way to.",
+    )
     keys: tuple[PublicKey, ...] = always(
         (), description="SSH keys that may log in besides Moorage's own, at machines that are made from now on."
     )
@@ -71,11 +78,21 @@ class CloudHosts(Model):
     """A group of equal machines, named `<name>-1` and on; spread over `zones` in turn."""
 
     name: Name = never(description="The group's name; its hosts are `<name>-1`, `<name>-2` and on.")
-    role: Carrier = never(description=CARRIERS)
+    role: Role = never(description=ROLES)
     count: Annotated[int, Field(ge=0, le=200)] = always(1, description="How many hosts.")
     zones: tuple[str, ...] = never(min_length=1, description="The hosts are spread over these in turn.")
     labels: Labels = always(default_factory=dict, description="Labels of the hosts' nodes in the manager.")
-    spot: bool = never(False, description="Cheaper, and may be taken back at any time; workers only.")
+    spot: bool = never(False, description="Cheaper, and may be taken back at any time; not for managers.")
+    volumes: Sequence[Volume] = never((), description="More disks of each host, each for a directory.")
+
+
+class Volume(Model):
+    """One more disk of a host, at one of the directories that grow: each cloud says what kinds of disks there are."""
+
+    mount: Mount = never(
+        description="What it is for: images, the manager's etcd, pods and their volumes, or volumes and data of"
+        " clusters. It is made a file system (ext4) where it has none."
+    )
 
 
 class CloudRegion(AnyRegion):

@@ -49,6 +49,7 @@ class RegionOutputs(Model):
     provider: str
     hosts: tuple[HostOutput, ...]
     endpoint: str | None = None  # address of a load balancer for the manager's API, where the stack makes one
+    cluster_endpoint: str | None = None  # the same for ports of clusters
 
 
 SECRETS_VARIABLE = "MOORAGE_STACK_SECRETS"  # settings that must not be in a file, for a stack: JSON, name -> text

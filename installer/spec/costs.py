@@ -17,7 +17,7 @@ from installer.spec import billed
 from installer.spec.base import Model
 from installer.spec.platform import Platform
 
-_HOURLY: Final = frozenset({"instance", "balancer", "gateway", "address"})  # the others are priced a month
+_HOURLY: Final = frozenset({"instance", "gpu", "balancer", "gateway", "address"})  # the others are priced a month
 NOT_COUNTED: Final = "traffic, and what lies in buckets"
 
 

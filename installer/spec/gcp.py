@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import AfterValidator, Discriminator, Field, StringConstraints, Tag
 
 from installer.spec.base import Model, always, never
-from installer.spec.cloud import CloudAccess, CloudBackups, CloudHosts, CloudNetwork, CloudRegion
+from installer.spec.cloud import CloudAccess, CloudBackups, CloudHosts, CloudNetwork, CloudRegion, Volume
 from installer.spec.quantity import Memory
 
 PROJECT_PATTERN: Final = r"^[a-z][a-z0-9-]{4,28}[a-z0-9]$"
@@ -16,6 +16,7 @@ ZONE_PATTERN: Final = r"^[a-f]$"
 MACHINE_TYPE_PATTERN: Final = r"^[a-z][0-9][a-z0-9]*-[a-z0-9-]+$"
 SUBNET_PATTERN: Final = r"^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$"
 IMAGE_PATTERN: Final = r"^projects/[a-z0-9.:-]+/global/images/(family/)?[a-z]([a-z0-9-]{0,61}[a-z0-9])?$"
+GPU_PATTERN: Final = r"^nvidia-[a-z0-9-]+$"
 # https://cloud.google.com/compute/docs/labeling-resources
 LABEL_KEY_PATTERN: Final = r"^[a-z][a-z0-9_-]{0,62}$"
 LABEL_VALUE_PATTERN: Final = r"^[a-z0-9_-]{0,63}$"
@@ -106,6 +107,19 @@ class GcpDisk(Model):
     )
 
 
+class GcpVolume(GcpDisk, Volume):
+    """One more disk of a host; always encrypted."""
+
+
+class GcpGpu(Model):
+    """Accelerators of a machine."""
+
+    type: Annotated[str, StringConstraints(pattern=GPU_PATTERN)] = never(
+        description="Google's name of it, such as `nvidia-tesla-t4`."
+    )
+    count: Annotated[int, Field(ge=1, le=16)] = never(1, description="How many; types allow certain numbers.")
+
+
 class GcpHosts(CloudHosts):
     """A group of equal instances, named `<name>-1` and on; spread over `zones` in turn."""
 
@@ -114,6 +128,10 @@ class GcpHosts(CloudHosts):
     )
     machine_type: MachineType = never("n2-standard-2", description="An x86-64 type.")
     disk: GcpDisk = never(default_factory=GcpDisk, description="The disk of each host.")
+    volumes: tuple[GcpVolume, ...] = never((), description="More disks of each host, each for a directory.")
+    gpu: GcpGpu | None = never(
+        None, description="Of machines of type `n1`, for dedicated hosts; other types that have some come with them."
+    )
 
 
 class GcpRegion(CloudRegion):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address
-from typing import assert_never
+from typing import assert_never, get_args
 
 from installer.spec.base import Labels, Role
 from installer.spec.cloud import CloudHosts, CloudRegion
@@ -55,6 +55,12 @@ def hosts_of(region: Region, at: Loc = ()) -> Iterator[WantedHost]:
             yield from _given(region, at)
         case _:
             assert_never(region)
+
+
+def roles_of(region: Region) -> tuple[Role, ...]:
+    """What its hosts are, each once, in the order of the vocabulary."""
+    there = {host.role for host in hosts_of(region)}
+    return tuple(role for role in get_args(Role) if role in there)
 
 
 def _counted_out(region: LocalRegion | CloudRegion, at: Loc) -> Iterator[WantedHost]:

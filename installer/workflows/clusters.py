@@ -113,9 +113,8 @@ def kubeconfig(session: Session, name: str) -> Secret:
     port = urlsplit(access.server_of(config)).port
     # Its port is open on every host; the one it was made with may be gone by now.
     urls = [f"https://{address}:{port}" for address in session.endpoints]
-    # Behind a bastion none of them answers here, and a balancer may be there for the manager's API alone.
-    some_host = next(iter(session.nodes.values())).address
-    return access.with_server(config, next((url for url in urls if _answers(url)), f"https://{some_host}:{port}"))
+    # Behind a bastion none of them may answer here.
+    return access.with_server(config, next((url for url in urls if _answers(url)), urls[0]))
 
 
 def _managers(session: Session) -> Secret:

@@ -33,6 +33,7 @@ from installer.workflows.state_location import StateLocation
 if TYPE_CHECKING:
     from installer.provision.stack import ProjectStack
 
+_PREVIEWS_AT_ONCE = 2  # of regions: each has a program, of some 120 MB with a cloud's SDK, and a provider of ours
 _PASSPHRASE_VARIABLES = ("MOORAGE_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE")
 _PROVIDER_VARIABLE = "MOORAGE_SECRETS_PROVIDER"
 _SECRETS = "secrets"  # output of the platform's stack
@@ -104,7 +105,9 @@ class Infrastructure:
         secrets_stack = self._secrets_stack(self._platform)
         made = secrets_stack.outputs()
         regions = self._kept(made).spec.regions
-        changes = {r.name: self._region_stack(r, _public_key(made)).preview() for r in regions}
+        with ThreadPoolExecutor(max_workers=_PREVIEWS_AT_ONCE) as pool:
+            previewed = pool.map(lambda r: self._region_stack(r, _public_key(made)).preview(), regions)
+            changes = dict(zip((region.name for region in regions), previewed, strict=True))
         if made is None:
             first = regions[0].name
             changes[first] = (*secrets_stack.preview(), *changes[first])

@@ -217,14 +217,16 @@ class Session:
 
     @property
     def balancers(self) -> tuple[str, ...]:
-        """Addresses of the regions' load balancers, and those that managers share."""
+        """Addresses for the manager's API: those that managers share, and the regions' load balancers of it."""
         made = (region.endpoint for region in self._regions if region.endpoint)
         return (*self.platform.vips.values(), *made)
 
     @property
     def endpoints(self) -> tuple[str, ...]:
-        """Addresses at which users reach ports of the hosts: load balancers first, then every host's own."""
-        return tuple(dict.fromkeys((*self.balancers, *(host.address for host in self.nodes.values()))))
+        """Addresses at which users reach ports of clusters: shared ones and load balancers, then every host's own."""
+        balanced = [region.cluster_endpoint for region in self._regions if region.cluster_endpoint]
+        shared = self.platform.vips.values()
+        return tuple(dict.fromkeys((*shared, *balanced, *(host.address for host in self.nodes.values()))))
 
     # --- hosts ----------------------------------------------------------------------------------------------------
 

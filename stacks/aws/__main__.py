@@ -5,13 +5,14 @@ import itertools
 import pulumi
 from pulumi_aws.provider import Provider
 
-from installer.spec.hosts import hosts_of
-from installer.spec.ports import ports
+from installer.spec.hosts import hosts_of, roles_of
+from installer.spec.ports import API, Port, of_clusters, ports
 from stacks.aws.backups import Backups, BackupsArgs
-from stacks.aws.balancer import BalancerArgs, ManagerBalancer
+from stacks.aws.balancer import Balancer, BalancerArgs
 from stacks.aws.firewall import Firewall, FirewallArgs
 from stacks.aws.machines import Bastion, BastionArgs, Host, HostArgs, MachineArgs, image_id
 from stacks.aws.network import Network, NetworkArgs
+from stacks.common.fronts import fronts
 from stacks.common.outputs import export_region
 from stacks.common.settings import Settings
 from stacks.common.tags import Tags
@@ -19,6 +20,8 @@ from stacks.common.tags import Tags
 settings = Settings.read()
 region, given = settings.region, settings.region.provider
 access, tags = given.access, Tags(platform=settings.platform, region=region.name, own=given.tags)
+roles = roles_of(region)
+balanced = fronts(access, settings.network) if "manager" in roles else ()
 zones = sorted({zone for group in region.hosts for zone in group.zones})
 at = pulumi.ResourceOptions(providers=[Provider("aws", region=given.region)])
 
@@ -37,7 +40,9 @@ firewall = Firewall(
         sources=access.sources,
         published=access.published,
         joined=access.joined,
-        ports=list(ports(settings.network)),
+        roles=roles,
+        fronts=balanced,
+        ports=list(ports(settings.network, balanced=access.cluster_balancer != "none")),
         tags=tags,
     ),
     at,
@@ -71,6 +76,7 @@ hosts = {
             common=machines,
             wanted=wanted,
             group=group,
+            zone=f"{given.region}{wanted.zone}",
             subnet=subnets[wanted.zone],
             security_group=firewall.groups[wanted.role].id,
             public=access.public,
@@ -81,19 +87,23 @@ hosts = {
     )
     for wanted, group in zip(hosts_of(region), groups, strict=True)
 }
-balancer = ManagerBalancer(
-    "api",
-    BalancerArgs(
-        vpc_id=network.vpc_id,
-        subnets=[subnets[zone] for zone in zones],
-        security_group=firewall.groups["balancer"].id,
-        managers={w.name: hosts[w.name].instance.id for w in hosts_of(region) if w.role == "manager"},
-        public=access.public,
-        after=network.way_out if access.public else (),
-        tags=tags,
-    ),
-    at,
-)
+addresses: dict[Port, pulumi.Output[str]] = {}
+for front in balanced:
+    inside = network.public if front.public else subnets
+    balancer = Balancer(
+        front.name,
+        BalancerArgs(
+            front=front,
+            vpc_id=network.vpc_id,
+            subnets=[inside[zone] for zone in zones if zone in inside],
+            security_group=firewall.groups[front.name].id,
+            managers={w.name: hosts[w.name].instance.id for w in hosts_of(region) if w.role == "manager"},
+            after=network.way_out if front.public else (),
+            tags=tags,
+        ),
+        at,
+    )
+    addresses |= dict.fromkeys(front.ports, balancer.address)
 export_region(
     region=region.name,
     provider="aws",
@@ -103,5 +113,6 @@ export_region(
         )
         for host in hosts.values()
     ],
-    endpoint=balancer.address,
+    endpoint=addresses.get(API),
+    cluster_endpoint=addresses.get(of_clusters(settings.network)),
 )

@@ -13,7 +13,9 @@ from pulumi_aws.ec2.security_group import SecurityGroup
 from pulumi_aws.vpc.security_group_egress_rule import SecurityGroupEgressRule
 from pulumi_aws.vpc.security_group_ingress_rule import SecurityGroupIngressRule
 
+from installer.spec.base import Role
 from installer.spec.ports import API, SSH, Port, Source
+from stacks.common.fronts import Front
 from stacks.common.tags import Tags
 
 _ANYWHERE: Final = "0.0.0.0/0"
@@ -25,7 +27,7 @@ _WEB: Final = (80, 443)
 class FirewallArgs:
     """`sources` may log in, `published` may reach clusters' ports, in `joined` are hosts of other regions.
 
-    `range`: the network's own addresses.
+    `range`: the network's own addresses. `roles`: of the hosts that there are.
     """
 
     vpc_id: pulumi.Input[str]
@@ -34,26 +36,30 @@ class FirewallArgs:
     sources: Sequence[IPv4Network]
     published: Sequence[IPv4Network]
     joined: Sequence[IPv4Network]
+    roles: Sequence[Role]
+    fronts: Sequence[Front]
     ports: Sequence[Port]
     tags: Tags
 
 
 class Firewall(pulumi.ComponentResource):  # type: ignore[misc]  # the SDK has no types
-    """`groups`: of manager, worker, balancer, and bastion where hosts are not public."""
+    """`groups`: by role, of balancers by their fronts' names, and of the bastion where hosts are not public."""
 
     def __init__(self, name: str, args: FirewallArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("moorage:aws:Firewall", name, None, opts)
         self._args = args
         self._child = pulumi.ResourceOptions(parent=self)
-        names = ("manager", "worker", "balancer", *(() if args.public else ("bastion",)))
+        balancers = [front.name for front in args.fronts]
+        names = (*args.roles, *balancers, *(() if args.public else ("bastion",)))
         self.groups = {group: self._group(group) for group in names}
         for port in args.ports:
-            for role in port.on:
+            for role in self._having(port):
                 for peer, where in self._peers(port):
                     self._allow(role, port, peer, where)
-        for role in ("manager", "worker"):
+        for role in args.roles:
             self._egress(role, "anywhere", {"ip_protocol": "-1", "cidr_ipv4": _ANYWHERE}, "Images, updates, each other")
-        self._open_balancer()
+        for front in args.fronts:
+            self._open_balancer(front)
         if not args.public:
             self._open_bastion()
         self.register_outputs({})
@@ -76,17 +82,25 @@ class Firewall(pulumi.ComponentResource):  # type: ignore[misc]  # the SDK has n
                 case Source.YOU:
                     found |= _ranges(self._args.sources) if self._args.public else self._members("bastion")
                 case Source.BALANCER:
-                    found |= self._members("balancer")
+                    found |= self._members(*(front.name for front in self._args.fronts))
                 case Source.MANAGERS:
                     found |= self._members("manager") | joined
                 case Source.HOSTS:
-                    found |= self._members("manager") | self._members("worker") | joined
+                    found |= self._members("manager", "worker") | joined
+                case Source.DEDICATED:
+                    found |= self._members("dedicated") | joined
                 case Source.USERS:
-                    found |= _ranges(self._args.published)
+                    balancers = [front.name for front in self._args.fronts if port in front.ports]
+                    found |= self._members(*balancers) if balancers else _ranges(self._args.published)
         yield from found.items()
 
-    def _members(self, group: str) -> dict[str, dict[str, Any]]:
-        return {group: {"referenced_security_group_id": self.groups[group].id}}
+    def _having(self, port: Port) -> Iterator[Role]:
+        return (role for role in port.on if role in self._args.roles)
+
+    def _members(self, *groups: str) -> dict[str, dict[str, Any]]:
+        """Those of them that there are."""
+        there = [group for group in groups if group in self.groups]
+        return {group: {"referenced_security_group_id": self.groups[group].id} for group in there}
 
     def _allow(self, group: str, port: Port, peer: str, where: dict[str, Any]) -> None:
         SecurityGroupIngressRule(
@@ -111,20 +125,26 @@ class Firewall(pulumi.ComponentResource):  # type: ignore[misc]  # the SDK has n
             **where,
         )
 
-    def _open_balancer(self) -> None:
-        """It passes on the manager's API to whoever may log in, or, where nothing is public, to the network."""
+    def _open_balancer(self, front: Front) -> None:
+        """It passes on the manager's API to whoever may log in, or, where nothing is public, to the network.
+
+        Ports of clusters are passed on to those that they are published to.
+        """
         args = self._args
-        peers = _ranges(args.sources) if args.public else {"network": {"cidr_ipv4": args.range}}
-        for peer, where in peers.items():
-            self._allow("balancer", API, peer, where)
-        self._egress("balancer", "manager", _port(API) | self._members("manager")["manager"], "The API")
+        inside = _ranges(args.sources) if args.public else {"network": {"cidr_ipv4": args.range}}
+        for port in front.ports:
+            for peer, where in (inside if port == API else _ranges(args.published)).items():
+                self._allow(front.name, port, peer, where)
+        for port in dict.fromkeys((API, *front.ports)):  # the API is how it asks whether a manager is well
+            where = _port(port) | self._members("manager")["manager"]
+            self._egress(front.name, f"manager-{port.range}", where, "The managers")
 
     def _open_bastion(self) -> None:
         """It is logged in to, leads to what `you` may reach, and fetches its updates."""
         for peer, where in _ranges(self._args.sources).items():
             self._allow("bastion", SSH, peer, where)
         for port in self._args.ports:
-            for role in port.on if Source.YOU in port.sources else ():
+            for role in self._having(port) if Source.YOU in port.sources else ():
                 where = _port(port) | self._members(role)[role]
                 self._egress("bastion", f"{role}-{port.range}", where, "Whoever came in")
         for number in _WEB:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import pulumi
+from pulumi_aws.ebs.volume import Volume
 from pulumi_aws.ec2.eip import Eip
 from pulumi_aws.ec2.get_ami import get_ami_output
 from pulumi_aws.ec2.instance import Instance
+from pulumi_aws.ec2.volume_attachment import VolumeAttachment
 
 from installer.spec.aws import AwsDisk, AwsHosts, AwsImage
 from installer.spec.hosts import WantedHost
@@ -31,6 +33,7 @@ FAMILIES: Final = {
 _METADATA: Final = {"http_endpoint": "enabled", "http_tokens": "required", "http_put_response_hop_limit": 1}
 # A host is never changed under what it carries: others are added, and these emptied and taken out.
 _KEPT: Final = ["ami", "userData", "subnetId"]
+_LETTERS: Final = "fghijklmnop"  # https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/device_naming.html
 _BASTION_DISK: Final = AwsDisk(size="10Gi")
 
 
@@ -50,6 +53,7 @@ class HostArgs:
     common: MachineArgs
     wanted: WantedHost
     group: AwsHosts
+    zone: str
     subnet: pulumi.Input[str]
     security_group: pulumi.Input[str]
     public: bool
@@ -75,9 +79,10 @@ class Host(pulumi.ComponentResource):  # type: ignore[misc]  # the SDK has no ty
         super().__init__("moorage:aws:Host", name, None, opts)
         wanted, holds_data = args.wanted, args.wanted.role == "manager"
         key = HostKey(name, pulumi.ResourceOptions(parent=self))
+        volumes = self._volumes(name, args)
         self.instance = Instance(
             name,
-            **_machine(name, args.common, key, args.group.disk),
+            **_machine(name, args.common, key, args.group.disk, volumes),
             subnet_id=args.subnet,
             vpc_security_group_ids=[args.security_group],
             instance_type=args.group.instance_type,
@@ -89,6 +94,15 @@ class Host(pulumi.ComponentResource):  # type: ignore[misc]  # the SDK has no ty
             force_destroy=holds_data or None,
             opts=pulumi.ResourceOptions(parent=self, ignore_changes=_KEPT, depends_on=list(args.after)),
         )
+        for letter, (mount, volume) in zip(_LETTERS, volumes.items(), strict=False):
+            VolumeAttachment(
+                _named(name, mount),
+                device_name=f"/dev/sd{letter}",
+                instance_id=self.instance.id,
+                volume_id=volume.id,
+                skip_destroy=True,  # nobody takes a disk from a running host: it is free once that has ended
+                opts=pulumi.ResourceOptions(parent=self),
+            )
         self.output = pulumi.Output.all(
             name=wanted.name,
             role=wanted.role,
@@ -101,6 +115,22 @@ class Host(pulumi.ComponentResource):  # type: ignore[misc]  # the SDK has no ty
         )
         self.register_outputs({"instanceId": self.instance.id})
 
+    def _volumes(self, name: str, args: HostArgs) -> dict[str, Volume]:
+        """By where each is mounted. The instance knows their ids, and so goes before them."""
+        return {
+            wanted.mount: Volume(
+                _named(name, wanted.mount),
+                availability_zone=args.zone,
+                size=_gib(wanted),
+                type=wanted.type,
+                iops=wanted.iops,
+                encrypted=True,
+                tags=args.common.tags.of(_named(name, wanted.mount)),
+                opts=pulumi.ResourceOptions(parent=self),
+            )
+            for wanted in args.group.volumes
+        }
+
 
 class Bastion(pulumi.ComponentResource):  # type: ignore[misc]  # the SDK has no types
     """A small machine with an address that stays; `output` is what the contract says of it."""
@@ -110,7 +140,7 @@ class Bastion(pulumi.ComponentResource):  # type: ignore[misc]  # the SDK has no
         key = HostKey(name, pulumi.ResourceOptions(parent=self))
         instance = Instance(
             name,
-            **_machine(name, args.common, key, _BASTION_DISK),
+            **_machine(name, args.common, key, _BASTION_DISK, {}),
             subnet_id=args.subnet,
             vpc_security_group_ids=[args.security_group],
             instance_type=args.instance_type,
@@ -146,14 +176,17 @@ def image_id(image: AwsImage, opts: pulumi.InvokeOutputOptions) -> pulumi.Input[
     return found.id
 
 
-def _machine(name: str, common: MachineArgs, key: HostKey, disk: AwsDisk) -> dict[str, Any]:
+def _machine(
+    name: str, common: MachineArgs, key: HostKey, disk: AwsDisk, volumes: Mapping[str, Volume]
+) -> dict[str, Any]:
     tags = common.tags.of(name)
+    disks = {mount: volume.id.apply(_device_names) for mount, volume in volumes.items()}
     return {
         "ami": common.image,
-        "user_data": user_data(name=name, key=key, public_keys=common.public_keys),
+        "user_data": user_data(name=name, key=key, public_keys=common.public_keys, disks=disks),
         "root_block_device": {
             "encrypted": True,
-            "volume_size": -(-memory_bytes(disk.size) // 2**30),
+            "volume_size": _gib(disk),
             "volume_type": disk.type,
             "iops": disk.iops,
             "delete_on_termination": True,
@@ -162,3 +195,17 @@ def _machine(name: str, common: MachineArgs, key: HostKey, disk: AwsDisk) -> dic
         "metadata_options": _METADATA,
         "tags": tags,
     }
+
+
+def _device_names(volume: str) -> list[str]:
+    """As udev names it by its serial number: https://docs.aws.amazon.com/ebs/latest/userguide/identify-nvme-ebs-device.html"""
+    return [f"/dev/disk/by-id/nvme-Amazon_Elastic_Block_Store_{volume.replace('-', '')}"]
+
+
+def _named(host: str, mount: str) -> str:
+    """`manager-1-etcd`."""
+    return f"{host}-{mount.rpartition('/')[2]}"
+
+
+def _gib(disk: AwsDisk) -> int:
+    return -(-memory_bytes(disk.size) // 2**30)

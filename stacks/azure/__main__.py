@@ -5,21 +5,24 @@ import itertools
 import pulumi
 from pulumi_azure_native.provider import Provider
 
-from installer.spec.hosts import hosts_of
-from installer.spec.ports import ports
+from installer.spec.hosts import hosts_of, roles_of
+from installer.spec.ports import API, of_clusters, ports
+from stacks.azure import aliases
 from stacks.azure.backups import Backups, BackupsArgs
-from stacks.azure.balancer import BalancerArgs, ManagerBalancer
+from stacks.azure.balancer import Balancer, BalancerArgs
 from stacks.azure.firewall import Firewall, FirewallArgs
 from stacks.azure.machines import Bastion, BastionArgs, Host, HostArgs, MachineArgs, PortArgs
 from stacks.azure.network import Network, NetworkArgs
 from stacks.azure.place import new_place
+from stacks.common.fronts import fronts
 from stacks.common.outputs import export_region
 from stacks.common.settings import Settings
 from stacks.common.tags import DASHED, Tags
 
+pulumi.runtime.register_stack_transformation(aliases.without)
 settings = Settings.read()
 region, given = settings.region, settings.region.provider
-access = given.access
+access, roles = given.access, roles_of(region)
 tags = Tags(platform=settings.platform, region=region.name, own=given.tags, keys=DASHED)
 provider = Provider("azure", location=given.location, subscription_id=given.subscription)
 at = pulumi.ResourceOptions(providers=[provider])
@@ -34,11 +37,15 @@ firewall = Firewall(
         sources=access.sources,
         published=access.published,
         joined=access.joined,
-        ports=list(ports(settings.network)),
+        roles=roles,
+        ports=list(ports(settings.network, balanced=access.cluster_balancer != "none")),
     ),
     at,
 )
-balancer = ManagerBalancer("api", BalancerArgs(place=place, subnet=network.hosts, public=access.public), at)
+balancers = {
+    front: Balancer(front.name, BalancerArgs(front=front, place=place, subnet=network.hosts), at)
+    for front in (fronts(access, settings.network) if "manager" in roles else ())
+}
 backups = Backups("backups", BackupsArgs(place=place, keep=given.backups.keep), at) if given.backups else None
 machines = MachineArgs(place=place, image=given.image, public_key=settings.public_key, more_keys=access.keys)
 bastion = None
@@ -62,7 +69,7 @@ hosts = [
                 subnet=network.hosts,
                 rules=firewall.rules[wanted.role].id,
                 group=firewall.members[wanted.role].id,
-                pool=balancer.pool if wanted.role == "manager" else None,
+                pools=[one.pool for one in balancers.values()] if wanted.role == "manager" else (),
                 public=access.public,
             ),
             locked=given.locks and wanted.role == "manager",
@@ -73,6 +80,7 @@ hosts = [
     )
     for wanted, group in zip(hosts_of(region), groups, strict=True)
 ]
+addresses = {port: balancer.address for front, balancer in balancers.items() for port in front.ports}
 export_region(
     region=region.name,
     provider="azure",
@@ -82,5 +90,6 @@ export_region(
         )
         for host in hosts
     ],
-    endpoint=balancer.address,
+    endpoint=addresses.get(API),
+    cluster_endpoint=addresses.get(of_clusters(settings.network)),
 )

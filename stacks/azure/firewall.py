@@ -15,6 +15,7 @@ import pulumi
 from pulumi_azure_native.network.application_security_group import ApplicationSecurityGroup
 from pulumi_azure_native.network.network_security_group import NetworkSecurityGroup
 
+from installer.spec.base import Role
 from installer.spec.ports import SSH, Port, Source
 from stacks.azure.place import Place
 
@@ -26,13 +27,17 @@ _ANY: Final = {"source_port_range": "*", "source_address_prefix": "*", "destinat
 
 @dataclass(frozen=True, kw_only=True)
 class FirewallArgs:
-    """`sources` may log in, `published` may reach clusters' ports, in `joined` are hosts of other regions."""
+    """`sources` may log in, `published` may reach clusters' ports, in `joined` are hosts of other regions.
+
+    `roles`: of the hosts that there are.
+    """
 
     place: Place
     public: bool
     sources: Sequence[IPv4Network]
     published: Sequence[IPv4Network]
     joined: Sequence[IPv4Network]
+    roles: Sequence[Role]
     ports: Sequence[Port]
 
 
@@ -43,9 +48,11 @@ class Firewall(pulumi.ComponentResource):  # type: ignore[misc]  # the SDK has n
         super().__init__("moorage:azure:Firewall", name, None, opts)
         self._args = args
         self._child = pulumi.ResourceOptions(parent=self)
-        names = ("manager", "worker", *(() if args.public else ("bastion",)))
+        names = (*args.roles, *(() if args.public else ("bastion",)))
         self.members = {role: self._group(role) for role in names}
-        self.rules = {role: self._rules(role, list(self._into(role))) for role in ("manager", "worker")}
+        self.rules: dict[str, NetworkSecurityGroup] = {}
+        for role in args.roles:
+            self.rules[role] = self._rules(role, list(self._into(role)))
         if not args.public:
             self.rules["bastion"] = self._rules("bastion", [*self._into_bastion(), *self._out_of_bastion()])
         self.register_outputs({})
@@ -87,13 +94,17 @@ class Firewall(pulumi.ComponentResource):  # type: ignore[misc]  # the SDK has n
                 case Source.MANAGERS:
                     found |= self._hosts("manager") | joined
                 case Source.HOSTS:
-                    found |= self._hosts("manager") | self._hosts("worker") | joined
+                    found |= self._hosts("manager", "worker") | joined
+                case Source.DEDICATED:
+                    found |= self._hosts("dedicated") | joined
                 case Source.USERS:
                     found |= _ranges("users", args.published)
         return found
 
-    def _hosts(self, role: str) -> dict[str, dict[str, Any]]:
-        return {role: {"source_application_security_groups": [{"id": self.members[role].id}]}}
+    def _hosts(self, *roles: str) -> dict[str, dict[str, Any]]:
+        """Those of them that there are."""
+        there = [role for role in roles if role in self.members]
+        return {role: {"source_application_security_groups": [{"id": self.members[role].id}]} for role in there}
 
     def _into_bastion(self) -> Iterator[dict[str, Any]]:
         for peer, where in _ranges("you", self._args.sources).items():
@@ -102,7 +113,8 @@ class Firewall(pulumi.ComponentResource):  # type: ignore[misc]  # the SDK has n
     def _out_of_bastion(self) -> Iterator[dict[str, Any]]:
         """It leads to what `you` may reach, and fetches its updates."""
         for port in self._args.ports:
-            for role in port.on if Source.YOU in port.sources else ():
+            there = [role for role in port.on if role in self._args.roles]
+            for role in there if Source.YOU in port.sources else ():
                 yield _let_out(
                     f"{role}-{port.range}",
                     destination_application_security_groups=[{"id": self.members[role].id}],

@@ -13,7 +13,7 @@ from pulumi_azure_native.compute.virtual_machine import VirtualMachine
 from pulumi_azure_native.network.network_interface import NetworkInterface
 from pulumi_azure_native.network.public_ip_address import PublicIPAddress
 
-from installer.spec.azure import AzureDisk, AzureHosts, AzureImage
+from installer.spec.azure import AzureDisk, AzureHosts, AzureImage, AzureVolume
 from installer.spec.hosts import WantedHost
 from installer.spec.quantity import memory_bytes
 from stacks.azure.place import ADDRESS, Place
@@ -57,7 +57,7 @@ class PortArgs:
     subnet: pulumi.Input[str]
     rules: pulumi.Input[str]
     group: pulumi.Input[str]
-    pool: pulumi.Input[str] | None = None
+    pools: Sequence[pulumi.Input[str]] = ()
     public: bool
 
 
@@ -93,7 +93,7 @@ class Host(pulumi.ComponentResource):  # type: ignore[misc]  # the SDK has no ty
         card, private, public = _card(name, args.common.place, args.port, child)
         machine = VirtualMachine(
             name,
-            **_machine(name, args.common, key, group.disk, card),
+            **_machine(name, args.common, key, card, group.disk, volumes=group.volumes),
             hardware_profile={"vm_size": group.size},
             zones=[wanted.zone],
             identity={"type": "UserAssigned", "user_assigned_identities": [args.identity]} if args.identity else None,
@@ -136,7 +136,7 @@ class Bastion(pulumi.ComponentResource):  # type: ignore[misc]  # the SDK has no
         card, _, public = _card(name, args.common.place, args.port, child)
         machine = VirtualMachine(
             name,
-            **_machine(name, args.common, key, _BASTION_DISK, card),
+            **_machine(name, args.common, key, card, _BASTION_DISK),
             hardware_profile={"vm_size": args.size},
             opts=pulumi.ResourceOptions(parent=self, ignore_changes=_KEPT),
         )
@@ -163,7 +163,7 @@ def _card(
                 "subnet": {"id": port.subnet},
                 "private_ip_allocation_method": "Dynamic",
                 "application_security_groups": [{"id": port.group}],
-                "load_balancer_backend_address_pools": [{"id": port.pool}] if port.pool else None,
+                "load_balancer_backend_address_pools": [{"id": pool} for pool in port.pools] or None,
                 "public_ip_address": {"id": address.id} if address else None,
             }
         ],
@@ -173,8 +173,22 @@ def _card(
     return card, private, address.ip_address if address else None
 
 
-def _machine(name: str, common: MachineArgs, key: HostKey, disk: AzureDisk, card: NetworkInterface) -> dict[str, Any]:
-    told = user_data(name=name, key=key, public_keys=[common.public_key, *common.more_keys], each_boot=[_METADATA])
+def _machine(
+    name: str,
+    common: MachineArgs,
+    key: HostKey,
+    card: NetworkInterface,
+    disk: AzureDisk,
+    *,
+    volumes: Sequence[AzureVolume] = (),
+) -> dict[str, Any]:
+    told = user_data(
+        name=name,
+        key=key,
+        public_keys=[common.public_key, *common.more_keys],
+        each_boot=[_METADATA],
+        disks={volume.mount: _device_names(lun) for lun, volume in enumerate(volumes)},
+    )
     return {
         **common.place.of(name),
         "vm_name": name,
@@ -197,13 +211,34 @@ def _machine(name: str, common: MachineArgs, key: HostKey, disk: AzureDisk, card
             "os_disk": {
                 "create_option": "FromImage",
                 "delete_option": "Delete",
-                "disk_size_gb": -(-memory_bytes(disk.size) // 2**30),
-                "managed_disk": {"storage_account_type": disk.type},  # whatever is managed is encrypted
+                **_disk(disk),
                 "caching": "ReadOnly",  # what is written is on the disk: etcd counts on it
             },
+            "data_disks": [
+                {"lun": lun, "create_option": "Empty", "delete_option": "Delete", **_disk(volume), "caching": "None"}
+                for lun, volume in enumerate(volumes)
+            ]
+            or None,
         },
         "diagnostics_profile": {"boot_diagnostics": {"enabled": True}},  # the console, in storage of Azure's own
     }
+
+
+def _disk(disk: AzureDisk) -> dict[str, Any]:
+    """Size, and a kind that is managed by Azure: that is encrypted."""
+    return {
+        "disk_size_gb": -(-memory_bytes(disk.size) // 2**30),
+        "managed_disk": {"storage_account_type": disk.type},
+    }
+
+
+def _device_names(lun: int) -> list[str]:
+    """As udev rules of Azure's agent name it, and those of newer images, for NVMe as well.
+
+    https://learn.microsoft.com/troubleshoot/azure/virtual-machines/linux/troubleshoot-device-names-problems,
+    https://github.com/Azure/azure-vm-utils
+    """
+    return [f"/dev/disk/azure/data/by-lun/{lun}", f"/dev/disk/azure/scsi1/lun{lun}"]
 
 
 def _image(image: AzureImage) -> dict[str, str]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import pulumi
 
+from stacks.common import volumes
 from stacks.common.resources import HostKey
 
 HEAD: Final = "#cloud-config\n"
@@ -21,21 +22,28 @@ _TOOLS: Final = "command -v nft || timeout 120 sh -c 'apt-get -q update && apt-g
 
 
 def user_data(
-    *, name: str, key: HostKey, public_keys: Sequence[str], each_boot: Sequence[str] = ()
+    *,
+    name: str,
+    key: HostKey,
+    public_keys: Sequence[str],
+    each_boot: Sequence[str] = (),
+    disks: Mapping[str, pulumi.Input[Sequence[str]]] | None = None,
 ) -> pulumi.Output[str]:
     """The text, a secret: it has the host's private key. Who has one of `public_keys` may log in, as root.
 
-    `each_boot`: commands of a shell, run at each boot before there is a network for others.
+    `each_boot`: commands of a shell, run at each boot before there is a network for others. `disks`: what each may be
+    called there, by where it is to be mounted.
     """
 
-    def text(keys: list[str]) -> str:
-        private, public = keys
+    def text(known: list[Any]) -> str:
+        private, public, *names = known
+        mounts = [volumes.mounted(mount, found) for mount, found in zip(disks or (), names, strict=True)]
         config: dict[str, Any] = {
             "hostname": name,
             "users": [],  # no account but root's
             "disable_root": False,
             "ssh_pwauth": False,
-            "bootcmd": [["sh", "-c", command] for command in (_TOOLS, *each_boot)],
+            "bootcmd": [["sh", "-c", command] for command in (_TOOLS, *each_boot, *mounts)],
             "ssh_authorized_keys": list(public_keys),
             "ssh_deletekeys": True,
             "ssh_keys": {"ed25519_private": private, "ed25519_public": f"{public} {name}"},
@@ -43,4 +51,4 @@ def user_data(
         }
         return HEAD + json.dumps(config, sort_keys=True)  # JSON is YAML
 
-    return pulumi.Output.secret(pulumi.Output.all(key.privateKey, key.publicKey).apply(text))
+    return pulumi.Output.secret(pulumi.Output.all(key.privateKey, key.publicKey, *(disks or {}).values()).apply(text))

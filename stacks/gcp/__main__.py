@@ -5,13 +5,14 @@ import itertools
 import pulumi
 from pulumi_gcp.provider import Provider
 
-from installer.spec.hosts import hosts_of
-from installer.spec.ports import ports
+from installer.spec.hosts import hosts_of, roles_of
+from installer.spec.ports import API, of_clusters, ports
+from stacks.common.fronts import fronts
 from stacks.common.outputs import export_region
 from stacks.common.settings import Settings
 from stacks.common.tags import LABELS, Tags
 from stacks.gcp.backups import Backups, BackupsArgs, Identity, IdentityArgs
-from stacks.gcp.balancer import BalancerArgs, ManagerBalancer
+from stacks.gcp.balancer import Balancers, BalancersArgs
 from stacks.gcp.firewall import Firewall, FirewallArgs
 from stacks.gcp.machines import Bastion, BastionArgs, Host, HostArgs, MachineArgs, image_link
 from stacks.gcp.network import Network, NetworkArgs
@@ -19,6 +20,8 @@ from stacks.gcp.network import Network, NetworkArgs
 settings = Settings.read()
 region, given = settings.region, settings.region.provider
 access, tags = given.access, Tags(platform=settings.platform, region=region.name, own=given.labels, keys=LABELS)
+roles = roles_of(region)
+balanced = fronts(access, settings.network) if "manager" in roles else ()
 zones = sorted({zone for group in region.hosts for zone in group.zones})
 at = pulumi.ResourceOptions(providers=[Provider("gcp", project=given.project, region=given.region)])
 
@@ -36,7 +39,9 @@ firewall = Firewall(
         sources=access.sources,
         published=access.published,
         joined=access.joined,
-        ports=list(ports(settings.network)),
+        roles=roles,
+        fronts=balanced,
+        ports=list(ports(settings.network, balanced=access.cluster_balancer != "none")),
         tags=tags,
     ),
     at,
@@ -74,9 +79,10 @@ hosts = {
     for wanted, group in zip(hosts_of(region), groups, strict=True)
 }
 managers = [wanted for wanted in hosts_of(region) if wanted.role == "manager"]
-balancer = ManagerBalancer(
+balancers = Balancers(
     "api",
-    BalancerArgs(
+    BalancersArgs(
+        fronts=balanced,
         region=given.region,
         network=network.network,
         subnet=network.subnet,
@@ -85,7 +91,6 @@ balancer = ManagerBalancer(
             zone: [hosts[manager.name].instance.self_link for manager in managers if manager.zone == zone]
             for zone in {manager.zone for manager in managers}
         },
-        public=access.public,
         tags=tags,
     ),
     at,
@@ -99,5 +104,6 @@ export_region(
         )
         for host in hosts.values()
     ],
-    endpoint=balancer.address,
+    endpoint=balancers.addresses.get(API),
+    cluster_endpoint=balancers.addresses.get(of_clusters(settings.network)),
 )

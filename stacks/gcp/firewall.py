@@ -8,14 +8,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network
-from itertools import groupby
+from itertools import chain, groupby
 from operator import attrgetter
 from typing import Any, Final
 
 import pulumi
 from pulumi_gcp.compute.firewall import Firewall as Rule
 
+from installer.spec.base import Role
 from installer.spec.ports import SSH, Port, Source
+from stacks.common.fronts import Front
 from stacks.common.tags import Tags
 from stacks.gcp.names import about, named, network_tag
 
@@ -31,7 +33,7 @@ _PUBLIC_PROBES: Final = ("35.191.0.0/16", "209.85.152.0/22", "209.85.204.0/22")
 class FirewallArgs:
     """`sources` may log in, `published` may reach clusters' ports, in `joined` are hosts of other regions.
 
-    `range`: the network's own addresses.
+    `range`: the network's own addresses. `roles`: of the hosts that there are.
     """
 
     network: pulumi.Input[str]
@@ -40,25 +42,27 @@ class FirewallArgs:
     sources: Sequence[IPv4Network]
     published: Sequence[IPv4Network]
     joined: Sequence[IPv4Network]
+    roles: Sequence[Role]
+    fronts: Sequence[Front]
     ports: Sequence[Port]
     tags: Tags
 
 
 class Firewall(pulumi.ComponentResource):  # type: ignore[misc]  # the SDK has no types
-    """Rules for instances that have the network tag of manager, worker or bastion."""
+    """Rules for instances that have the network tag of a role, or of the bastion."""
 
     def __init__(self, name: str, args: FirewallArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("moorage:gcp:Firewall", name, None, opts)
         self._args = args
         self._child = pulumi.ResourceOptions(parent=self)
-        for role in ("manager", "worker"):
+        for role in args.roles:
             for source in Source:
                 found = [port for port in args.ports if role in port.on and source in port.sources]
                 peer, where = self._peer(source)
                 if found and where:
                     self._rule(role, f"from-{peer}", allows=_allowed(found), **where)
             if args.joined:
-                others = {Source.HOSTS, Source.MANAGERS}
+                others = {Source.HOSTS, Source.MANAGERS, Source.DEDICATED}
                 found = [p for p in args.ports if role in p.on and p.joins and others & set(p.sources)]
                 self._rule(role, "from-joined", allows=_allowed(found), **_ranges(args.joined))
         if not args.public:
@@ -73,17 +77,22 @@ class Firewall(pulumi.ComponentResource):  # type: ignore[misc]  # the SDK has n
                 return ("you", _ranges(args.sources)) if args.public else ("bastion", self._tagged("bastion"))
             case Source.BALANCER:
                 # It passes connections on as they come, so who uses it is let in, too: `you`, or else the network.
-                through = _PUBLIC_PROBES if args.public else (*_PROBES, args.range)
-                return "balancer", {"source_ranges": list(through)}
+                probes = [_PUBLIC_PROBES if front.public else _PROBES for front in args.fronts]
+                through = list(dict.fromkeys(chain.from_iterable(probes)))
+                return "balancer", {"source_ranges": [*through, *([] if args.public else [args.range])]}
             case Source.MANAGERS:
                 return "managers", self._tagged("manager")
             case Source.HOSTS:
                 return "hosts", self._tagged("manager", "worker")
+            case Source.DEDICATED:
+                return "dedicated", self._tagged("dedicated")
             case Source.USERS:
                 return "users", _ranges(args.published)
 
     def _tagged(self, *groups: str) -> dict[str, Any]:
-        return {"source_tags": [network_tag(self._args.tags, group) for group in groups]}
+        """Those of them that there are, and the bastion."""
+        there = [group for group in groups if group in (*self._args.roles, "bastion")]
+        return {"source_tags": [network_tag(self._args.tags, group) for group in there]} if there else {}
 
     def _rule(self, group: str, peer: str, **what: Any) -> None:
         tags = self._args.tags

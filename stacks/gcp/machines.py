@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -12,7 +12,9 @@ from pulumi_gcp.compute.disk import Disk
 from pulumi_gcp.compute.get_image import get_image_output
 from pulumi_gcp.compute.instance import Instance
 
-from installer.spec.gcp import GcpHosts, GcpImage
+from installer.spec.cloud import Mount
+from installer.spec.gcp import GcpDisk, GcpHosts, GcpImage
+from installer.spec.gpus import has_gpus
 from installer.spec.hosts import WantedHost
 from installer.spec.quantity import memory_bytes
 from stacks.common.cloud_init import user_data
@@ -32,6 +34,7 @@ _SPOT: Final = {
     "automatic_restart": False,
     "instance_termination_action": "DELETE",  # its disk and its address stay for the one that `up` makes in its place
 }
+_STAYS: Final = {"on_host_maintenance": "TERMINATE", "automatic_restart": True}
 _SCOPES: Final = ["https://www.googleapis.com/auth/devstorage.read_write"]
 _OUTSIDE: Final = {"network_tier": "PREMIUM"}
 
@@ -84,22 +87,22 @@ class Host(pulumi.ComponentResource):  # type: ignore[misc]  # the SDK has no ty
             labels=labels,
             opts=child,
         )
-        disk = Disk(
-            name,
-            image=common.image,
-            size=-(-memory_bytes(args.group.disk.size) // 2**30),
-            type=args.group.disk.type,
-            provisioned_iops=args.group.disk.iops,
-            zone=args.zone,
-            labels=labels,
-            # A host is never changed under what it carries: others are added, and these emptied and taken out.
-            opts=pulumi.ResourceOptions(parent=self, ignore_changes=["image"]),
-        )
+        disk = self._disk(name, args, args.group.disk, common.image)
+        volumes = {volume.mount: volume.mount.rpartition("/")[2] for volume in args.group.volumes}
         self.instance = Instance(
             name,
-            **_machine(name, common, key, args.zone, wanted.role),
+            **_machine(name, common, key, args.zone, wanted.role, volumes=volumes),
             machine_type=args.group.machine_type,
             boot_disk={"source": disk.self_link, "auto_delete": False},
+            attached_disks=[
+                {
+                    "source": self._disk(f"{name}-{volumes[volume.mount]}", args, volume).self_link,
+                    "device_name": volumes[volume.mount],
+                }
+                for volume in args.group.volumes
+            ]
+            or None,
+            guest_accelerators=[args.group.gpu.model_dump()] if args.group.gpu else None,
             network_interfaces=[
                 {
                     "subnetwork": common.subnet,
@@ -108,7 +111,7 @@ class Host(pulumi.ComponentResource):  # type: ignore[misc]  # the SDK has no ty
                 }
             ],
             service_account={"email": args.service_account, "scopes": _SCOPES} if args.service_account else None,
-            scheduling=_SPOT if args.group.spot else None,
+            scheduling=_scheduling(args.group),
             opts=pulumi.ResourceOptions(
                 parent=self,
                 ignore_changes=["metadata"],
@@ -128,6 +131,19 @@ class Host(pulumi.ComponentResource):  # type: ignore[misc]  # the SDK has no ty
             host_key=key.publicKey,
         )
         self.register_outputs({"instanceId": self.instance.instance_id})
+
+    def _disk(self, name: str, args: HostArgs, disk: GcpDisk, image: pulumi.Input[str] | None = None) -> Disk:
+        return Disk(
+            name,
+            image=image,
+            size=-(-memory_bytes(disk.size) // 2**30),
+            type=disk.type,
+            provisioned_iops=disk.iops,
+            zone=args.zone,
+            labels=args.common.tags.of(name),
+            # A host is never changed under what it carries: others are added, and these emptied and taken out.
+            opts=pulumi.ResourceOptions(parent=self, ignore_changes=["image"]),
+        )
 
 
 class Bastion(pulumi.ComponentResource):  # type: ignore[misc]  # the SDK has no types
@@ -162,8 +178,28 @@ def image_link(image: GcpImage, opts: pulumi.InvokeOutputOptions) -> pulumi.Inpu
     return get_image_output(family=FAMILIES[image.family], project=_UBUNTU, opts=opts).self_link
 
 
-def _machine(name: str, common: MachineArgs, key: HostKey, zone: pulumi.Input[str], group: str) -> dict[str, Any]:
-    told = user_data(name=name, key=key, public_keys=common.public_keys, each_boot=EACH_BOOT)
+def _scheduling(group: GcpHosts) -> dict[str, Any] | None:
+    """https://cloud.google.com/compute/docs/gpus/gpu-host-maintenance: such machines cannot be moved while they run."""
+    if group.spot:
+        return _SPOT
+    return _STAYS if has_gpus(group) else None
+
+
+def _machine(
+    name: str,
+    common: MachineArgs,
+    key: HostKey,
+    zone: pulumi.Input[str],
+    group: str,
+    *,
+    volumes: Mapping[Mount, str] | None = None,
+) -> dict[str, Any]:
+    """`volumes`: names of disks, by where they are mounted."""
+    # https://cloud.google.com/compute/docs/disks/disk-symlinks
+    disks: dict[str, list[str]] = {
+        mount: [f"/dev/disk/by-id/google-{volume}"] for mount, volume in (volumes or {}).items()
+    }
+    told = user_data(name=name, key=key, public_keys=common.public_keys, each_boot=EACH_BOOT, disks=disks)
     return {
         "zone": zone,
         "tags": [network_tag(common.tags, group)],

@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Callable, Mapping
 
-from tests.bench import density, healing, limits, objects, planning, platform, preflight, ssh, timeline, upgrade
+from tests.bench import clouds, density, healing, limits, objects, planning, platform, preflight, ssh, timeline, upgrade
 
 
 def main() -> None:
@@ -16,7 +16,8 @@ def main() -> None:
         "names",
         nargs="*",
         metavar="NAME",
-        help="planning, ssh, objects, platform, timeline, density, limits, healing, upgrade, preflight; all by default",
+        help="planning, ssh, objects, platform, timeline, density, limits, healing, upgrade, preflight, clouds; all"
+        " by default",
     )
     parser.add_argument("--clusters", type=int, default=5, help="of density; twenty take some 12 GiB (default: 5)")
     options = parser.parse_args()
@@ -30,6 +31,7 @@ def main() -> None:
         "healing": healing.main,
         "upgrade": upgrade.main,
         "preflight": preflight.main,
+        "clouds": clouds.main,
         "density": lambda: density.main(options.clusters),
     }
     names = options.names or list(benches)

@@ -26,13 +26,14 @@ apiVersion: moorage.dev/v1
 kind: Platform
 metadata: {{name: {name}}}
 spec:
-  release: "2026.11"
+  release: "{release}"
   regions:
     - name: home
       provider: {{{provider}, access: {{sources: [{here}], published: [{here}]}}}}
       hosts:
         - {{name: manager, role: manager}}
-        - {{name: worker, role: worker, zones: {zones}}}
+        - {{name: worker, role: worker, count: 1, zones: {zones}}}
+        - {{name: metal, role: dedicated, count: {dedicated}}}
 ---
 apiVersion: moorage.dev/v1
 kind: Cluster
@@ -42,7 +43,10 @@ spec:
   controlPlane: {{replicas: 1}}
   pools:
     - {{name: general, kind: shared, count: 1, cpu: 1, memory: 1Gi}}
+    - {{name: whole, kind: dedicated, hosts: [{whole}]}}
 """
+_BEFORE, _RELEASE = "2026.10", "2026.11"
+_GROWS, _HAS_DEDICATED = "aws", "gcp"  # each takes its time: one cloud does more, another has a host of another kind
 _CLOUDS: dict[str, tuple[type[Cloud], str, str]] = {  # its fake, a provider there, zones of workers
     "aws": (Aws, "kind: aws, region: eu-central-1", "[b]"),
     "azure": (Azure, "kind: azure, location: westeurope", '["2"]'),
@@ -55,6 +59,7 @@ class Rented:
     """A platform, the cloud that it is in, and the machines there."""
 
     platform: PlatformUnderTest
+    kind: str
     cloud: FakeCloud
     machines: LocalMachines
 
@@ -63,40 +68,91 @@ class Rented:
         account = self.cloud.account
         return account.cloud.address(account, account.machine(f"{self.platform.name}-{name}"))
 
+    def specify(self, old: str, new: str) -> None:
+        """Change what is specified."""
+        file = self.platform.folder / "platform.yaml"
+        text = file.read_text()
+        assert old in text
+        file.write_text(text.replace(old, new))
+
 
 @pytest.fixture(params=_CLOUDS)
 def rented(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rented]:
     """A platform that is specified; its machines are gone in the end, whatever happens."""
     kind, provider, zones = _CLOUDS[request.param]
     name = f"cloud-{request.param}"
-    text = _SPECIFICATION.format(name=name, provider=provider, here=_HERE, zones=zones)
+    dedicated = request.param == _HAS_DEDICATED
+    text = _SPECIFICATION.format(
+        name=name,
+        provider=provider,
+        here=_HERE,
+        zones=zones,
+        release=_BEFORE if request.param == _GROWS else _RELEASE,
+        dedicated=int(dedicated),
+        whole="metal-1" if dedicated else "",
+    )
     (tmp_path / "platform.yaml").write_text(text)
     machines = LocalMachines(name, tmp_path / "machines")
     cloud = FakeCloud(Account(kind(), machines=machines))
     with served(cloud) as port:
         monkeypatch.setenv("PULUMI_DEBUG_PROVIDERS", f"{kind.package}:{port}")
         try:
-            yield Rented(PlatformUnderTest(name, tmp_path), cloud, machines)
+            yield Rented(PlatformUnderTest(name, tmp_path), request.param, cloud, machines)
         finally:
             machines.close()
 
 
 def test_a_platform_in_a_cloud_comes_up_and_leaves_nothing(rented: Rented) -> None:
-    """Through the bastion, with host keys that were known before the hosts; a second run has nothing to do."""
+    """Through the bastion, with host keys that were known before the hosts; a second run has nothing to do.
+
+    One of them grows, shrinks and goes to the next release; one has a host that is a node as a whole.
+    """
     platform = rented.platform
     assert "manager-1" in platform.must("preview").stdout
     platform.must("up", "--yes", timeout_s=900)
     assert platform.must("status", "-o", "json").json["problems"] == []
     _nobody_comes_in_elsewhere(rented)
     nodes = json.loads(platform.kubectl("team-a", "get", "nodes", "-o", "json").stdout)["items"]
-    assert [node["status"]["nodeInfo"]["kubeletVersion"] for node in nodes] == ["v1.37.2"]
+    assert {node["status"]["nodeInfo"]["kubeletVersion"] for node in nodes} == {"v1.37.2"}
+    assert len(nodes) == (2 if rented.kind == _HAS_DEDICATED else 1)
     again = platform.must("up", "--yes")
     assert "Nothing to do" in again.stdout, again.stderr
+    if rented.kind == _GROWS:
+        _grows_and_shrinks(rented)
+        _goes_to_the_next_release(rented)
     platform.must("destroy", "--yes")
     assert rented.cloud.wrong == []
     assert rented.cloud.account.left() == []
     assert platform.leftovers() == []
     assert rented.machines.booted == set()
+
+
+def _grows_and_shrinks(rented: Rented) -> None:
+    """A worker more, which the cloud makes, and one less, which is emptied before the cloud takes it down."""
+    rented.specify("role: worker, count: 1", "role: worker, count: 2")
+    rented.platform.must("up", "--yes")
+    assert _hosts(rented) == {"manager-1", "worker-1", "worker-2"}
+    rented.specify("role: worker, count: 2", "role: worker, count: 1")
+    rented.platform.must("up", "--yes")
+    assert _hosts(rented) == {"manager-1", "worker-1"}
+    assert len(rented.machines.booted) == 3  # with the bastion
+
+
+def _goes_to_the_next_release(rented: Rented) -> None:
+    """Through the bastion, as everything; clusters answer afterwards, and nothing else is left to do."""
+    rented.platform.must("upgrade", "--to", _RELEASE, "--yes", timeout_s=900)
+    rented.specify(f'release: "{_BEFORE}"', f'release: "{_RELEASE}"')
+    assert "Nothing to do" in rented.platform.must("up", "--yes").stdout
+    assert rented.platform.must("status", "-o", "json").json["problems"] == []
+    rented.platform.reach_anew()
+    rented.platform.kubectl("team-a", "get", "nodes")
+
+
+def _hosts(rented: Rented) -> set[str]:
+    """Names of the hosts that are nodes of the manager, all of them ready."""
+    status = rented.platform.must("status", "-o", "json").json
+    assert status["problems"] == []
+    return {host["name"] for host in rented.platform.must("host", "list", "-o", "json").json}
 
 
 def _nobody_comes_in_elsewhere(rented: Rented) -> None:

@@ -34,6 +34,7 @@ class CloudTrial:
     region: dict[str, Any]
     platform: str = "harbor"
     public_key: str = "ssh-ed25519 AAAA"
+    ports: tuple[int, int] = (30000, 32767)  # of clusters
     events: list[ResourceEvent] = field(default_factory=list)
 
     def preview(self) -> set[tuple[str, str]]:
@@ -100,6 +101,7 @@ class CloudTrial:
                 "region": region.model_dump_json(by_alias=True),
                 "publicKey": self.public_key,
                 "routes": json.dumps([]),
+                "managerNetwork": json.dumps({"ports": self.ports}),
             },
             on_event=self.events.append,
         )

@@ -46,6 +46,8 @@ def let_in(one: Inputs) -> Iterator[tuple[IPv4Network, int, int]]:
 
 def _unencrypted_disks(one: Inputs) -> Iterator[str]:
     disks = [one.get("rootBlockDevice"), *(one.get("ebsBlockDevices") or ())]
+    if one["type"].endswith("/volume:Volume") and one.get("encrypted") is not True:
+        yield "it is not encrypted"
     if one["type"].endswith(":Instance") and not all(disk and disk.get("encrypted") is True for disk in disks):
         yield "a disk is not encrypted"
 

@@ -171,7 +171,7 @@ def test_hosts_of_joined_regions_are_let_in(trial: CloudTrial) -> None:
     trial.up()
     rules = [one for one in trial.planned() if one["type"].endswith(":SecurityGroupIngressRule")]
     opened = {(one["ipProtocol"], one["fromPort"]) for one in rules if one.get("cidrIpv4") == "10.65.0.0/16"}
-    assert opened == {("tcp", 22), ("tcp", 6443), ("tcp", 2379), ("tcp", 10250), ("udp", 8472)}
+    assert opened == {("tcp", 22), ("tcp", 6443), ("tcp", 2379), ("tcp", 10250), ("udp", 8472), ("tcp", 30000)}
     assert breaches(trial.planned()) == []
     trial.destroy()
 

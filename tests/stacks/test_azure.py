@@ -183,7 +183,7 @@ def test_hosts_of_joined_regions_are_let_in(trial: CloudTrial) -> None:
     trial.up()
     rules = [rule for one in trial.cloud.account.all(RULES) for rule in one["securityRules"]]
     opened = {r["destinationPortRange"] for r in rules if "10.65.0.0/16" in r.get("sourceAddressPrefixes", ())}
-    assert opened == {"22", "6443", "2379-2380", "10250", "8472"}
+    assert opened == {"22", "6443", "2379-2380", "10250", "8472", "30000-32767"}
     assert breaches(trial.planned()) == []
     trial.destroy()
 

@@ -81,13 +81,17 @@ def test_hosts_get_what_they_are_to_have(trial: CloudTrial) -> None:
     trial.region = _region(
         {"name": "manager", "role": "manager", "machineType": "c3-standard-4", "disk": disk},
         {"name": "worker", "role": "worker", "machineType": "n2-standard-16", "spot": True},
+        {"name": "gpu", "role": "dedicated", "machineType": "n1-standard-8", "gpu": {"type": "nvidia-tesla-t4"}},
         image={"family": "ubuntu-22.04"},
         access={"sources": ["198.51.100.0/24"], "keys": ["ssh-ed25519 CCCC me"]},
         backups={"keep": False},
         labels={"cost-centre": "17"},
     )
     region = trial.up()
-    manager, worker = (trial.cloud.account.machine(f"harbor-{name}-1") for name in ("manager", "worker"))
+    manager, worker, gpu = (trial.cloud.account.machine(f"harbor-{name}-1") for name in ("manager", "worker", "gpu"))
+    assert gpu["guestAccelerators"] == [{"type": "nvidia-tesla-t4", "count": 1}]
+    assert gpu["scheduling"]["onHostMaintenance"] == "TERMINATE"
+    assert "scheduling" not in manager
     told = yaml.safe_load(manager["metadata"]["user-data"].removeprefix("#cloud-config\n"))
     assert told["ssh_authorized_keys"] == [trial.public_key, "ssh-ed25519 CCCC me"]
     assert told["ssh_keys"]["ed25519_public"] == f"{region.hosts[0].host_key} manager-1"
@@ -186,7 +190,7 @@ def test_hosts_of_joined_regions_are_let_in(trial: CloudTrial) -> None:
     trial.up()
     rules = [one for one in trial.cloud.account.all(FIREWALL) if one.get("sourceRanges") == ["10.65.0.0/16"]]
     opened = {port for one in rules for allowed in one["allows"] for port in allowed["ports"]}
-    assert opened == {"22", "6443", "2379-2380", "10250", "8472"}
+    assert opened == {"22", "6443", "2379-2380", "10250", "8472", "30000-32767"}
     assert breaches(trial.planned()) == []
     trial.destroy()
 

@@ -17,6 +17,7 @@ import traceback
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from pulumi import RunError, log
 from pulumi.runtime import Settings, configure, set_all_config
@@ -29,6 +30,7 @@ _AT_ONCE = 128  # resources; each waits in a thread of its own
 def main() -> int:
     """Run the program in a stack and return its exit code: 0, or 1 when it or a resource of it failed."""
     settings = json.loads(os.environ.pop(SETTINGS))
+    log.debug = _untold
     threading.Thread(target=_end_with_input, daemon=True).start()
     file = Path(sys.argv[1])
     sys.path.insert(0, str(file.parent))
@@ -66,6 +68,10 @@ def main() -> int:
 
 def _run(file: Path) -> None:
     runpy.run_path(str(file), run_name="__main__")
+
+
+def _untold(*_: Any, **__: Any) -> None:
+    """For what the SDK tells of itself, five calls to the engine a resource: nobody reads it."""
 
 
 def _cancel_all(loop: asyncio.AbstractEventLoop) -> None:

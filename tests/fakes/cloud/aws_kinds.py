@@ -19,11 +19,13 @@ OWNER: Final = "111122223333"  # AWS' own example of an account
 REGION: Final = "eu-central-1"
 ZONES: Final = [f"{REGION}{letter}" for letter in "abc"]
 VPC, SUBNET, INSTANCE = "aws:ec2/vpc:Vpc", "aws:ec2/subnet:Subnet", "aws:ec2/instance:Instance"
+VOLUME, ATTACHMENT = "aws:ebs/volume:Volume", "aws:ec2/volumeAttachment:VolumeAttachment"
 GATEWAY, _NAT, EIP = "aws:ec2/internetGateway:InternetGateway", "aws:ec2/natGateway:NatGateway", "aws:ec2/eip:Eip"
 _TABLE, GROUP = "aws:ec2/routeTable:RouteTable", "aws:ec2/securityGroup:SecurityGroup"
 _BALANCER, _TARGETS = "aws:lb/loadBalancer:LoadBalancer", "aws:lb/targetGroup:TargetGroup"
 BUCKET, _ROLE, _PROFILE = "aws:s3/bucket:Bucket", "aws:iam/role:Role", "aws:iam/instanceProfile:InstanceProfile"
 INGRESS: Final = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"
+_LISTENERS: Final = 50  # https://docs.aws.amazon.com/elasticloadbalancing/latest/network/load-balancer-limits.html
 # https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_IpRange.html
 _DESCRIPTION: Final = re.compile(r"[A-Za-z0-9. _\-:/()#,@\[\]+=&;{}!$*]{0,255}")
 
@@ -59,6 +61,12 @@ def _balancer_fits(account: Account, inputs: Data) -> None:
         _way_out(account, inputs["subnets"][0])
 
 
+def _listener_fits(account: Account, inputs: Data) -> None:
+    kind, arn = "aws:lb/listener:Listener", inputs["loadBalancerArn"]
+    if sum(one["loadBalancerArn"] == arn for one in account.all(kind)) >= _LISTENERS:
+        raise RefusedError("TooManyListeners", "The maximum number of listeners has been reached on this load balancer")
+
+
 def _address_fits(account: Account, inputs: Data) -> None:
     if inputs.get("instance"):
         _way_out(account, account.get(INSTANCE, inputs["instance"])["subnetId"])
@@ -80,6 +88,17 @@ def _instance_fits(account: Account, inputs: Data) -> None:
     if len(account.all(INSTANCE)) >= account.quota["instances"]:
         text = "You have requested more vCPU capacity than your current vCPU limit allows for the instance bucket"
         raise RefusedError("VcpuLimitExceeded", text)
+
+
+def _volume_fits(account: Account, inputs: Data) -> None:
+    if inputs["availabilityZone"] not in ZONES:
+        raise RefusedError("InvalidZone.NotFound", f"The zone '{inputs['availabilityZone']}' does not exist.")
+
+
+def _attachment_fits(account: Account, inputs: Data) -> None:
+    volume, instance = account.get(VOLUME, inputs["volumeId"]), account.get(INSTANCE, inputs["instanceId"])
+    if volume["availabilityZone"] != instance["availabilityZone"]:
+        raise RefusedError("InvalidVolume.ZoneMismatch", f"The volume '{volume['id']}' is in another zone.")
 
 
 def _instance(account: Account, id_: str, inputs: Data) -> dict[str, Any]:
@@ -173,6 +192,20 @@ KINDS: Final[dict[str, Kind]] = {
         made=_instance,
         check=_instance_fits,
     ),
+    VOLUME: Kind(
+        prefix="vol-",
+        replaced_by=frozenset({"availabilityZone", "encrypted"}),
+        made=_ec2("volume"),
+        check=_volume_fits,
+    ),
+    ATTACHMENT: Kind(
+        prefix="vai-",
+        refers={"volumeId": (VOLUME, "id"), "instanceId": (INSTANCE, "id")},
+        part_of="instanceId",  # it ends with that, and the volume is free
+        unique=("instanceId", "deviceName"),
+        replaced_by=frozenset({"volumeId", "instanceId", "deviceName"}),
+        check=_attachment_fits,
+    ),
     _BALANCER: Kind(
         prefix=_balanced("loadbalancer/net"),
         refers={"subnets": (SUBNET, "id"), "securityGroups": (GROUP, "id")},
@@ -196,6 +229,7 @@ KINDS: Final[dict[str, Kind]] = {
         unique=("loadBalancerArn", "port"),
         replaced_by=frozenset({"loadBalancerArn"}),
         made=lambda account, id_, inputs: {"arn": id_},
+        check=_listener_fits,
     ),
     "aws:lb/targetGroupAttachment:TargetGroupAttachment": Kind(
         prefix="attachment-",

@@ -151,6 +151,11 @@ def card(account: Account, id_: str, inputs: Data) -> dict[str, Any]:
 def balancer_fits(account: Account, inputs: Data) -> None:
     id_ = in_group("Microsoft.Network/loadBalancers", "loadBalancerName")(inputs)
     own = {f"{id_}/{part}/{one['name']}" for part in _PARTS for one in inputs.get(part) or ()}
+    rules = inputs.get("loadBalancingRules") or ()
+    if any(rule["protocol"] == "All" for rule in rules) and (
+        len(rules) > 1 or list(at(inputs, "frontendIPConfigurations.publicIPAddress"))
+    ):
+        raise RefusedError("HAPortsRuleConflict", f"A rule of all ports of {id_} is alone, and not public.")
     for part in ("frontendIPConfiguration", "backendAddressPool", "probe"):
         for wanted in at(inputs, f"loadBalancingRules.{part}.id"):
             if wanted not in own:
@@ -174,6 +179,9 @@ def machine_fits(account: Account, inputs: Data) -> None:
     for card in at(inputs, "networkProfile.networkInterfaces.id"):
         if other := account.one(MACHINE, "networkProfile.networkInterfaces.id", card):
             raise RefusedError("NicInUse", f"Network Interface {card} is used by existing resource {other['id']}.")
+    luns = [one["lun"] for one in inputs["storageProfile"].get("dataDisks") or ()]
+    if len(set(luns)) < len(luns):
+        raise RefusedError("InvalidParameter", "Two data disks have the same LUN.")
     profile = inputs["osProfile"]
     try:
         base64.b64decode(profile["customData"], validate=True)

@@ -89,7 +89,8 @@ def exceeded(metric: str, limit: int) -> RefusedError:
 
 def _disk_fits(account: Account, inputs: Data) -> None:
     _zone_is_there(account, inputs)
-    _image_is_there(account, inputs.get("image", ""))
+    if image := inputs.get("image"):
+        _image_is_there(account, image)
     if inputs.get("provisionedIops") and not str(inputs["type"]).startswith("hyperdisk-"):
         raise invalid(f"'resource.provisionedIops': IOPS cannot be given for disk type {inputs['type']}")
     if inputs.get("size", 0) < 10:
@@ -111,7 +112,8 @@ def _instance_fits(account: Account, inputs: Data) -> None:
     if len(account.all(INSTANCE)) >= account.quota["instances"]:
         raise exceeded("CPUS", 2 * account.quota["instances"])
     taken = {value: data["id"] for data in account.all(INSTANCE) for value in at(data, "bootDisk.source")}
-    for source in at(inputs, "bootDisk.source"):
+    taken |= {value: data["id"] for data in account.all(INSTANCE) for value in at(data, "attachedDisks.source")}
+    for source in (*at(inputs, "bootDisk.source"), *at(inputs, "attachedDisks.source")):
         if source in taken:
             raise in_use("disk", source, taken[source])
         if account.one(DISK, "selfLink", source)["zone"] != inputs["zone"]:  # type: ignore[index]  # it was looked for
@@ -125,15 +127,33 @@ def _instance_fits(account: Account, inputs: Data) -> None:
     scheduling = inputs.get("scheduling") or {}
     if scheduling.get("provisioningModel") == "SPOT" and scheduling.get("automaticRestart") is not False:
         raise invalid("'scheduling.automaticRestart': 'true'. Cannot be set for preemptible instance.")
+    _gpus_fit(inputs)
     for key, value in (inputs.get("metadata") or {}).items():
         if len(value) > 256 * 1024:
             raise invalid(f"'resource.metadata.items[{key}]': it is too large")
+
+
+def _gpus_fit(inputs: Data) -> None:
+    scheduling = inputs.get("scheduling") or {}
+    if not inputs.get("guestAccelerators"):
+        return
+    if not inputs["machineType"].startswith("n1-"):
+        raise invalid(f"'resource.guestAccelerators': '{inputs['machineType']}' has none to choose")
+    if scheduling.get("onHostMaintenance") != "TERMINATE" and scheduling.get("provisioningModel") != "SPOT":
+        raise invalid("'scheduling.onHostMaintenance': 'MIGRATE'. Instances with guest accelerators do not migrate.")
 
 
 def _group_fits(account: Account, inputs: Data) -> None:
     for link in inputs.get("instances", ()):
         if account.one(INSTANCE, "selfLink", link)["zone"] != inputs["zone"]:  # type: ignore[index]
             raise invalid(f"'instances[0].instance': '{link}'. Must be in the group's zone")
+
+
+def _rule_of_a_balancer_fits(account: Account, inputs: Data) -> None:
+    given = [key for key in ("ports", "allPorts", "portRange") if inputs.get(key)]
+    inside = inputs["loadBalancingScheme"] == "INTERNAL"
+    if len(given) != 1 or (given == ["portRange"]) is inside or len(inputs.get("ports") or ()) > 5:
+        raise invalid(f"'resource': {given} cannot be given for scheme {inputs['loadBalancingScheme']}")
 
 
 def _account_fits(account: Account, inputs: Data) -> None:
@@ -236,12 +256,13 @@ KINDS: Final[Mapping[str, Kind]] = {
         "zones/instances",
         {
             "bootDisk.source": (DISK, "selfLink"),
+            "attachedDisks.source": (DISK, "selfLink"),
             "networkInterfaces.subnetwork": (SUBNET, "selfLink"),
             "networkInterfaces.networkIp": (ADDRESS, "address"),
             "networkInterfaces.accessConfigs.natIp": (ADDRESS, "address"),
             "serviceAccount.email": (ACCOUNT, "email"),
         },
-        replaced_by=("bootDisk", "networkInterfaces", "scheduling", "machineType"),
+        replaced_by=("bootDisk", "guestAccelerators", "networkInterfaces", "scheduling", "machineType"),
         check=_instance_fits,
         made=_instance,
     ),
@@ -259,7 +280,8 @@ KINDS: Final[Mapping[str, Kind]] = {
             "network": (NETWORK, "selfLink"),
             "subnetwork": (SUBNET, "selfLink"),
         },
-        replaced_by=("loadBalancingScheme", "network", "subnetwork", "ports", "portRange"),
+        replaced_by=("loadBalancingScheme", "network", "subnetwork", "ports", "portRange", "allPorts"),
+        check=_rule_of_a_balancer_fits,
     ),
     ACCOUNT: Kind(
         replaced_by=frozenset({"accountId"}),

@@ -55,7 +55,6 @@ def test_what_is_right_passes(faults_of: FaultsOf, text: str) -> None:
             "provider.network.cidr: has room for 122 hosts, 123 are asked for",
         ),
         (azure(hosts="{name: m, role: manager, spot: true}"), "hosts[0].spot: is for workers: a manager holds data"),
-        (azure(hosts=f"{_M}, {{name: d, role: dedicated}}"), "hosts[1].role: must be 'manager' or 'worker'"),
         (azure(hosts="{name: m, role: manager, zones: [1]}"), "hosts[0].zones[0]: must be text; put it in quotes"),
         (azure(hosts='{name: m, role: manager, zones: ["4"]}'), "hosts[0].zones[0]: must be the number of a zone"),
         (azure(hosts="{name: m, role: manager, size: D2s}"), "hosts[0].size: must be a size of virtual machines"),

@@ -129,6 +129,28 @@ def test_hosts_with_public_addresses_need_neither_bastion_nor_gateway() -> None:
     }
 
 
+def test_a_second_balancer_costs_what_it_has() -> None:
+    """A public one beside that of the API: itself, and an address a zone. One inside adds nothing."""
+    text = aws(hosts="{name: m, role: manager, zones: [a]}")
+    inside = text.replace("192.0.2.0/24]", "192.0.2.0/24], clusterBalancer: internal")
+    public = text.replace("192.0.2.0/24]", "192.0.2.0/24], clusterBalancer: public")
+    assert _costs(inside) == _costs(text)
+    assert (_costs(text)["balancer network"], _costs(text)["address public"]) == (200.0, 20.0)
+    assert (_costs(public)["balancer network"], _costs(public)["address public"]) == (400.0, 30.0)
+
+
+def test_volumes_cost_what_disks_do() -> None:
+    """By their kind, size and operations."""
+    text = aws(hosts="{name: m, role: manager, volumes: [{mount: /var/lib/etcd, size: 20Gi, type: io2, iops: 4000}]}")
+    assert (_costs(text)["disk io2"], _costs(text)["iops io2"], _costs(text)["disk gp3"]) == (4.0, 80.0, 6.0)
+
+
+def test_a_region_without_managers_has_no_balancer() -> None:
+    """It stands before managers."""
+    text = aws(hosts="{name: w, role: worker}")
+    assert "balancer network" not in _costs(text)
+
+
 def test_before_and_after_and_what_has_no_price() -> None:
     """A sum is of what has a price; the rest is named beside it. All of it survives being saved."""
     before = _platform(aws(hosts="{name: m, role: manager}"))

@@ -36,13 +36,13 @@ def session(tmp_path: Path) -> Iterator[Session]:
     found.fleet.close()
 
 
-def _change(session: Session, *, endpoint: str | None = None, **host: Any) -> None:
+def _change(session: Session, *, endpoint: str | None = None, cluster_endpoint: str | None = None, **host: Any) -> None:
     """The same platform, but for what its stack says of its hosts."""
     provided = session.provided
     assert provided
     (region,) = provided.regions
     hosts = tuple(one.model_copy(update=host) for one in region.hosts)
-    changed = region.model_copy(update={"hosts": hosts, "endpoint": endpoint})
+    changed = region.model_copy(update={"hosts": hosts, "endpoint": endpoint, "cluster_endpoint": cluster_endpoint})
     session.provide(type(provided)((changed,), provided.roots, provided.access, provided.specification))
 
 
@@ -141,3 +141,11 @@ def _units(session: Session, name: str) -> set[str]:
         names = part.rendered.certificates[f"{control_plane.CONFIG}/apiserver"].subject.names
         assert not vip or vip in names
     return {process.name for process in part.rendered.processes}
+
+
+def test_clusters_are_reached_by_their_own_balancer_and_not_by_that_of_the_managers_api(session: Session) -> None:
+    """Its address is what kubeconfigs and certificates of clusters have first; the other passes on the API alone."""
+    _change(session, endpoint="api.example.org")
+    assert session.endpoints == ("192.0.2.1", "192.0.2.2", "192.0.2.3")
+    _change(session, endpoint="api.example.org", cluster_endpoint="clusters.example.org")
+    assert session.endpoints[:2] == ("clusters.example.org", "192.0.2.1")

@@ -59,7 +59,7 @@ def test_all_hosts_are_of_the_platforms_architecture(tmp_path: Path, monkeypatch
         session.bundle  # noqa: B018 - that it is asked for is the test
     monkeypatch.setattr(type(session), "provided", None)
     monkeypatch.setattr(session, "given_connection", lambda host: host)
-    monkeypatch.setattr(preflight.peers, "reachable", lambda connection, others: {})
+    monkeypatch.setattr(preflight.peers, "reach", lambda connection, others: {})
     monkeypatch.setattr(
         preflight.facts,
         "gather",

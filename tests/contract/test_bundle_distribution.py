@@ -195,7 +195,7 @@ def test_a_link_that_carries_nothing_any_more_is_noticed(
     """Nobody closes it: packets are lost, as behind a radio that is off, while both sides only wait."""
     monkeypatch.setattr(connection, "KEEPALIVE_S", 1)
     monkeypatch.setattr(connection, "DEAD_AFTER_S", 2)
-    dead = "table inet dead { chain all { type filter hook input priority 0; tcp dport 22 drop; }; }"
+    dead = "table inet dead { chain come { type filter hook input priority 0; tcp dport 22 drop; }; }"
     with connect(hosts["three"].target) as silent:
         podman("exec", "--interactive", f"{PLATFORM}-three", "nft", "-f", "-", stdin=dead.encode())
         started = time.monotonic()

@@ -40,7 +40,7 @@ spec:
     - {name: north, kind: shared, count: 1, memory: 1Gi, regions: [north]}
     - {name: south, kind: shared, count: 1, memory: 1Gi, regions: [south]}
 """
-_NOTICED_S = 45.0  # a lease of 20 s, looked at each 5 s, and some to spare
+_NOTICED_S = 120.0  # a lease of 20 s, looked at each 5 s; `status` itself waits for hosts that do not answer
 _PANIC_S = 20.0  # after which what is on a single lost host would have been made elsewhere
 _CONTROLLER = ("-n", "moorage-system", "get", "pods", "-l", "app=moorage-controller")
 

@@ -8,7 +8,7 @@ DEMO := examples/01-local
 PACKAGES := podman runc netavark iptables nftables iproute2 mmdebstrap openssh-server openssh-client \
 	gcc libc6-dev libseccomp-dev pkg-config python3-venv ca-certificates make bzip2
 
-.PHONY: help setup demo clean-demo test lint unit contract e2e bench bundle conformance
+.PHONY: help setup demo clean-demo test lint unit contract e2e long bench bundle conformance
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -57,7 +57,10 @@ contract: setup
 # Upgrades begin at the release before.
 e2e: setup bundle
 	$(BIN)/moorage bundle build 2026.10 -f $(DEMO)
-	$(BIN)/pytest -q --durations=12 tests/e2e tests/contract -m e2e
+	$(BIN)/pytest -q --durations=12 tests/e2e tests/contract -m 'e2e and not long'
+
+long: setup bundle ## more journeys on real hosts: the other clouds, regions that are cut off
+	$(BIN)/pytest -q --durations=12 tests/e2e -m long
 
 test: lint unit contract e2e ## the whole suite, end to end on real hosts included
 

@@ -76,7 +76,7 @@ class Rented:
         file.write_text(text.replace(old, new))
 
 
-@pytest.fixture(params=_CLOUDS)
+@pytest.fixture(params=[_GROWS, *(pytest.param(one, marks=pytest.mark.long) for one in _CLOUDS if one != _GROWS)])
 def rented(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rented]:
     """A platform that is specified; its machines are gone in the end, whatever happens."""
     kind, provider, zones = _CLOUDS[request.param]

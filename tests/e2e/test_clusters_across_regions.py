@@ -15,6 +15,8 @@ import pytest
 from tests.e2e import regions
 from tests.e2e.platform_under_test import PlatformUnderTest, eventually
 
+pytestmark = pytest.mark.long
+
 _SPEC = """
 apiVersion: moorage.dev/v1
 kind: Platform

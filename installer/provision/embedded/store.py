@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -108,7 +109,8 @@ class Directory:
     def write(self, key: str, content: bytes, *, over: Found | None = None, new: bool = False) -> Found:
         path = self._path / key
         path.parent.mkdir(parents=True, exist_ok=True)
-        fresh = path.with_name(path.name + _NEW)
+        # A name of its own: stacks of a platform share files, and are previewed side by side.
+        fresh = path.with_name(f"{path.name}.{secrets.token_hex(4)}{_NEW}")
         with fresh.open("wb") as file:
             file.write(content)
             file.flush()

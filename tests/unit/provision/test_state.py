@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -93,3 +94,19 @@ def test_a_state_that_says_nothing_of_its_key_is_an_error_in_words(state: str) -
     """Rather than one of the base64 module."""
     with pytest.raises(InfrastructureError):
         Crypter.load(state, Secret("open sesame"))
+
+
+def test_two_that_write_one_file_do_not_meet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All stacks of a platform write the same note about their backend, side by side."""
+    directory, flush, others = Directory(tmp_path), os.fsync, [b"second"]
+
+    def flush_when_another_has_written(file: int) -> None:
+        if others:
+            directory.write("meta.yaml", others.pop())
+        flush(file)
+
+    monkeypatch.setattr(os, "fsync", flush_when_another_has_written)
+    directory.write("meta.yaml", b"first")
+    assert (tmp_path / "meta.yaml").read_bytes() == b"first"
+    assert directory.names("") == ["meta.yaml"]
+    assert [one.name for one in tmp_path.iterdir()] == ["meta.yaml"]

@@ -19,6 +19,7 @@ from installer.engine.playbook import RoleSelector
 from installer.workflows import cluster_upgrade, clusters, dedicated_hosts, maintenance
 from installer.workflows.cluster_info import ClusterInfo, Condition
 from installer.workflows.session import Session
+from installer.workflows.steps.change_host import ChangeHost
 
 _OFFERED = ("1.36.1", "1.36.3", "1.37.0", "1.37.2", "1.38.1")
 
@@ -215,3 +216,14 @@ def test_no_cluster_is_begun_outside_of_a_window(tmp_path: Path, monkeypatch: py
     with pytest.raises(GuardError, match="opens on Friday"):
         _run(world, tmp_path, monkeypatch)
     assert world.changed == []
+
+
+def test_a_dedicated_host_that_fails_is_put_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As it is where `up` changes it: by the step that knows what it ran before."""
+    put_back: list[str] = []
+    monkeypatch.setattr(ChangeHost, "undo", lambda self, session, target, report: put_back.append(target.name))
+    step, fleet = cluster_upgrade.UpgradeDedicatedHost(), cluster_upgrade.Fleet(cast(Session, None), {})
+    report = StepReport(StepId("dedicated", "metal-1", "upgrade-dedicated-host"), lambda event: None)
+    step.undo(fleet, Target("host", "metal-1"), report)
+    assert put_back == ["metal-1"]
+    assert any(one is step._change for one in step._steps), "another one would not know"

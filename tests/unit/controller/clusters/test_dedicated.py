@@ -20,7 +20,7 @@ from installer.core.clock import SystemClock
 from installer.kubernetes import draining, egress
 from installer.spec.cluster import Cluster
 from tests.fakes.kubernetes import FakeApi, Killed, Life
-from tests.unit.controller.clusters.world import NAMESPACE, PASSES, World
+from tests.unit.controller.clusters.world import HOST_ADDRESS, NAMESPACE, PASSES, World
 from tests.unit.kubernetes import fixed
 
 NOW = 1_800_000_000.0
@@ -309,3 +309,22 @@ def test_nodes_of_a_cluster_are_watched_where_some_are_hosts(
     controller = world.controller()
     world.keep(controller)
     assert controller.also().hosts is joined
+
+
+def test_load_balancers_are_told_which_hosts_serve(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Service of a cluster without node pods leads nowhere otherwise."""
+    controller, told = world.controller(), list[Any]()
+    monkeypatch.setattr(controller.load_balancers, "tend", lambda cluster, inside, hosts: told.append(hosts))
+    world.keep(controller)
+    assert told[-1] == (HOST_ADDRESS,)
+
+
+@pytest.mark.parametrize(("surge", "made"), [(1, 1), (2, 2)])
+def test_a_pools_pace_is_its_own(world: World, surge: int, made: int) -> None:
+    """As many successors start at once as it says."""
+    controller = world.controller()
+    world.keep(controller)
+    before = len(world.manager.of("Pod", NAMESPACE))
+    world.change(memory="3Gi", maxSurge=surge)
+    controller.reconcile(world.resource)
+    assert len(world.manager.of("Pod", NAMESPACE)) == before + made

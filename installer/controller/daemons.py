@@ -16,6 +16,9 @@ from installer.core.errors import InstallerError
 
 FINALIZER: Final = "moorage.dev/controller"
 FAILED_S: Final = 2.0  # until a pass that failed is tried again
+REPORTED_S: Final = 0.5  # what was reported may be what the next pass goes on from, and nobody is woken by it
+# `generation` counts what is changed in the specification.
+_OURS: Final = ("uid", "generation", "labels", "annotations", "finalizers", "deletionTimestamp")
 log = logging.getLogger("moorage.controller")
 
 
@@ -25,6 +28,24 @@ def may_begin(metadata: Mapping[str, Any]) -> bool:
     kopf sets the finalizer, but starts a daemon without waiting for that.
     """
     return FINALIZER in (metadata.get("finalizers") or ())
+
+
+class Resources:
+    """Those of a kind, but for their status: a daemon that its own report woke would never sleep."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, Mapping[str, Any]] = {}
+
+    def changed(self, name: str, metadata: Mapping[str, Any]) -> bool:
+        """Whether this is anything else than a new status of what is known already."""
+        known = {key: metadata.get(key) for key in _OURS}
+        if self._known.get(name) == known:
+            return False
+        self._known[name] = known
+        return True
+
+    def forget(self, name: str) -> None:
+        self._known.pop(name, None)
 
 
 async def tell(api: Api, kind: str, metadata: Mapping[str, Any], happened: Happened) -> None:

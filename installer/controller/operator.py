@@ -57,6 +57,7 @@ class World:
     reconcilers: dict[str, ClusterReconciler] = field(default_factory=dict)
     wakers: dict[str, asyncio.Event] = field(default_factory=dict)
     paces: dict[str, Pace] = field(default_factory=dict)
+    resources: daemons.Resources = field(default_factory=daemons.Resources)
     loop: asyncio.AbstractEventLoop | None = None  # that the daemons run in
 
     def reconciler(self, name: str) -> ClusterReconciler:
@@ -85,6 +86,7 @@ class World:
 
     def forget(self, name: str) -> None:
         self.paces.pop(name, None)
+        self.resources.forget(name)
         self.reconcilers.pop(name, None)
         self.wakers.pop(name, None)
 
@@ -158,8 +160,9 @@ def _register(registry: kopf.OperatorRegistry, world: World) -> None:
         await _listen(world, name, stopped)
 
     @kopf.on.event(*_RESOURCE, registry=registry)
-    async def changed(name: str, **_: Any) -> None:
-        world.waker(name).set()
+    async def changed(name: str, meta: kopf.Meta, **_: Any) -> None:
+        if world.resources.changed(name, meta):
+            world.waker(name).set()
 
     @kopf.on.event("pods", labels={hosted.CLUSTER_LABEL: kopf.PRESENT}, registry=registry)
     async def pod_changed(labels: kopf.Labels, namespace: str, **_: Any) -> None:
@@ -208,11 +211,13 @@ async def _one_pass(world: World, name: str, body: kopf.Body) -> float:
     if look is None:  # it is being deleted
         return pause
     try:
-        told = [*look.happened, *await _report(world, name, body, look, generation)]
+        reported = await _report(world, name, body, look, generation)
     except InstallerError as exc:
         log.warning("cluster %s: %s", name, exc.explain())
-        told, pause = [*look.happened], daemons.FAILED_S
-    for one in told:
+        reported, pause = [], daemons.FAILED_S
+    if reported is not None and look.steady:
+        pause = min(pause, daemons.REPORTED_S)
+    for one in (*look.happened, *(reported or ())):
         await daemons.tell(world.api, "Cluster", body.metadata, one)
     return pause
 
@@ -239,12 +244,15 @@ async def _listen(world: World, name: str, stopped: kopf.DaemonStopped) -> None:
         await daemons.until(once(), stopped)
 
 
-async def _report(world: World, name: str, body: kopf.Body, look: Look, generation: int) -> list[Happened]:
-    """Write the status where it is another, as that of the generation that was looked at; a new phase is to be told."""
+async def _report(world: World, name: str, body: kopf.Body, look: Look, generation: int) -> list[Happened] | None:
+    """Write the status where it is another (None: it is not), as that of the generation that was looked at.
+
+    Returns what is to be told: a new phase.
+    """
     before = dict(body.status)
     wanted = status(look.found, generation=generation, before=before)
     if wanted == {key: before.get(key) for key in wanted}:
-        return []
+        return None
     await asyncio.to_thread(world.api.patch_status, client.ClusterResource, name, wanted)
     if wanted["phase"] == before.get("phase"):
         return []

@@ -26,6 +26,7 @@ log = logging.getLogger("moorage.controller")
 def register(registry: kopf.OperatorRegistry, api: Api, datastores: Datastores) -> None:
     """Look after `kind: Datastore` resources."""
     wakers: dict[str, asyncio.Event] = {}
+    resources = daemons.Resources()
 
     def waker(name: str) -> asyncio.Event:
         return wakers.setdefault(name, asyncio.Event())
@@ -38,8 +39,9 @@ def register(registry: kopf.OperatorRegistry, api: Api, datastores: Datastores) 
             await daemons.sleep(waker(name), stopped, pause)
 
     @kopf.on.event(*_RESOURCE, registry=registry)
-    async def changed(name: str, **_: Any) -> None:
-        waker(name).set()
+    async def changed(name: str, meta: kopf.Meta, **_: Any) -> None:
+        if resources.changed(name, meta):
+            waker(name).set()
 
     @kopf.on.event("pods", labels={datastore.LABEL: kopf.PRESENT}, registry=registry)
     async def pod_changed(labels: kopf.Labels, **_: Any) -> None:
@@ -56,6 +58,7 @@ def register(registry: kopf.OperatorRegistry, api: Api, datastores: Datastores) 
         except InstallerError as exc:
             raise kopf.TemporaryError(exc.explain(), delay=daemons.FAILED_S) from exc
         datastores.forget(name)
+        resources.forget(name)
         wakers.pop(name, None)
 
 
@@ -85,6 +88,7 @@ async def _one_pass(
         except InstallerError as exc:
             log.warning("datastore %s: %s", name, exc.explain())
             return daemons.FAILED_S
+        pause = min(pause, daemons.REPORTED_S) if pause == _STEADY_S else pause
         if (phase := wanted["phase"]) != before.get("phase"):
             message = wanted["conditions"][-1]["message"] or "the datastore is ready"
             happened = Happened(phase, message, warning=phase in {"Unavailable", "Full", "Degraded"})

@@ -120,6 +120,10 @@ class FakeClient:
         what = f"apply {document['kind']} {document['metadata']['name']}"
         return self._call(what, lambda: self._api.put(document))
 
+    def replace(self, made: Any, **_: Any) -> Any:
+        document = made.to_dict()
+        return self._call(f"replace {document['kind']} {document['metadata']['name']}", lambda: self._api.put(document))
+
     def patch(self, kind: type[Any], name: str, changed: Document, *, namespace: str | None = None, **_: Any) -> Any:
         whole = kind.__name__.removesuffix("Status")
 

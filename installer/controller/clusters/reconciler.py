@@ -15,6 +15,7 @@ from installer.controller.address_pools import AddressPools
 from installer.controller.clusters import dedicated, home, nodes, plane, versions, watch
 from installer.controller.clusters.authorities import Authorities, LostError, fingerprint
 from installer.controller.clusters.inside import Inside
+from installer.controller.clusters.leaders import Leaders
 from installer.controller.clusters.load_balancers import LoadBalancers
 from installer.controller.clusters.node_secrets import NodeSecrets
 from installer.controller.clusters.registries import Registries
@@ -76,6 +77,7 @@ class ClusterReconciler:
         self.load_balancers = LoadBalancers(name, api, pools)
         self._node_secrets = NodeSecrets(name, api, settings)
         self._registries = Registries(name, api)
+        self._leaders = Leaders(name, api)
         self._authorities = Authorities(name, api, settings)
         self._rotation = Rotation(name, api, self._authorities)
         self._inside: Inside | None = None
@@ -200,6 +202,7 @@ class ClusterReconciler:
             if self._inside is None or not self._inside.serves(place.roots):
                 self._inside = Inside(cluster, place.address, place.roots)
             self._inside.furnish(self._settings, cluster, rotating=place.roots.stage is not Stage.SETTLED)
+            self._leaders.release(self._inside.api)
             # No node is newer than any API server: kubelets may be older, never younger.
             happened = self._nodes.tend(cluster, place, self._inside, replacing=seen.condition.ok)
             happened += self._dedicated.tend(cluster, self._inside)
@@ -242,7 +245,9 @@ class ClusterReconciler:
         """A pod of the cluster, in this namespace of the manager, is another. May be called from any thread."""
         if namespace == storage.NAMESPACE:
             self.volumes.changed()
-        elif self.load_balancers.follows_pods():
+            return
+        self._leaders.changed()
+        if self.load_balancers.follows_pods():
             self.load_balancers.changed()
 
     def watcher(self) -> AsyncClient | None:

@@ -267,6 +267,11 @@ class Pods:
         """Whether its etcd listens."""
         return any(container.ready for container in self._containers(name))
 
+    def up_s(self, name: str, now: float) -> float:
+        """For how long its etcd runs, by its host's clock and this one (seconds of the epoch); 0: it does not."""
+        running = [one.state.running for one in self._containers(name) if one.state and one.state.running]
+        return min((now - one.startedAt.timestamp() for one in running if one.startedAt), default=0.0)
+
     def outdated(self, name: str, revision: str) -> bool:
         """Whether it was made before its StatefulSet last changed, and nobody has deleted it yet."""
         pod = self._pods.get(name)

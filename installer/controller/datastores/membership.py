@@ -19,6 +19,10 @@ AWAY_S: Final = 600.0
 # An etcd that ends by itself this often, on a host that is well, has no data that it could start from. Should it have
 # some, all that is lost by replacing it is the time to copy the data from the others.
 CRASHES: Final = 2
+# A connection that an API server tried to open while a member's pod went may wait for an answer for as long as gRPC
+# lets it, 20 s and then a second or two: until then what it is for rests on the other members.
+# https://github.com/grpc/grpc/blob/master/doc/connection-backoff.md
+SETTLED_S: Final = 25.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +38,7 @@ class SeenMember:
     caught_up: bool = False  # has carried out what the leader has, but for the last moments
     away_s: float = 0.0  # for how long it has not answered
     patience_s: float = AWAY_S  # for how long it may
+    up_s: float = SETTLED_S  # for how long its etcd runs
     crashes: int = 0  # how often it has ended by itself since it last answered
     outdated: bool = False  # it was started before its settings last changed
     told: bool = True  # all who read from the datastore know of it
@@ -171,7 +176,12 @@ def _of_members(places: _Places) -> Action | None:
     members, hosts = places.members, places.hosts
     if lost := next((member for member in members if _loss(member, hosts)), None):
         return _replace(lost, members, places)
-    return _away(members) or next((Restart(member.name) for member in members if member.outdated), None)
+    if waits := _away(members):
+        return waits
+    outdated = next((member for member in members if member.outdated), None)
+    if outdated and (fresh := next((one for one in members if one is not outdated and one.up_s < SETTLED_S), None)):
+        return Wait(f"{outdated.name} starts anew once all API servers have found {fresh.name} again")
+    return Restart(outdated.name) if outdated else None
 
 
 def _fill(vacant: SeenMember, places: _Places) -> Action:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -135,6 +136,7 @@ class Pass:
                     caught_up=status is not None and last - status.index < _LAG,
                     away_s=away.seconds,
                     patience_s=max(membership.AWAY_S, layout.patience_s.get(placement.host, 0.0) if placement else 0.0),
+                    up_s=pods.up_s(name, time.time()),
                     crashes=away.crashes,
                     outdated=pods.outdated(name, layout.revision(name)),
                 )
@@ -184,18 +186,19 @@ class Pass:
             case membership.Promote(_, member_id):
                 etcdctl.run_all([("member", "promote", member_id)])
             case membership.Restart(name):
+                self._hand_over(name, seen)
                 layout.restart(name)
             case membership.Clear(name):
                 layout.clear(name)
         return action
 
     def _hand_over(self, name: str, seen: Sequence[SeenMember]) -> None:
-        """Before a member goes that leads."""
+        """Before a member goes, for good or for a moment, that leads; to one that is not about to go itself."""
         address = self.layout.addresses[name]
         status = self._statuses.get(address)
-        others = [one.id for one in seen if one.name != name and one.id and one.answers and not one.learner]
+        others = [one for one in seen if one.name != name and one.id and one.answers and not one.learner]
         if status and status.leader == status.id and others:
-            self.etcdctl.hand_over(address, others[0])
+            self.etcdctl.hand_over(address, min(others, key=lambda one: one.outdated).id)
 
     def _space(self, seen: Sequence[SeenMember]) -> tuple[Condition, bool]:
         """Whether there is room, and whether something was done about it."""

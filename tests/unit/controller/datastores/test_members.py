@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import cast
+from datetime import UTC, datetime
+from typing import Any, cast
 
+import pytest
 from lightkube import Client
+from lightkube.resources.core_v1 import Pod
 
-from installer.controller.datastores.members import Away, Layout, MemberWatch
+from installer.controller.datastores.members import Away, Layout, MemberWatch, Pods
 from installer.controller.manager_api import Api
-from installer.kubernetes import draining, host
+from installer.kubernetes import datastore, draining, host
 from tests.fakes.kubernetes import FakeApi, Life
 from tests.unit.kubernetes import fixed
 
@@ -54,6 +57,24 @@ def test_a_new_pod_counts_from_nothing() -> None:
 def test_a_new_controller_takes_what_it_finds_as_given() -> None:
     """It cannot know when those restarts were."""
     assert Watched().look(restarts=9).crashes == 0
+
+
+@pytest.mark.parametrize(
+    ("state", "up_s"),
+    [
+        ({"running": {"startedAt": "2026-11-28T21:00:00Z"}}, 8.0),
+        ({"terminated": {"exitCode": 137}}, 0.0),
+        ({"waiting": {"reason": "ContainerCreating"}}, 0.0),
+        (None, 0.0),
+    ],
+)
+def test_how_long_an_etcd_runs(state: dict[str, Any] | None, up_s: float) -> None:
+    container = {"name": "etcd", "ready": True, "restartCount": 0, "image": "", "imageID": "", "state": state}
+    labels = {datastore.MEMBER_LABEL: "a-0"}
+    pod = Pod.from_dict({"metadata": {"labels": labels}, "status": {"containerStatuses": [container]}})
+    now = datetime(2026, 11, 28, 21, 0, 8, tzinfo=UTC).timestamp()
+    assert Pods([pod]).up_s("a-0", now) == up_s
+    assert Pods([]).up_s("a-0", now) == 0
 
 
 def test_a_successor_does_not_answer_for_its_predecessor() -> None:

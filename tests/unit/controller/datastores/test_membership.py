@@ -12,6 +12,7 @@ from installer.controller.datastores import membership, one_pass
 from installer.controller.datastores.membership import (
     AWAY_S,
     CRASHES,
+    SETTLED_S,
     Action,
     Add,
     Clear,
@@ -175,6 +176,10 @@ def test_one_at_a_time() -> None:
         ([member(1), member(2, outdated=True), member(3, outdated=True)], Restart("a-2")),
         # Not while one is away: the restart would take a second one down.
         ([member(1), member(2, outdated=True), away(3)], None),
+        # Nor while API servers may still look for the one before.
+        ([member(1, up_s=3.0), member(2, outdated=True), member(3)], None),
+        ([member(1, up_s=SETTLED_S), member(2, outdated=True, up_s=3.0), member(3)], Restart("a-2")),
+        ([member(1, up_s=3.0, outdated=True)], Restart("a-1")),
         # What does not answer has nothing to lose, majority or not: its old settings may be why.
         ([member(1), member(2, outdated=True), away(3, outdated=True)], Restart("a-3")),
         ([away(1), away(2, outdated=True), away(3, outdated=True)], Restart("a-2")),

@@ -124,6 +124,7 @@ class World:
         self.name = datastore.own(owner) if owner else datastore.SHARED
         self.etcd = Etcd()
         self.life = Life()
+        self.revision = "1"  # of StatefulSets; pods have this one
         self.api = FakeApi(self._kubernetes)
         for name in managers.split():
             self.manager(name)
@@ -199,7 +200,8 @@ class World:
         if kind == "Pod":
             written["status"] = {"phase": "Succeeded"}
         if kind == "StatefulSet":
-            written["status"] = {"observedGeneration": meta["generation"], "updateRevision": "1", "replicas": 1}
+            seen = {"observedGeneration": meta["generation"], "updateRevision": self.revision}
+            written["status"] = {**seen, "replicas": 1}
             self._start(written)
 
     def _start(self, written: Document) -> None:
@@ -213,7 +215,8 @@ class World:
             assert self.told(name) == self.etcd.members.keys(), "etcd refuses a list that is not its members'"
             self.etcd.members[address] = Member(id=known.id, name=name, address=address, learner=known.learner)
         labels = {**written["spec"]["template"]["metadata"]["labels"], "controller-revision-hash": "1"}
-        ready = [{"name": "etcd", "ready": True, "restartCount": 0, "image": "", "imageID": ""}]
+        running = {"running": {"startedAt": "2026-05-04T03:02:01Z"}}
+        ready = [{"name": "etcd", "ready": True, "restartCount": 0, "image": "", "imageID": "", "state": running}]
         pod = {
             "apiVersion": "v1",
             "kind": "Pod",
@@ -230,6 +233,20 @@ class World:
 
     def restore(self, saved: Any) -> None:
         self.api.held, self.etcd = copy.deepcopy(saved)
+
+
+def test_the_leader_hands_over_before_it_starts_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No API server waits for an election."""
+    world = World(tmp_path, monkeypatch, "a b c")
+    world.settle()
+    leader, other = sorted(world.etcd.members.values(), key=lambda one: one.id != world.etcd.leader)[:2]
+    world.revision = "2"
+    for found in world.api.of("StatefulSet", SPACE):
+        found["status"]["updateRevision"] = "2"
+    with pytest.raises(AssertionError, match="not settled"):  # nobody starts pods anew here
+        world.settle()
+    acts = [call for call in world.life.calls if call.startswith(("etcdctl move-leader", "delete Pod"))]
+    assert acts == [f"etcdctl move-leader {other.id}", f"delete Pod {leader.name}-0"]
 
 
 def _grow(world: World) -> dict[str, str]:

@@ -84,6 +84,7 @@ class World:
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.folder = folder
         self.broken = ""  # a version whose API server does not come up
+        self.serving: int | None = None  # replicas that are ready while others replace them; None: that takes no time
         self.etcd = Etcd()
         self.inside = FakeApi()
         self.manager = FakeApi(self._kubernetes)
@@ -220,6 +221,8 @@ class World:
             count = written["spec"]["replicas"]
             counts = dict.fromkeys(("replicas", "readyReplicas", "updatedReplicas"), count)
             written["status"] = {"observedGeneration": meta["generation"], **counts}
+            if self.serving is not None:
+                written["status"] |= {"replicas": count + 1, "updatedReplicas": 1, "readyReplicas": self.serving}
             if self.broken and self.broken in json.dumps(written["spec"]):
                 late = {"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded"}
                 written["status"] |= {"replicas": count + 1, "updatedReplicas": 1, "conditions": [late]}

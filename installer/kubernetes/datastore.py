@@ -28,9 +28,6 @@ _PEERS_KEY: Final = "initial-cluster"
 _VARIABLES: Final = {"ETCD_INITIAL_CLUSTER_STATE": _STATE_KEY, "ETCD_INITIAL_CLUSTER": _PEERS_KEY}
 _DIRECTORY: Final = f"{layout.STATE}/datastores"
 _MOUNT: Final = "/datastores"
-# An etcd that is told to end waits for its clients, who watch and do not go, until it is killed. It may be: what it has
-# acknowledged is on the disk.
-_GRACE_S: Final = 3
 
 
 @dataclass(frozen=True)
@@ -321,7 +318,7 @@ def _member_pod(member: str, placement: Placement, argv: Sequence[str], settings
     ]
     pod = {
         **pinned.on(placement.host),
-        "terminationGracePeriodSeconds": _GRACE_S,
+        "terminationGracePeriodSeconds": etcd.STOPS_WITHIN_S,
         "containers": [etcd_container],
         "volumes": volumes,
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from installer.core import layout
 from installer.kubernetes.pki import Subject
@@ -14,6 +15,9 @@ PEER_PORT = 2380
 METRICS_PORT = 2381
 CONFIG = f"{layout.CONFIG}/etcd"
 DATA = "/var/lib/etcd"
+# One that is told to end waits eleven for its clients to leave, who watch, and do not; then it may be killed: what it has
+# confirmed is on its disk.
+STOPS_WITHIN_S: Final = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,8 +84,7 @@ def render(member: Member) -> Rendered:
                 description="etcd, the manager's datastore",
                 argv=(f"{member.release}/{layout.BIN}/etcd", *argv),
                 notifies=True,
-                # It waits eleven for its clients to leave, and they do not; what it has confirmed is on its disk.
-                stops_within_s=3,
+                stops_within_s=STOPS_WITHIN_S,
                 reads=(f"{CONFIG}/ca.crt",),
                 environment=member.first_start,
             ),

@@ -1,5 +1,6 @@
-"""A platform of three managers and two workers from the release before to the newest, then a cluster of it, under a
-client: how long each takes, and what was not answered. Local hosts, taken down afterwards; nothing is asserted.
+"""A platform of three managers and two workers from the release before to the newest, then its clusters: how long each
+takes, and, a second time, what clients were not answered meanwhile, who take most of one core where all hosts are one
+machine. Local hosts, taken down afterwards; nothing is asserted.
 """
 
 from __future__ import annotations
@@ -20,7 +21,13 @@ _CLUSTERS = {"team-a": 2, "team-b": 1}  # replicas of the control plane
 
 
 def main() -> None:
-    """Print a row a change, and what clients lost meanwhile."""
+    """Print a row a change, without clients and with them, and what those lost."""
+    for clients in (False, True):
+        sys.stdout.write("with clients\n" if clients else "without clients\n")
+        _measure(clients=clients)
+
+
+def _measure(*, clients: bool) -> None:
     with local_platform(_NAME, managers=3, workers=2, release=_BEFORE) as platform:
         platform.must("up", "--yes", timeout_s=900)
         for name, replicas in _CLUSTERS.items():
@@ -28,8 +35,9 @@ def main() -> None:
             platform.must("cluster", "create", name, *size)
         [network] = json.loads(podman("network", "inspect", f"moorage-{_NAME}"))
         address = str(IPv4Network(network["subnets"][0]["subnet"])[-6])
-        asked = [api(platform, name) for name in (*_CLUSTERS, "manager")]
-        asked.append(workload(platform, "team-a", address))
+        asked = [api(platform, name) for name in (*_CLUSTERS, "manager")] if clients else []
+        served = workload(platform, "team-a", address)  # it is drained and follows, asked or not
+        asked += [served] if clients else []
         with _timed("preflight, all checks, 5 hosts", goal_s=5, asked=[]):
             platform.run("preflight")
         with _timed("platform of 3 + 2, two clusters follow", goal_s=240, asked=asked):

@@ -15,7 +15,7 @@ PEER_PORT = 2380
 METRICS_PORT = 2381
 CONFIG = f"{layout.CONFIG}/etcd"
 DATA = "/var/lib/etcd"
-# One that is told to end waits eleven for its clients to leave, who watch, and do not; then it may be killed: what it has
+# One that is told to end waits eleven for its clients to leave, who watch, and do not. It may be killed: what it has
 # confirmed is on its disk.
 STOPS_WITHIN_S: Final = 3
 

@@ -61,6 +61,17 @@ class ManagerHost:
     vip: str = ""  # of the managers of its region; empty: there is none
 
 
+def node_labels(*, role: str, region: str, zone: str, labels: Mapping[str, str]) -> dict[str, str]:
+    """Of a host's node in the manager; `labels`: those of the specification."""
+    where = {"topology.kubernetes.io/region": region, "topology.kubernetes.io/zone": zone}
+    return {**where, ROLE_LABEL: role, **labels}
+
+
+def node_taints(role: str, *, workers: int) -> tuple[dict[str, str], ...]:
+    """Managers carry what clusters run only where there are no workers."""
+    return (MANAGER_TAINT,) if role == "manager" and workers else ()
+
+
 def render(host: ManagerHost, plan: ManagerPlan, roots: Roots) -> Rendered:
     """Everything that runs on `host`."""
     rendered = _balancer(host, plan) | _images(host, plan) | node.render(_node(host, plan, roots))
@@ -121,13 +132,9 @@ def _node(host: ManagerHost, plan: ManagerPlan, roots: Roots) -> node.Node:
         traits=host.traits,
         backend=plan.backend,
         address=host.address,
-        labels={
-            "topology.kubernetes.io/region": host.region,
-            "topology.kubernetes.io/zone": host.zone,
-            ROLE_LABEL: host.role,
-            **host.labels,
-        },
-        taints=(MANAGER_TAINT,) if host.role == "manager" and plan.workers else (),
+        # As it registers; from then on the installer sees to both, since a kubelet never changes them.
+        labels=node_labels(role=host.role, region=host.region, zone=host.zone, labels=host.labels),
+        taints=node_taints(host.role, workers=plan.workers),
         reserved={"cpu": "100m", "memory": "256Mi", "pid": OWN_PROCESSES},
         # Each small pod costs little, and a host carries control planes and nodes of many clusters.
         max_pods=250,

@@ -116,8 +116,12 @@ class Session:
 
     @property
     def hosts(self) -> Mapping[str, HostOutput]:
-        """The provided hosts by name, but for those that leave."""
-        return {name: host for name, host in self._provided_hosts.items() if name in self._wanted_names}
+        """The provided hosts by name, but for those that leave; their labels are what the specification says now."""
+        return {
+            name: host.model_copy(update={"labels": self._wanted_hosts[name].labels})
+            for name, host in self._provided_hosts.items()
+            if name in self._wanted_hosts
+        }
 
     @property
     def nodes(self) -> Mapping[str, HostOutput]:
@@ -127,7 +131,7 @@ class Session:
     @property
     def leaving(self) -> Mapping[str, HostOutput]:
         """Provided hosts that the specification no longer has, by name: workers first."""
-        gone = [host for name, host in self._provided_hosts.items() if name not in self._wanted_names]
+        gone = [host for name, host in self._provided_hosts.items() if name not in self._wanted_hosts]
         return {host.name: host for host in sorted(gone, key=lambda host: host.role == "manager")}
 
     @property
@@ -140,8 +144,8 @@ class Session:
         return {host.name: host for region in self._regions for host in region.hosts}
 
     @cached_property
-    def _wanted_names(self) -> frozenset[str]:
-        return frozenset(host.name for host in wanted_hosts(self.platform))
+    def _wanted_hosts(self) -> Mapping[str, WantedHost]:
+        return {host.name: host for host in wanted_hosts(self.platform)}
 
     @property
     def roots(self) -> Roots:

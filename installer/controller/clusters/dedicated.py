@@ -17,12 +17,12 @@ from lightkube.resources.discovery_v1 import EndpointSlice
 
 from installer.controller.clusters.drains import Drains
 from installer.controller.clusters.inside import HostSeen, Inside
-from installer.controller.clusters.marks import Marks
 from installer.controller.manager_api import Api
 from installer.controller.status import Condition, Happened, NodeFound
 from installer.kubernetes import draining, egress, hosted, node_pod, storage
 from installer.kubernetes.client import ClusterResource
 from installer.kubernetes.cluster_status import HOSTS_READY, UPDATING
+from installer.kubernetes.marks import Marks
 from installer.spec.cluster import Cluster
 from installer.spec.pools import DedicatedPool
 

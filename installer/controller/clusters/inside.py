@@ -18,8 +18,7 @@ from lightkube.resources.core_v1 import ConfigMap, Node, Pod, ServiceAccount
 from lightkube.resources.storage_v1 import StorageClass
 from lightkube.types import PatchType
 
-from installer.controller.clusters import drain, marks
-from installer.controller.clusters.marks import Marks
+from installer.controller.clusters import drain
 from installer.controller.kept import Kept
 from installer.controller.manager_api import FIELD_MANAGER, Api, is_ready
 from installer.core.errors import KubernetesError
@@ -32,11 +31,13 @@ from installer.kubernetes import (
     draining,
     hosted,
     issue,
+    marks,
     metrics,
     pki,
     storage,
 )
 from installer.kubernetes.documents import Document
+from installer.kubernetes.marks import Marks
 from installer.kubernetes.roots import Roots
 from installer.kubernetes.settings import PlatformSettings
 from installer.spec.cluster import Cluster

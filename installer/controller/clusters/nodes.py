@@ -16,12 +16,12 @@ from lightkube.types import PatchType
 from installer.controller.clusters import drain, pools, waiting
 from installer.controller.clusters.drains import Drains, named
 from installer.controller.clusters.inside import Inside, NodeSeen, PodOfNode
-from installer.controller.clusters.marks import Marks
 from installer.controller.hosts import Hosts
 from installer.controller.manager_api import Api, meta_of
 from installer.controller.status import STARTING, Condition, Happened, NodeFound
 from installer.kubernetes import client, hosted, lost, node_pod, storage
 from installer.kubernetes.cluster_status import UPDATING
+from installer.kubernetes.marks import Marks
 from installer.kubernetes.roots import Roots, Stage
 from installer.kubernetes.settings import PlatformSettings
 from installer.spec.cluster import Cluster

@@ -1,4 +1,6 @@
-"""Step configure-manager: the manager's API answers, its nodes are ready, and what Moorage runs in it is as wanted."""
+"""Step configure-manager: the manager's API answers, its nodes are ready and have their labels and taints, and what
+Moorage runs in it is as wanted.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,7 @@ from installer.engine.events import StepReport
 from installer.engine.plan import Action, Change, Target
 from installer.kubernetes import addons, client, speakers
 from installer.kubernetes.roots import Stage
-from installer.workflows import clusters, manager_api, manager_settings, manager_trust
+from installer.workflows import clusters, host_marks, manager_api, manager_settings, manager_trust
 from installer.workflows.registry import STEPS
 from installer.workflows.session import BOOTSTRAP_ADMIN, Session
 
@@ -34,9 +36,11 @@ class ConfigureManager:
             noted, definitions = _noted(session), _definitions(session)
         except KubernetesError:
             return (Change(target.name, Action.CREATE, "controller, cluster DNS, custom resources, access rules"),)
-        if manager_settings.is_noted(noted, _digest(_documents(session)), definitions):
-            return ()
-        return (Change(target.name, Action.UPDATE, "controller, cluster DNS, custom resources, access rules"),)
+        changes = [Change(name, Action.UPDATE, str(change)) for name, change in host_marks.due(session).items()]
+        if not manager_settings.is_noted(noted, _digest(_documents(session)), definitions):
+            what = "controller, cluster DNS, custom resources, access rules"
+            changes.insert(0, Change(target.name, Action.UPDATE, what))
+        return changes
 
     def run(self, session: Session, target: Target, report: StepReport) -> None:
         manager_api.await_api(session, report)
@@ -49,6 +53,7 @@ class ConfigureManager:
 
     def verify(self, session: Session, target: Target, report: StepReport) -> None:
         manager_api.await_nodes(session, report)
+        host_marks.set_due(session)
         clusters.await_bundle(session, report.waiting)
 
 

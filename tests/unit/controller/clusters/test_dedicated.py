@@ -13,11 +13,11 @@ from installer.controller.clusters import dedicated
 from installer.controller.clusters.dedicated import Dedicated
 from installer.controller.clusters.drain import PodOnNode
 from installer.controller.clusters.inside import HostSeen, Inside
-from installer.controller.clusters.marks import Marks
 from installer.controller.manager_api import Api
 from installer.controller.status import status
 from installer.core.clock import SystemClock
 from installer.kubernetes import draining, egress
+from installer.kubernetes.marks import Marks
 from installer.spec.cluster import Cluster
 from tests.fakes.kubernetes import FakeApi, Killed, Life
 from tests.unit.controller.clusters.world import HOST_ADDRESS, NAMESPACE, PASSES, World

@@ -10,8 +10,8 @@ from lightkube.models.core_v1 import NodeSpec
 from lightkube.models.core_v1 import Taint as TaintOfNode
 from lightkube.models.meta_v1 import ObjectMeta
 
-from installer.controller.clusters.marks import OURS, Marks, patch
 from installer.kubernetes import node_pod
+from installer.kubernetes.marks import OURS, Marks, patch
 from installer.spec.cluster_settings import Taint
 
 GPU = Taint(key="gpu", value="yes", effect="NoSchedule")

@@ -194,7 +194,9 @@ def _pod(settings: PlatformSettings) -> dict[str, Any]:
         ],
         "readinessProbe": _probe(period=2),
         "livenessProbe": {**_probe(period=10), "initialDelaySeconds": 30},
-        "resources": {"requests": {"cpu": "5m", "memory": "32Mi"}, "limits": {"memory": "200Mi"}},
+        # It needs little, and must get it at once where a host is busy: an address that nobody answers for within three
+        # seconds is unreachable.
+        "resources": {"requests": {"cpu": "50m", "memory": "32Mi"}, "limits": {"memory": "200Mi"}},
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "readOnlyRootFilesystem": True,

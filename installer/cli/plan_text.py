@@ -11,6 +11,7 @@ from installer.engine.events import Outcome
 from installer.engine.journal import Run
 from installer.engine.plan import Action, Change, Plan, PlannedPhase
 from installer.spec.costs import Costs
+from installer.workflows import destroy
 
 _SIGNS = {Action.CREATE: "+", Action.UPDATE: "~", Action.DELETE: "-", Action.REPLACE: "±", Action.RUN: ">"}
 NAMES = {
@@ -56,7 +57,9 @@ def last_run(run: Run | None, held: str) -> str:
     lines += [f"  failed: {step}" for step in run.failed]
     lines += [f"  cut off: {step}" for step in run.begun]
     if run.outcome is not Outcome.DONE and not held:
-        lines.append("`moorage plan retry` goes on from there.")
+        # What takes away is said again by a person.
+        again = run.command if run.command == destroy.COMMAND else "moorage plan retry"
+        lines.append(f"`{again}` goes on from there.")
     return "\n".join(lines)
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import os
 import threading
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -26,10 +26,18 @@ class Journal:
     A run with nothing to do leaves none, unless that is the news: what an earlier run was killed in is as it should be.
     """
 
-    def __init__(self, directory: Path, *, command: str, now: Callable[[], datetime] = _utc_now) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        command: str,
+        arguments: Mapping[str, Any] | None = None,
+        now: Callable[[], datetime] = _utc_now,
+    ) -> None:
+        """`arguments`: what the command must be told to be repeated, beside the specification; plain values."""
         self.run_id = f"{now():%Y%m%dT%H%M%S}Z-{os.getpid()}"
         self.path = directory / f"{self.run_id}.jsonl"
-        self._command = command
+        self._head = {"event": "run", "command": command, **({"arguments": dict(arguments)} if arguments else {})}
         self._now = now
         self._lock = threading.Lock()
         self._file: BinaryIO | None = None
@@ -59,7 +67,7 @@ class Journal:
     def _open(self) -> BinaryIO:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         file = self.path.open("ab")
-        self._append(file, {"event": "run", "command": self._command})
+        self._append(file, self._head)
         return file
 
     def _append(self, file: BinaryIO, entry: dict[str, Any]) -> None:
@@ -80,6 +88,7 @@ class Run:
     begun: tuple[StepId, ...]  # begun and not ended: these were cut off in the middle
     failed: tuple[StepId, ...]
     done: tuple[StepId, ...] = ()
+    arguments: Mapping[str, Any] = field(default_factory=dict)  # see Journal
 
 
 def last_run(directory: Path) -> Run | None:
@@ -94,6 +103,7 @@ def last_run(directory: Path) -> Run | None:
     return Run(
         run_id=newest.stem,
         command=entries[0]["command"],
+        arguments=entries[0].get("arguments", {}),
         started=datetime.fromisoformat(entries[0]["time"]),
         outcome=outcomes[-1] if outcomes else None,
         begun=tuple(step for entry, step in steps if entry["event"] == "begin" and step not in ended),

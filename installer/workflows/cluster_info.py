@@ -65,6 +65,14 @@ class ClusterInfo:
         return any(c.reason == cluster_status.QUEUED for c in self.conditions if c.status != "True")
 
     @property
+    def failed_upgrade(self) -> str:
+        """Why the version that it is to have did not come up, and was given up; empty: it was not.
+
+        Its phase says so only once it is back at the one before.
+        """
+        return next((c.message for c in self.conditions if c.reason == cluster_status.UPGRADE_FAILED), "")
+
+    @property
     def may_be_upgraded(self) -> bool:
         """One that an earlier run was killed on, or that did not come up, too: going on is what mends it."""
         return self.ready or self.phase in {cluster_status.UPDATING, cluster_status.UPGRADE_FAILED}

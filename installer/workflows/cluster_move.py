@@ -91,7 +91,8 @@ def preview(move: Move) -> Plan:
 def run(move: Move) -> RunResult:
     """Do it, and return once the cluster serves from there and nothing is left elsewhere."""
     with runs.locked(move.session, COMMAND):
-        return runs.run(move.session, _playbook(), COMMAND, move)
+        arguments = {"cluster": move.cluster, "region": move.region}
+        return runs.run(move.session, _playbook(), COMMAND, move, arguments=arguments)
 
 
 def _playbook() -> Playbook[Move]:

@@ -136,9 +136,10 @@ def preview(fleet: Fleet, *, at_once: int) -> Plan:
 
 def upgrade(fleet: Fleet, *, at_once: int, tolerates: int = 0) -> RunResult:
     """Run it, `at_once` clusters side by side; once more than `tolerates` have failed, no other is begun."""
-    session = fleet.session
+    session, playbook = fleet.session, _playbook(at_once, _hosts_at_once(fleet), tolerates)
+    arguments = {"versions": dict(fleet.versions), "at_once": at_once, "tolerates": tolerates}
     with runs.locked(session, COMMAND):
-        return runs.run(session, _playbook(at_once, _hosts_at_once(fleet), tolerates), COMMAND, fleet)
+        return runs.run(session, playbook, COMMAND, fleet, arguments=arguments)
 
 
 def _playbook(at_once: int, hosts_at_once: int | str, tolerates: int = 0) -> Playbook[Fleet]:

@@ -207,9 +207,7 @@ def upgrade(session: Session, name: str, version: str) -> Cluster:
     """Give a cluster another version; returns the cluster as it is to be. Written as `scale` writes it."""
     resource = resource_of(session, name)
     seen = info(resource)
-    if (
-        seen.version == version and seen.phase == cluster_status.UPGRADE_FAILED
-    ):  # the same once more is no other attempt
+    if seen.version == version and seen.failed_upgrade:  # the same once more is no other attempt
         resource = {**resource, "spec": {**resource["spec"], "version": seen.runs}}
         _rewrite(session, resource, resource["spec"])
     return _rewrite(session, resource, {**resource["spec"], "version": version})
@@ -303,9 +301,9 @@ def await_ready(
                 f"cluster {cluster.name} is refused: {seen.waits_for}",
                 hint=f"change the specification, or `moorage cluster delete {cluster.name}`",
             )
-        if looked and (failed := next((c for c in seen.conditions if c.reason == cluster_status.UPGRADE_FAILED), None)):
+        if looked and seen.failed_upgrade:
             raise KubernetesError(
-                f"cluster {cluster.name} is not upgraded: {failed.message}",
+                f"cluster {cluster.name} is not upgraded: {seen.failed_upgrade}",
                 hint=f"`moorage cluster describe {cluster.name}`",
             )
         reason = seen.waits_for or "the controller has not looked at it yet"

@@ -12,7 +12,7 @@ from installer.workflows import runs
 from installer.workflows.registry import GUARDS, STEPS
 from installer.workflows.session import Session
 
-_COMMAND = "moorage destroy"
+COMMAND = "moorage destroy"
 
 
 def preview(session: Session) -> Plan:
@@ -22,8 +22,8 @@ def preview(session: Session) -> Plan:
 
 def destroy(session: Session) -> RunResult:
     """Run the playbook; a second run finds nothing to do."""
-    with runs.locked(session, _COMMAND):
-        return runs.run(session, _playbook(session), _COMMAND, session)
+    with runs.locked(session, COMMAND):
+        return runs.run(session, _playbook(session), COMMAND, session)
 
 
 def _playbook(session: Session) -> Playbook[Session]:

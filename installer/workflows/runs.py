@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from installer.engine import lock, runner
 from installer.engine.events import Note
@@ -54,9 +54,11 @@ def _tell(session: Session, text: str) -> None:
     session.reporter.report(Note(text))
 
 
-def run(session: Session, playbook: Playbook[C], command: str, context: C) -> RunResult:
-    """Run `playbook` in its context; the caller holds the lock."""
-    journal = Journal(_folder(session) / "journal", command=command)
+def run(
+    session: Session, playbook: Playbook[C], command: str, context: C, *, arguments: Mapping[str, Any] | None = None
+) -> RunResult:
+    """Run `playbook` in its context; the caller holds the lock. `arguments`: see Journal."""
+    journal = Journal(_folder(session) / "journal", command=command, arguments=arguments)
     held, claim = pause(session), session.claim
 
     def stops() -> bool:

@@ -127,9 +127,10 @@ def retry(common: Common, *, yes: Yes = False, ignore: Ignore = None) -> None:
 
 def _repeat(common: Common, *, yes: bool, ignore: list[str] | None) -> None:
     from installer.cli import bring_up, plan_text, sessions
+    from installer.cli.commands import certs, cluster
     from installer.engine.events import Outcome
+    from installer.workflows import certificates, cluster_move, cluster_upgrade, rotation, runs, up
     from installer.workflows import rollback as rollback_workflow
-    from installer.workflows import runs, up
     from installer.workflows import upgrade as upgrade_workflow
 
     with sessions.opened(common) as session:
@@ -146,5 +147,22 @@ def _repeat(common: Common, *, yes: bool, ignore: list[str] | None) -> None:
             upgrade(common, yes=yes, ignore=ignore)
         case rollback_workflow.COMMAND:
             rollback(common, yes=yes)
+        case rotation.COMMAND:
+            certs.rotate(common, yes=yes)
+        case certificates.COMMAND:
+            certs.renew(common, yes=yes)
+        case cluster_move.COMMAND if last.arguments:
+            cluster.move(common, last.arguments["cluster"], to_region=last.arguments["region"], yes=yes, ignore=ignore)
+        case cluster_upgrade.COMMAND if last.arguments:
+            versions = last.arguments["versions"]
+            cluster.upgrade(
+                common,
+                list(versions),
+                to=next(iter(versions.values())),
+                at_once=last.arguments["at_once"],
+                max_failures=last.arguments["tolerates"],
+                yes=yes,
+                ignore=ignore,
+            )
         case _:
             raise InstallerError(f"`{last.command}` is not repeated by itself", hint=f"`{last.command}`")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -41,7 +42,7 @@ class Runs:
         self.made.append(("moorage rollback", session.platform.spec.release))
         return DONE
 
-    def ended(self, command: str, outcome: Outcome | None) -> None:
+    def ended(self, command: str, outcome: Outcome | None, **arguments: Any) -> None:
         """What the journal says of the last run."""
         step = StepId("managers", "manager-2", "change-host")
         self.last = Run(
@@ -52,6 +53,7 @@ class Runs:
             begun=() if outcome else (step,),
             failed=(step,) if outcome is Outcome.FAILED else (),
             done=(StepId("managers", "manager-1", "change-host"),),
+            arguments=arguments,
         )
 
 
@@ -144,12 +146,61 @@ def test_retry_does_again_what_did_not_end(
     assert made.made == [("moorage upgrade", "2026.10")]
 
 
+def test_a_fleet_is_gone_on_with_as_it_was_begun(moorage: Moorage, made: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same clusters, the same version, as many at once."""
+    done: list[Any] = []
+
+    def chosen(session: Any, *, names: Any, labels: Any, version: str) -> Any:
+        done.append((names, labels, version))
+        return SimpleNamespace(versions=dict.fromkeys(names, version))
+
+    def upgrade(fleet: Any, *, at_once: int, tolerates: int) -> RunResult:
+        done.append((at_once, tolerates))
+        return DONE
+
+    empty = Plan(name="upgrade-clusters", title="Up", phases=())
+    monkeypatch.setattr("installer.workflows.cluster_upgrade.chosen", chosen)
+    monkeypatch.setattr("installer.workflows.cluster_upgrade.preview", lambda fleet, **_: empty)
+    monkeypatch.setattr("installer.workflows.cluster_upgrade.upgrade", upgrade)
+    versions = {"team-a": "1.37.2", "team-b": "1.37.2"}
+    made.ended("moorage cluster upgrade", None, versions=versions, at_once=3, tolerates=1)
+    assert moorage("plan", "resume", "--yes").code == 0
+    assert done == [(["team-a", "team-b"], {}, "1.37.2"), (3, 1)]
+
+
+def test_a_move_is_gone_on_with(moorage: Moorage, made: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To where it was begun."""
+    moves: list[Any] = []
+    empty = Plan(name="move", title="Move", phases=())
+    monkeypatch.setattr("installer.workflows.cluster_move.to", lambda session, *wanted: wanted)
+    monkeypatch.setattr("installer.workflows.cluster_move.preview", lambda wanted: empty)
+    monkeypatch.setattr("installer.workflows.cluster_move.run", lambda wanted: moves.append(wanted) or DONE)
+    made.ended("moorage cluster move", Outcome.INTERRUPTED, cluster="team-z", region="plant")
+    assert moorage("plan", "retry", "--yes").code == 0
+    assert moves == [("team-z", "plant")]
+
+
+def test_certificates_are_gone_on_with(moorage: Moorage, made: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A rotation knows its own stage."""
+    done: list[str] = []
+    session = SimpleNamespace(roots=SimpleNamespace(stage="settled"))
+    for name in ("rotation.rotate", "certificates.renew"):
+        monkeypatch.setattr(f"installer.workflows.{name}", lambda *_, name=name, **__: done.append(name) or DONE)
+    monkeypatch.setattr("installer.workflows.rotation.told", lambda stage: "settled")
+    monkeypatch.setattr("installer.cli.sessions.opened", lambda *_, **__: nullcontext(session))
+    for command in ("moorage certs rotate", "moorage certs renew"):
+        made.ended(command, None)
+        assert moorage("plan", "retry", "--yes").code == 0
+    assert done == ["rotation.rotate", "certificates.renew"]
+
+
 def test_what_takes_away_is_never_repeated_by_itself(moorage: Moorage, made: Runs) -> None:
     """It is named, to be said again."""
     made.ended("moorage destroy", Outcome.FAILED)
     result = moorage("plan", "retry", "--yes")
     assert result.code == ExitCode.FAILED
     assert "`moorage destroy` is not repeated by itself" in result.err
+    assert moorage("plan", "show").out.endswith("`moorage destroy` goes on from there.\n")
 
 
 def test_how_far_the_last_plan_came(moorage: Moorage, made: Runs) -> None:

@@ -30,6 +30,19 @@ def test_intent_is_on_disk_before_the_act(journal: Journal, tmp_path: Path) -> N
     assert (seen.command, seen.started, seen.outcome, seen.begun) == ("up", NOON, None, (FIRST,))
 
 
+def test_what_a_command_was_told_is_kept(tmp_path: Path) -> None:
+    """So that it can be repeated; journals of earlier versions have no such words."""
+    told = {"versions": {"team-a": "1.37.2"}, "at_once": 2}
+    Journal(tmp_path, command="upgrade", arguments=told, now=lambda: NOON).begin(FIRST, CHANGES)
+    seen = last_run(tmp_path)
+    assert seen is not None
+    assert seen.arguments == told
+    Journal(tmp_path, command="up", now=lambda: NOON.replace(hour=13)).begin(FIRST, CHANGES)
+    seen = last_run(tmp_path)
+    assert seen is not None
+    assert seen.arguments == {}
+
+
 def test_a_finished_run_has_nothing_begun(journal: Journal, tmp_path: Path) -> None:
     """Its outcome and its failures are kept."""
     journal.begin(FIRST, CHANGES)

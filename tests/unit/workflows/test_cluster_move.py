@@ -139,7 +139,8 @@ def test_it_moves_and_a_second_time_does_nothing(monkeypatch: pytest.MonkeyPatch
     """The resource says the region; the rest is the controller's."""
     world = World(monkeypatch, tmp_path, store=store)
 
-    def run(session: Any, playbook: Any, command: str, context: Any) -> runner.RunResult:
+    def run(session: Any, playbook: Any, command: str, context: Any, *, arguments: Any) -> runner.RunResult:
+        assert arguments == {"cluster": "team-a", "region": "south"}  # `moorage plan retry` goes on by them
         return runner.run(playbook, context, reporter=Silent(), journal=Journal(tmp_path / "journal", command=command))
 
     monkeypatch.setattr(cluster_move.runs, "locked", lambda session, command: nullcontext())

@@ -184,8 +184,10 @@ def test_one_that_did_not_come_up(
 def _run(world: World, folder: Path, monkeypatch: pytest.MonkeyPatch, *, tolerates: int = 0) -> None:
     monkeypatch.setattr(cluster_upgrade.runs, "locked", lambda session, command: nullcontext())
 
-    def run(session: Any, book: Any, command: str, fleet: Any) -> Any:
-        return runner.run(book, fleet, reporter=Silent(), journal=Journal(folder / "journal", command=command))
+    def run(session: Any, book: Any, command: str, fleet: Any, *, arguments: Any) -> Any:
+        assert arguments == {"versions": fleet.versions, "at_once": 1, "tolerates": tolerates}  # for `plan retry`
+        journal = Journal(folder / "journal", command=command, arguments=arguments)
+        return runner.run(book, fleet, reporter=Silent(), journal=journal)
 
     monkeypatch.setattr(cluster_upgrade.runs, "run", run)
     cluster_upgrade.upgrade(world.fleet(), at_once=1, tolerates=tolerates)

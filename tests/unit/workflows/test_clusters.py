@@ -82,6 +82,14 @@ def test_the_same_version_once_more_is_another_attempt(
     assert cluster.spec.version == to
 
 
+def test_it_is_another_attempt_also_while_the_last_one_is_taken_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its phase is Updating until the old version is whole again."""
+    world = World(monkeypatch, failed=True)
+    world.resource["status"]["phase"] = "Updating"
+    clusters.upgrade(NOBODY, "team-a", "1.37.2")
+    assert world.written == ["1.36.3", "1.37.2"]
+
+
 def test_nobody_waits_for_what_was_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """The reason is told at once."""
     world = World(monkeypatch, failed=True)

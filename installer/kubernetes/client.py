@@ -179,6 +179,14 @@ def apply(client: Client, documents: Iterable[Mapping[str, Any]], *, field_manag
             client.apply(codecs.from_dict(dict(document)), field_manager=field_manager, force=True)
 
 
+def would_be(client: Client, document: Mapping[str, Any], *, field_manager: str = FIELD_MANAGER) -> dict[str, Any]:
+    """The object as `apply` would leave it, by the API server's word; nothing is changed."""
+    with translated(f"see what would become of {document['kind']} {document['metadata']['name']}"):
+        wanted = codecs.from_dict(dict(document))
+        found: Any = client.apply(wanted, field_manager=field_manager, force=True, dry_run=True)
+    return dict(found.to_dict())
+
+
 def name_of(resource: Any) -> str:
     """The name of an object that an API server handed out: those always have one."""
     if resource.metadata is None or resource.metadata.name is None:

@@ -179,6 +179,11 @@ def apply(session: Session, cluster: Cluster) -> None:
     client.apply(session.api, [document(cluster)])
 
 
+def would_be(session: Session, cluster: Cluster) -> dict[str, Any]:
+    """The resource of a cluster that is there, as `apply` would leave it: what others set in it stays."""
+    return client.would_be(session.api, document(cluster))
+
+
 def document(cluster: Cluster) -> dict[str, Any]:
     """The resource as the specification means it, with the defaults of the model."""
     return cluster.model_dump(mode="json", by_alias=True, exclude_none=True)

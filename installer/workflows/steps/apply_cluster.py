@@ -36,7 +36,7 @@ class ApplyCluster:
             return (Change(cluster.name, Action.CREATE, _summary(cluster)),)
         _require_allowed(session, cluster, found)
         differing = (
-            *_differences(clusters.document(cluster)["spec"], found["spec"]),
+            *_differences(_told(found), _told(clusters.would_be(session, cluster))),
             *(f"Secret {name}: written anew" for name in registry_logins.differing(session, cluster)),
         )
         if differing:
@@ -77,11 +77,23 @@ def _summary(cluster: Cluster) -> str:
     return f"Kubernetes {cluster.spec.version}, control plane x{replicas}, {nodes} nodes"
 
 
-def _differences(wanted: Mapping[str, Any], found: Mapping[str, Any], at: str = "") -> Iterator[str]:
-    """A line for each value that is another; what the API server filled in by itself does not count."""
-    for key, value in wanted.items():
-        where = f"{at}.{key}".lstrip(".")
-        if isinstance(value, Mapping) and isinstance(found.get(key), Mapping):
-            yield from _differences(value, found[key], where)
-        elif found.get(key) != value:
-            yield f"{where}: {found.get(key)} -> {value}"
+def _told(resource: Mapping[str, Any]) -> dict[str, Any]:
+    """What a resource is told: its specification, and the labels and annotations that others may read."""
+    meta = resource["metadata"]
+    return {**resource["spec"], **{kind: meta.get(kind) or {} for kind in ("labels", "annotations")}}
+
+
+def _differences(before: Any, after: Any, at: str = "") -> Iterator[str]:
+    """A line for each value that is another; lists of what has a name are compared name by name."""
+    before, after = _by_name(before), _by_name(after)
+    if not (isinstance(before, Mapping) and isinstance(after, Mapping)):
+        if before != after:
+            yield f"{at}: {before} -> {after}"
+        return
+    for key in (*after, *(key for key in before if key not in after)):
+        yield from _differences(before.get(key), after.get(key), f"{at}.{key}".lstrip("."))
+
+
+def _by_name(value: Any) -> Any:
+    named = isinstance(value, list) and value and all(isinstance(one, Mapping) and "name" in one for one in value)
+    return {one["name"]: one for one in value} if named else value

@@ -146,6 +146,7 @@ def test_a_resource_is_changed_from_what_runs(
     status = {"controlPlane": {"version": runs}} if runs else {}
     resource = {**document, "spec": {**document["spec"], "version": "1.37.2"}, "status": status}
     monkeypatch.setattr(clusters, "find", lambda session, name: resource)
+    monkeypatch.setattr(clusters, "would_be", lambda session, cluster: clusters.document(cluster))
     target = Target("cluster", "team-a")
     if allowed:
         (change,) = ApplyCluster().plan(session, target)

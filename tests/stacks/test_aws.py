@@ -207,7 +207,8 @@ def test_a_quota_in_the_middle_is_told_and_gone_on_after(trial: CloudTrial) -> N
     trial.cloud.account.quota["instances"] = 64
     assert len(trial.up().hosts) == 4
     asked = [name for op, kind, name in trial.cloud.account.calls if (op, kind) == ("create", _INSTANCE)]
-    assert (len(asked), len(set(asked))) == (7, 5)
+    assert len(set(asked)) == 5
+    assert len(asked) in (6, 7)  # one that was refused, and another if it was asked for by then
     trial.destroy()
 
 

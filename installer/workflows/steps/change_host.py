@@ -7,6 +7,7 @@ from contextlib import nullcontext
 
 from installer.engine.events import Note, StepReport
 from installer.engine.plan import Action, Change, Target
+from installer.transport.errors import ConnectionLostError
 from installer.workflows import changing, dedicated_hosts, host_changes, host_drain, releases
 from installer.workflows.registry import STEPS
 from installer.workflows.session import Session
@@ -45,7 +46,13 @@ class ChangeHost:
     def run(self, session: Session, target: Target, report: StepReport) -> None:
         if host_changes.is_dedicated(session, target.name):
             self._ran[target.name] = dedicated_hosts.runs(session, target.name)
-        changing.bring(session, target.name, session.bundle, report)
+        try:
+            changing.bring(session, target.name, session.bundle, report)
+        except ConnectionLostError as exc:
+            # That says nothing about the release: it goes on from what it finds, if the host is there.
+            report.emit(Note(f"{target.name}: {exc.what}; going on through another"))
+            session.forget(target.name)
+            changing.bring(session, target.name, session.bundle, report)
 
     def verify(self, session: Session, target: Target, report: StepReport) -> None:
         changing.settle(session, target.name, session.bundle)

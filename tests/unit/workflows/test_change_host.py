@@ -15,6 +15,7 @@ from installer.hostops.diff import Act, HostChange
 from installer.hostops.facts import HostFacts, Manifest
 from installer.hostops.preflight import Report
 from installer.spec.specification import Specification, load
+from installer.transport.errors import ConnectionLostError
 from installer.workflows import changing, host_drain, releases, runs
 from installer.workflows.session import Session
 from installer.workflows.steps import change_host, check_hosts, drain_host, install_host, take_snapshot
@@ -79,6 +80,29 @@ class World:
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     """All hosts are whole on 2026.10, and are to be on 2026.11."""
     return World(tmp_path, monkeypatch)
+
+
+@pytest.mark.parametrize(("losses", "told"), [(1, ""), (2, "the connection was lost")])
+def test_a_connection_that_is_lost_once_puts_no_host_back(
+    world: World, monkeypatch: pytest.MonkeyPatch, losses: int, told: str
+) -> None:
+    """The release is not to blame, and what was done is found; whoever loses the next one, too, is in trouble."""
+    tries: list[str] = []
+
+    def bring(session: Session, name: str, *_: Any) -> None:
+        tries.append(name)
+        if len(tries) <= losses:
+            raise ConnectionLostError("the connection was lost", host=name)
+
+    monkeypatch.setattr(changing, "bring", bring)
+    step, target = change_host.ChangeHost(), Target("host", "worker-1")
+    if told:
+        with pytest.raises(ConnectionLostError, match=told):
+            step.run(world.session, target, world.report)
+    else:
+        step.run(world.session, target, world.report)
+    assert tries == ["worker-1", "worker-1"]
+    assert world.told == ["worker-1: the connection was lost; going on through another"]
 
 
 _RESTART = (HostChange(Act.WRITE, "/etc/x"), HostChange(Act.RESTART, "kubelet.service"))

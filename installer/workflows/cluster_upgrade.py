@@ -50,14 +50,15 @@ class UpgradeCluster:
     title = "upgrade"
 
     def plan(self, fleet: Fleet, target: Target) -> Sequence[Change]:
-        found = stops(fleet, target.name)
+        found, seen = stops(fleet, target.name), clusters.describe(fleet.session, target.name)
         if not found:
-            return ()
-        versions = " -> ".join([clusters.describe(fleet.session, target.name).runs, *found])
+            # An earlier run may have been killed when only its control plane was there.
+            return () if seen.serves else (Change(target.name, Action.RUN, "wait until its nodes follow"),)
+        versions = " -> ".join([seen.runs, *found])
         return (Change(target.name, Action.UPDATE, f"Kubernetes {versions}"),)
 
     def run(self, fleet: Fleet, target: Target, report: StepReport) -> None:
-        for version in stops(fleet, target.name):
+        for version in stops(fleet, target.name) or (fleet.versions[target.name],):
             report.progress(f"to {version}")
             wanted = clusters.upgrade(fleet.session, target.name, version)
             clusters.await_ready(fleet.session, wanted, waiting=report.waiting, per_node=True)

@@ -42,11 +42,6 @@ class Seen:
     given_up: str = ""  # why its newest pods do not come up, once Kubernetes has given them up
 
     @property
-    def serves(self) -> bool:
-        """Whether as many replicas as are wanted serve, be it that they are replaced."""
-        return self.condition.ok or self.condition.reason == UPDATING
-
-    @property
     def queued(self) -> bool:
         """Whether it is to be another, and waits for its turn."""
         return self.condition.reason == QUEUED

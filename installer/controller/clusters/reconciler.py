@@ -150,7 +150,7 @@ class ClusterReconciler:
             reached = cluster.at(course.version)
         course, failed = versions.judged(course, seen.given_up)
         happened += self._node_secrets.keep(reached, place, signs=seen.condition.ok)
-        condition, more = self._inside_cluster(reached, place, seen, goes_on=seen.serves and not course.tries)
+        condition, more = self._inside_cluster(reached, place, seen)
         waits = [one.message or one.reason for one in (seen.condition, condition) if not one.ok]
         rotating, advanced = self._rotation.go_on(
             wish, Seen(roots, noted, waits, self._dedicated.addresses()), self._inside
@@ -193,12 +193,9 @@ class ClusterReconciler:
         return [Happened("HostLost", f"what was on {left} is made elsewhere", warning=True)] if left else []
 
     def _inside_cluster(
-        self, cluster: Cluster, place: nodes.Place, seen: plane.Seen, *, goes_on: bool
+        self, cluster: Cluster, place: nodes.Place, seen: plane.Seen
     ) -> tuple[Condition, list[Happened]]:
-        """What needs the cluster's own API, once it answers.
-
-        `goes_on`: while its control plane is replaced, by one of the same version, its nodes may be, too.
-        """
+        """What needs the cluster's own API, once it answers."""
         if not seen.ready:
             return Condition("NodesReady", False, "NoControlPlane", "the nodes wait for the control plane"), []
         try:
@@ -206,9 +203,9 @@ class ClusterReconciler:
                 self._inside = Inside(cluster, place.address, place.roots)
             self._inside.furnish(self._settings, cluster, rotating=place.roots.stage is not Stage.SETTLED)
             self._leaders.release(self._inside.api)
-            # No node is newer than any API server: kubelets may be older, never younger.
-            replacing = seen.condition.ok or (goes_on and place.roots.stage is Stage.SETTLED)
-            happened = self._nodes.tend(cluster, place, self._inside, replacing=replacing)
+            # No node is newer than any API server: kubelets may be older, never younger. And nobody is drained while a
+            # control plane is replaced: without a controller manager that leads, Services lead to pods that have ended.
+            happened = self._nodes.tend(cluster, place, self._inside, replacing=seen.condition.ok)
             happened += self._dedicated.tend(cluster, self._inside)
         except KubernetesError as exc:
             self._inside = None

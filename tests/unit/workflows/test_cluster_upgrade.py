@@ -95,7 +95,8 @@ class _Session:
                 all = _OFFERED
 
 
-def _info(name: str, runs: str, *, version: str = "") -> ClusterInfo:
+def _info(name: str, runs: str, *, version: str = "", nodes_follow: bool = True) -> ClusterInfo:
+    nodes = Condition("NodesReady", str(nodes_follow), "", "")
     return ClusterInfo(
         name=name,
         version=version or runs,
@@ -107,7 +108,7 @@ def _info(name: str, runs: str, *, version: str = "") -> ClusterInfo:
         nodes_wanted=1,
         endpoint="",
         created="",
-        conditions=(Condition("Ready", "True", "Ready", ""),),
+        conditions=(Condition("ControlPlaneReady", "True", "", ""), nodes, Condition("Ready", nodes.status, "", "")),
     )
 
 
@@ -152,6 +153,19 @@ def test_dedicated_hosts_follow_their_own_clusters(monkeypatch: pytest.MonkeyPat
 
 def _named(name: str) -> Any:
     return SimpleNamespace(name=name)
+
+
+def test_nodes_that_still_follow_are_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The run that brought the control plane there was killed: the next is not done before the nodes are there."""
+    world = World(monkeypatch)
+    fleet, target = world.fleet("b"), Target("cluster", "b")
+    monkeypatch.setattr(clusters, "describe", lambda session, name: _info(name, "1.37.2", nodes_follow=False))
+    waited: list[bool] = []
+    monkeypatch.setattr(clusters, "await_ready", lambda session, wanted, *, per_node, **_: waited.append(per_node))
+    step = cluster_upgrade.UpgradeCluster()
+    assert [str(change) for change in step.plan(fleet, target)] == ["run b: wait until its nodes follow"]
+    step.run(fleet, target, StepReport(StepId("clusters", "b", "upgrade-cluster"), lambda event: None))
+    assert waited == [True]
 
 
 def test_each_step_is_ready_before_the_next(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,10 +10,13 @@ from lightkube import ApiError, Client
 from lightkube.models.meta_v1 import Status
 
 from installer.core.errors import KubernetesError
+from installer.engine.events import StepReport
+from installer.engine.plan import StepId, Target
 from installer.kubernetes import host
 from installer.spec.specification import Specification, load
-from installer.workflows import host_marks
+from installer.workflows import clusters, host_marks, manager_api, manager_settings
 from installer.workflows.session import Session
+from installer.workflows.steps import configure_manager
 from tests.fakes.kubernetes import FakeApi, FakeClient, Life
 from tests.unit.spec.documents import platform
 from tests.unit.workflows import sessions
@@ -100,3 +103,20 @@ def test_a_node_that_somebody_else_changes_at_the_same_time(tmp_path: Path, api:
     else:
         with pytest.raises(KubernetesError, match=r"changing nodes: m-1, w-1"):
             host_marks.set_due(made)
+
+
+def test_the_manager_is_set_up_once_its_nodes_are_marked(
+    tmp_path: Path, api: FakeApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A plan names each node; after it there is nothing to do."""
+    made = session(tmp_path, api.client(Life()), f"{_MANAGER}, {_WORKER}")
+    for name in ("_noted", "_definitions", "_documents"):
+        monkeypatch.setattr(configure_manager, name, lambda session: {})
+    monkeypatch.setattr(manager_settings, "is_noted", lambda *_: True)
+    monkeypatch.setattr(manager_api, "await_nodes", lambda *_: None)
+    monkeypatch.setattr(clusters, "await_bundle", lambda *_: None)
+    step, target = configure_manager.ConfigureManager(), Target("platform", "harbor")
+    changes = step.plan(made, target)
+    assert [(change.target, change.summary) for change in changes][-1] == ("w-1", "labels disk=fast")
+    step.verify(made, target, StepReport(StepId("manager", "harbor", "configure-manager"), lambda event: None))
+    assert not step.plan(made, target)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -12,6 +13,7 @@ from installer.controller.manager_api import Api
 from installer.core.errors import KubernetesError
 from installer.kubernetes import hosted
 from tests.fakes.kubernetes import FakeApi, Life
+from tests.unit.controller.clusters.world import World
 
 _NAMESPACE = "cluster-team-a"
 _OLD, _NEW = "control-plane-1-aaaa", "control-plane-2-bbbb"
@@ -111,3 +113,22 @@ def test_an_api_that_did_not_answer_is_asked_again(trial: Trial) -> None:
         trial.leaders.release(cast(Any, Away()))
     trial.leaders.release(trial._api(trial.inside, "inside"))
     assert trial.holders() == ["", _NEW]
+
+
+def test_a_pass_after_a_pod_has_ended_lets_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The controller is told of its pods, and sees to it while it looks after the cluster."""
+    world = World(tmp_path, monkeypatch)
+    controller = world.controller()
+    world.keep(controller)
+    pods = Trial()
+    for found in (pods.manager.get("Pod", _NAMESPACE, _OLD), pods.inside.get("Lease", "kube-system", "kube-scheduler")):
+        (world.manager if found["kind"] == "Pod" else world.inside).put(found)
+    lease = world.inside.get("Lease", "kube-system", "kube-scheduler")
+    lease["spec"]["holderIdentity"] = f"{_OLD}_5f2c"
+    controller.pod_changed(_NAMESPACE)
+    controller.reconcile(world.resource)
+    assert world.inside.get("Lease", "kube-system", "kube-scheduler")["spec"]["holderIdentity"] == f"{_OLD}_5f2c"
+    world.manager.remove("Pod", _NAMESPACE, _OLD)
+    controller.pod_changed(_NAMESPACE)
+    controller.reconcile(world.resource)
+    assert world.inside.get("Lease", "kube-system", "kube-scheduler")["spec"]["holderIdentity"] == ""
